@@ -1,0 +1,81 @@
+# What can be done here; `make` alone lists it. Everything runs from .venv, which `setup` makes from the locked requirements.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+# The first Python that is new enough. `make PYTHON=/path/to/python3.12 setup` takes another.
+PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && command -v $$p && break; done)
+BIN := .venv/bin
+PYTEST := $(BIN)/python -m pytest
+FAST_LANES := $(wildcard tests/unit tests/component tests/story)
+WORKERS ?= 2
+ARGS ?=
+
+.PHONY: help setup system-packages guest demo test test-unit test-component test-story test-system lint format bench chaos lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: .venv/.installed ## Get ready: system packages when missing, .venv with the locked requirements, kilonova itself
+
+system-packages: ## Install the missing Debian packages (as root), or print the command that does
+	@PYTHON="$(PYTHON)" scripts/system-packages.sh
+
+.venv/.requirements: requirements/dev.txt | system-packages
+	@echo "Python packages: installing requirements/dev.txt into .venv ($$($(PYTHON) --version))"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --require-hashes --requirement requirements/dev.txt
+	@touch $@
+
+.venv/.installed: .venv/.requirements pyproject.toml src/kilonova/__init__.py | system-packages
+	@echo "Kilonova: installing this tree into .venv, editable"
+	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $@
+
+guest: .venv/.guest ## Build the tiny guest image that the demo and the system tests boot
+
+.venv/.guest: $(wildcard guest/*) | setup
+	guest/build
+	@touch $@
+
+demo: setup guest ## See it work: a cloud, a network, a real server, from nothing to SSH
+	$(BIN)/python scripts/demo.py $(ARGS)
+
+test: setup guest ## Every test: the fast lanes in parallel, then the system lane by itself
+	$(PYTEST) -n $(WORKERS) $(FAST_LANES)
+	$(PYTEST) tests/system
+
+test-unit: setup ## Pure tests (ARGS="-k name" narrows any of these lanes)
+	$(PYTEST) -n $(WORKERS) tests/unit $(ARGS)
+
+test-component: setup ## Real SQLite and PostgreSQL, simulated hosts, in process
+	$(PYTEST) -n $(WORKERS) tests/component $(ARGS)
+
+test-story: setup ## HTTP stories through the whole control plane
+	$(PYTEST) -n $(WORKERS) tests/story $(ARGS)
+
+test-system: setup guest ## Real QEMU, libvirt, dnsmasq, nftables and OpenStack clients (as root)
+	$(PYTEST) tests/system $(ARGS)
+
+lint: setup ## ruff, mypy --strict, the import layers
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: setup ## Rewrite the tree the way `lint` wants it
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: setup ## Measure the budgets of the design and print them
+	$(BIN)/python -m benchmarks $(ARGS)
+
+chaos: setup ## Kill processes at random under load; count what is stuck or orphaned
+	$(BIN)/python -m tests.chaos $(ARGS)
+
+lock: ## Resolve pyproject.toml into requirements/*.txt again (ARGS=--upgrade takes newer versions)
+	PYTHON="$(PYTHON)" scripts/lock.sh $(ARGS)
+
+clean: ## Remove what the other targets made; the next `make setup` starts afresh
+	rm -rf .venv .venv-lock .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .schemathesis dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
