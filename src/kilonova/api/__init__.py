@@ -1,0 +1,1 @@
+"""The HTTP rim: OpenStack's own API, one package per service, written in `framework`."""

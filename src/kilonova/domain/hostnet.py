@@ -1,0 +1,101 @@
+"""
+A host's share of the networks, as desired state: what its bridges, DHCP, metadata and firewall must look like.
+
+`HostNetwork` is either the whole of it (sent on request; what is not in it must go) or a part (sent along with a server;
+merged). Both are level-triggered: converging twice changes nothing.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+
+
+class SubnetSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One subnet; addresses as text, `cidr` with its prefix."""
+
+    id: str
+    cidr: str
+    ip_version: int
+    gateway: str | None
+    dhcp: bool
+    dns: tuple[str, ...] = ()
+    routes: tuple[tuple[str, str], ...] = ()  # (destination, next hop)
+
+
+class NetworkSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One network. `kind`: flat (DHCP served by this host), vlan, vxlan; `segment` is the VLAN or VXLAN id."""
+
+    id: str
+    name: str
+    kind: str
+    mtu: int
+    subnets: tuple[SubnetSpec, ...]
+    segment: int | None = None
+    physical: str | None = None  # uplink of a flat or VLAN network; None: NAT to the outside
+    nat: bool = True
+
+    @property
+    def bridge(self) -> str:
+        """The bridge's device name, at most 15 characters."""
+        return bridge_name(self.id)
+
+
+class RuleSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One security-group rule: what it lets through. Ports are inclusive; for ICMP they are type and code."""
+
+    id: str
+    direction: str  # ingress or egress
+    ethertype: str  # IPv4 or IPv6
+    protocol: str | None = None  # a name or a number as text
+    port_min: int | None = None
+    port_max: int | None = None
+    remote_cidr: str | None = None
+    remote_group: str | None = None
+
+
+class GroupSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A security group's rules, and the addresses of its members (for rules that name it as their remote)."""
+
+    id: str
+    rules: tuple[RuleSpec, ...] = ()
+    members: tuple[str, ...] = ()
+
+
+class PortSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A port on this host."""
+
+    id: str
+    network_id: str
+    server_id: str
+    mac: str
+    addresses: tuple[str, ...]  # fixed IPs, no prefix
+    groups: tuple[str, ...]
+    hostname: str
+    port_security: bool = True
+    admin_up: bool = True
+    allowed_pairs: tuple[tuple[str, str], ...] = ()  # (cidr, mac) it may also use
+
+    @property
+    def tap(self) -> str:
+        """The tap's device name, at most 15 characters."""
+        return tap_name(self.id)
+
+
+class HostNetwork(msgspec.Struct, frozen=True, kw_only=True):
+    """The desired state of one host, or a part of it (see the module's text)."""
+
+    networks: tuple[NetworkSpec, ...] = ()
+    ports: tuple[PortSpec, ...] = ()
+    groups: tuple[GroupSpec, ...] = ()
+
+
+def bridge_name(network_id: str) -> str:
+    """The bridge of a network: `knb` and 12 hex digits of the id's hash (a device name has at most 15 characters)."""
+    return "knb" + hashlib.sha256(network_id.encode()).hexdigest()[:12]
+
+
+def tap_name(port_id: str) -> str:
+    """The tap of a port: `knt` and 12 hex digits of the id's hash."""
+    return "knt" + hashlib.sha256(port_id.encode()).hexdigest()[:12]

@@ -1,0 +1,111 @@
+"""
+What a host is told to make of a server: the machine, its disks, its interfaces and what the guest may read of itself.
+
+A `MachineSpec` is complete: a host converges to it without asking anybody, may be sent it again at any time, and keeps it
+beside the disks so that the guest's metadata is served with the control plane dead.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class ImageRef(msgspec.Struct, frozen=True, kw_only=True):
+    """An image as a host needs to know it; size and virtual_size in bytes."""
+
+    id: str
+    disk_format: str  # raw, qcow2, iso, ami, aki, ari
+    size: int
+    sha512: str | None  # of the bits as stored; checked after the fetch
+    virtual_size: int | None = None
+    properties: dict[str, str] = {}
+
+
+class DiskSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    One local disk. `kind`: root, ephemeral, swap or data.
+
+    `size_mib` 0 keeps the image's own size; otherwise the disk is made or grown to it.
+    """
+
+    kind: str
+    index: int  # among the disks of its kind
+    size_mib: int
+    image: ImageRef | None = None
+    boot_index: int = -1
+    bus: str = "virtio"
+    device: str | None = None  # vda, vdb... None: the driver names it
+    device_type: str = "disk"  # disk or cdrom
+    filesystem: str | None = None  # for a blank disk: ext4, swap...
+    tag: str | None = None
+
+
+class NicSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """One interface; the port it is the host end of is in the host's network state under `port_id`."""
+
+    port_id: str
+    network_id: str
+    mac: str
+    tap: str
+    bridge: str
+    mtu: int
+    model: str = "virtio"
+    tag: str | None = None
+
+
+class GuestLink(msgspec.Struct, frozen=True, kw_only=True):
+    """An interface as the guest is told of it in network_data.json."""
+
+    port_id: str
+    network_id: str
+    mac: str
+    mtu: int
+    addresses: tuple[str, ...]  # with prefix length, e.g. 10.0.0.5/24
+    gateway: str | None = None
+    dns: tuple[str, ...] = ()
+    dhcp: bool = True
+
+
+class GuestData(msgspec.Struct, frozen=True, kw_only=True):
+    """What the guest may read of itself, by metadata service and by config drive."""
+
+    server_id: str
+    instance_name: str  # instance-%08x; the EC2 tree's instance-id is made from its number
+    number: int
+    name: str
+    hostname: str
+    project_id: str
+    availability_zone: str
+    launch_index: int
+    reservation_id: str
+    instance_type: str
+    metadata: dict[str, str] = {}
+    keys: dict[str, str] = {}  # key name -> public key
+    user_data: str | None = None  # base64
+    files: dict[str, str] = {}  # path -> base64 (personality)
+    links: tuple[GuestLink, ...] = ()
+    security_groups: tuple[str, ...] = ()
+    image_id: str | None = None
+    random_seed: str = ""  # base64; the same at each reading
+    admin_pass: str | None = None  # on the config drive alone
+
+
+class MachineSpec(msgspec.Struct, frozen=True, kw_only=True):
+    """A whole machine. `generation` orders commands about one server: a host refuses one older than it has seen."""
+
+    server_id: str
+    generation: int
+    instance_name: str
+    project_id: str
+    vcpus: int
+    ram_mib: int
+    disks: tuple[DiskSpec, ...]
+    nics: tuple[NicSpec, ...]
+    guest: GuestData
+    kernel: ImageRef | None = None
+    ramdisk: ImageRef | None = None
+    kernel_args: str | None = None
+    config_drive: bool = False
+    image_properties: dict[str, str] = {}  # hw_* and os_* hints to the driver
+    extra_specs: dict[str, str] = {}
+    flavor_name: str = ""

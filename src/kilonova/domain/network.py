@@ -1,0 +1,122 @@
+"""Networks as tenants see them: records of networks, subnets, ports, security groups and their rules."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+
+class Network(msgspec.Struct, frozen=True, kw_only=True):
+    """One network. `kind` is its provider type: flat, vlan, vxlan."""
+
+    id: str
+    project_id: str
+    name: str
+    description: str
+    admin_up: bool
+    shared: bool
+    external: bool
+    is_default: bool
+    port_security: bool
+    mtu: int
+    kind: str
+    physical: str | None
+    segment: int | None
+    dns_domain: str
+    zone_hints: tuple[str, ...]
+    tags: tuple[str, ...]
+    created_at: datetime
+    updated_at: datetime
+
+
+class Subnet(msgspec.Struct, frozen=True, kw_only=True):
+    """One subnet; `pools` are (first, last) address pairs that ports are given from."""
+
+    id: str
+    network_id: str
+    project_id: str
+    name: str
+    description: str
+    ip_version: int
+    cidr: str
+    gateway: str | None
+    dhcp: bool
+    pools: tuple[tuple[str, str], ...]
+    dns: tuple[str, ...]
+    routes: tuple[tuple[str, str], ...]
+    ipv6_ra_mode: str | None
+    ipv6_address_mode: str | None
+    tags: tuple[str, ...]
+    created_at: datetime
+    updated_at: datetime
+
+
+class FixedIp(msgspec.Struct, frozen=True):
+    """One address of a port."""
+
+    subnet_id: str
+    address: str
+
+
+class Port(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    One port. `made_by_compute`: Kilonova made it for a server and deletes it with the server; the user's own are only unbound.
+    """
+
+    id: str
+    network_id: str
+    project_id: str
+    name: str
+    description: str
+    mac: str
+    fixed_ips: tuple[FixedIp, ...]
+    admin_up: bool
+    status: str  # DOWN, ACTIVE, BUILD
+    device_id: str
+    device_owner: str
+    host: str | None
+    port_security: bool
+    security_groups: tuple[str, ...]
+    allowed_pairs: tuple[tuple[str, str], ...]
+    extra_dhcp_opts: tuple[tuple[str, str, int], ...]
+    vnic_type: str
+    binding_profile: dict[str, object]
+    dns_name: str
+    made_by_compute: bool
+    tag: str | None  # device tag asked for at boot
+    nic_order: int  # among a server's ports
+    tags: tuple[str, ...]
+    created_at: datetime
+    updated_at: datetime
+
+
+class SecurityGroup(msgspec.Struct, frozen=True, kw_only=True):
+    """A named set of rules; each project has one called `default`."""
+
+    id: str
+    project_id: str
+    name: str
+    description: str
+    stateful: bool
+    tags: tuple[str, ...]
+    created_at: datetime
+    updated_at: datetime
+
+
+class SecurityGroupRule(msgspec.Struct, frozen=True, kw_only=True):
+    """One rule. Port bounds are inclusive; for ICMP they are type and code."""
+
+    id: str
+    group_id: str
+    project_id: str
+    description: str
+    direction: str
+    ethertype: str
+    protocol: str | None
+    port_min: int | None
+    port_max: int | None
+    remote_cidr: str | None
+    remote_group: str | None
+    created_at: datetime
+    updated_at: datetime

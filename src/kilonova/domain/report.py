@@ -1,0 +1,46 @@
+"""What a host says back: the outcome of a command, what it sees running, and where it stands on the way."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import msgspec
+
+from kilonova.domain.server import PowerState
+
+
+class HostFault(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Why a host could not do a thing. `elsewhere`: another host could (no space, no hypervisor); False: none will
+    (a corrupt image). `retry`: the same host may, later.
+    """
+
+    message: str
+    code: int = 500
+    elsewhere: bool = True
+    retry: bool = False
+    details: str = ""
+
+
+class Observed(msgspec.Struct, frozen=True, kw_only=True):
+    """One machine as a hypervisor sees it now. `generation`: of the newest command about it that the host has carried out."""
+
+    server_id: str
+    power_state: PowerState
+    generation: int = 0
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """How a command ended on a host: a fault, or what is now true."""
+
+    fault: HostFault | None = None
+    power_state: PowerState | None = None
+    facts: dict[str, str] = {}  # e.g. root device name, console paths
+
+
+class Stage(msgspec.Struct, frozen=True, kw_only=True):
+    """A stage of a command reached on a host, for the timeline: image, disks, network, domain."""
+
+    name: str
+    started_at: datetime
+    finished_at: datetime | None = None

@@ -1,0 +1,1 @@
+"""The bus: typed messages, and the transports that carry them."""

@@ -1,0 +1,35 @@
+"""
+The port every process speaks to the others through.
+
+Topics: `conductor`, `scheduler`, `agent.<host>`. Delivery is at least once and unordered; the database journal is the truth
+and a message only a wake-up, so a lost or doubled one changes nothing but the time it takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+from kilonova.rpc.messages import Message
+
+Handler = Callable[[Message], Message | None]
+
+
+class NoAnswer(Exception):  # noqa: N818 - reads as what it is
+    """A call was not answered in time, or nobody serves its topic. What became of it is unknown."""
+
+
+class Bus(Protocol):
+    """Casts are durable wake-ups, calls are questions with an answer, fan-outs reach everybody on a topic."""
+
+    def serve(self, topic: str, handler: Handler, *, workers: int = 1) -> Callable[[], None]:
+        """Handle a topic's messages in `workers` threads, until the returned function is called."""
+
+    def cast(self, topic: str, message: Message) -> None:
+        """Send and forget. Never blocks on the receiver."""
+
+    def call(self, topic: str, message: Message, *, timeout_s: float = 10.0) -> Message:
+        """Ask and wait. Raises NoAnswer after `timeout_s` seconds, or at once when nobody serves the topic."""
+
+    def fanout(self, topic: str, message: Message) -> None:
+        """Send to every process that serves the topic."""

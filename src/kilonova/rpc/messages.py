@@ -1,0 +1,198 @@
+"""
+Every message that crosses the bus.
+
+Commands to a host name the server and carry its generation; the host answers with `Report`, whose `command_id` is the
+command's own. Any message may be lost, doubled or late: commands converge, reports are folded once (the saga's row knows
+which command it waits for), wake-ups are hints. `request_id` follows the user's request through every process.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from kilonova.domain.boot import SchedulingRequest
+from kilonova.domain.host import HostFacts
+from kilonova.domain.hostnet import HostNetwork
+from kilonova.domain.machine import GuestData, ImageRef, MachineSpec
+from kilonova.domain.placement import Decision
+from kilonova.domain.report import HostFault, Observed, Outcome, Stage
+from kilonova.domain.server import PowerState
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True, tag=True):
+    """Base of all messages; the class name is the tag on the wire."""
+
+    request_id: str = ""
+
+
+# --- commands to a host's agent (topic `agent.<host>`) ---------------------------------------------------------------
+
+
+class Command(Message, frozen=True, kw_only=True):
+    """Something a host is to make true. Idempotent; refused when `generation` is older than the host has seen."""
+
+    command_id: str
+    server_id: str
+    generation: int
+
+
+class EnsureServer(Command, frozen=True, kw_only=True):
+    """Make the machine exist as specified and run. `network` is the part of the host's network state it needs."""
+
+    spec: MachineSpec
+    network: HostNetwork
+
+
+class RemoveServer(Command, frozen=True, kw_only=True):
+    """Make the machine, its disks, taps and rules not exist."""
+
+
+class SetPower(Command, frozen=True, kw_only=True):
+    """Bring a machine to a power state: RUNNING, SHUTDOWN, PAUSED, SUSPENDED. `hard` skips asking the guest."""
+
+    target: PowerState
+    hard: bool = False
+    timeout_s: float = 60.0
+
+
+class UpdateGuestData(Command, frozen=True, kw_only=True):
+    """Change what the guest may read of itself (its metadata was edited)."""
+
+    guest: GuestData
+
+
+class CacheImage(Message, frozen=True, kw_only=True):
+    """Fetch an image into the host's cache ahead of need."""
+
+    image: ImageRef
+
+
+class NetworkChanged(Message, frozen=True, kw_only=True):
+    """Something in this host's networks changed: ask for the whole state again."""
+
+
+# --- calls to a host (they have a reply) -----------------------------------------------------------------------------
+
+
+class GetConsoleOutput(Message, frozen=True, kw_only=True):
+    """The tail of a server's console log. `lines` None: all that is kept."""
+
+    server_id: str
+    lines: int | None = None
+
+
+class ConsoleOutput(Message, frozen=True, kw_only=True):
+    """Reply to GetConsoleOutput."""
+
+    output: str
+
+
+class GetUptime(Message, frozen=True, kw_only=True):
+    """The host's uptime line, as the hypervisors API shows it."""
+
+
+class Uptime(Message, frozen=True, kw_only=True):
+    """Reply to GetUptime."""
+
+    text: str
+
+
+# --- from hosts to the conductor (topic `conductor`) -----------------------------------------------------------------
+
+
+class Report(Message, frozen=True, kw_only=True):
+    """The end of a command."""
+
+    host: str
+    command_id: str
+    server_id: str
+    generation: int
+    outcome: Outcome
+
+
+class Progress(Message, frozen=True, kw_only=True):
+    """A command has reached a stage; for the timeline and the progress figure only."""
+
+    host: str
+    command_id: str
+    server_id: str
+    stage: Stage
+    percent: int
+
+
+class HostStarted(Message, frozen=True, kw_only=True):
+    """An agent came up: what its host is, and what it found there."""
+
+    host: str
+    facts: HostFacts
+    observed: tuple[Observed, ...]
+
+
+class Heartbeat(Message, frozen=True, kw_only=True):
+    """An agent is alive."""
+
+    host: str
+
+
+class PowerChanged(Message, frozen=True, kw_only=True):
+    """A machine changed its power state without being told to."""
+
+    host: str
+    observed: Observed
+
+
+class GetHostState(Message, frozen=True, kw_only=True):
+    """An agent asks what should be on its host. Replied to with HostState."""
+
+    host: str
+
+
+class HostState(Message, frozen=True, kw_only=True):
+    """
+    What should be on a host. A server that the host has and this does not name is reported, and removed only when it is
+    named in `gone`: a host destroys nothing on a guess.
+    """
+
+    servers: tuple[str, ...] = ()
+    gone: tuple[str, ...] = ()
+    network: HostNetwork = HostNetwork()
+
+
+class SagaReady(Message, frozen=True, kw_only=True):
+    """A saga can go on: a wake-up only, the row is the truth."""
+
+    saga_id: str
+
+
+# --- to the scheduler (topic `scheduler`) ----------------------------------------------------------------------------
+
+
+class Place(Message, frozen=True, kw_only=True):
+    """Where could this server go? Replied to with Placed. Decides only: the claim is made by who asked."""
+
+    request: SchedulingRequest
+
+
+class Placed(Message, frozen=True, kw_only=True):
+    """Reply to Place."""
+
+    decision: Decision
+
+
+class FleetChanged(Message, frozen=True, kw_only=True):
+    """These hosts' records changed (a claim, a release, a report): read them again. Fanned out; losing one only makes a claim fail."""
+
+    host_ids: tuple[str, ...]
+
+
+# --- replies without content -----------------------------------------------------------------------------------------
+
+
+class Ok(Message, frozen=True, kw_only=True):
+    """The empty reply."""
+
+
+class Failed(Message, frozen=True, kw_only=True):
+    """A call could not be answered."""
+
+    fault: HostFault

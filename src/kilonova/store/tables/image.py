@@ -1,0 +1,44 @@
+"""Images and their members."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Table
+
+from kilonova.store.tables.base import Name, Uuid, metadata
+from kilonova.store.types import Instant, Json
+
+images = Table(
+    "images", metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("owner", Name),
+    Column("name", Name),
+    Column("status", String(16), nullable=False),
+    Column("visibility", String(16), nullable=False),
+    Column("protected", Boolean, nullable=False),
+    Column("hidden", Boolean, nullable=False),
+    Column("disk_format", String(16)),
+    Column("container_format", String(16)),
+    Column("size", BigInteger),
+    Column("virtual_size", BigInteger),
+    Column("min_disk", Integer, nullable=False),
+    Column("min_ram", Integer, nullable=False),
+    Column("checksum", String(32)),
+    Column("sha512", String(128)),
+    Column("tags", Json(tuple[str, ...]), nullable=False),
+    Column("properties", Json(dict[str, str]), nullable=False),
+    Column("upload_epoch", Integer, nullable=False, server_default="0"),  # fences two uploads of one image
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant),
+    Column("deleted_at", Instant),
+    Index("ix_images_created", "created_at", "id"),
+    Index("ix_images_owner", "owner"),
+)  # fmt: skip
+
+image_members = Table(
+    "image_members", metadata,
+    Column("image_id", Uuid, ForeignKey("images.id", ondelete="CASCADE"), primary_key=True),
+    Column("member", Name, primary_key=True),  # a project
+    Column("status", String(16), nullable=False),  # pending, accepted, rejected
+    Column("created_at", Instant, nullable=False),
+    Column("updated_at", Instant),
+)  # fmt: skip
