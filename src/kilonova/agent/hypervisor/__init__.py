@@ -1,0 +1,1 @@
+"""What makes machines: the port, and its drivers (libvirt, simulator)."""

@@ -1,0 +1,87 @@
+"""
+The port between the agent and what makes machines on its host.
+
+A `Driver` takes commands and calls back when each is carried out: the simulator does that from a timer, and can hold ten
+thousand boots without a thread for any. A driver that blocks (libvirt) is written as a `BlockingDriver`, and `Pooled` makes a
+`Driver` of it. Drivers are found by entry point (`kilonova.hypervisors`).
+
+Commands converge: carrying out the same one twice leaves the same world and answers the same. A driver never decides that a
+command is too old; the agent does (it knows the generations from `observe`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Protocol
+
+from kilonova.domain.host import HostFacts
+from kilonova.domain.hostnet import HostNetwork
+from kilonova.domain.machine import ImageRef
+from kilonova.domain.report import Observed, Outcome
+from kilonova.rpc.messages import Command, EnsureServer, RemoveServer, SetPower, UpdateGuestData
+
+Done = Callable[[Outcome], None]
+OnStage = Callable[[str, int], None]  # a stage begins: its name (image, disks, network, domain), percent of the whole
+
+
+class ImageSource(Protocol):
+    """Where a host gets an image's bits from."""
+
+    def read(self, image_id: str) -> Iterator[bytes]:
+        """The bits, in chunks. Raises Missing when there is no such image or it has no bits."""
+
+
+class Host(Protocol):
+    """What every driver can say of its host at any time."""
+
+    name: str
+
+    def facts(self) -> HostFacts:
+        """What the host can hold."""
+
+    def observe(self) -> list[Observed]:
+        """Every machine of ours that the hypervisor has, with the generation of the command last carried out."""
+
+    def watch(self, changed: Callable[[Observed], None]) -> None:
+        """Call `changed` whenever a machine changes its power state by itself."""
+
+    def console_output(self, server_id: str, lines: int | None) -> str:
+        """The last `lines` lines of the console log (None: all that is kept). Raises Missing."""
+
+    def uptime(self) -> str:
+        """The host's uptime line."""
+
+    def set_network(self, state: HostNetwork) -> None:
+        """Converge the whole of the host's network state; what is not in it goes."""
+
+    def close(self) -> None:
+        """Let go of the hypervisor. Machines go on running."""
+
+
+class Driver(Host, Protocol):
+    """A host that takes commands and calls back."""
+
+    def submit(self, command: Command, stage: OnStage, done: Done) -> None:
+        """Carry `command` out and call `done` once. Commands about one server are carried out in the order they came."""
+
+    def cache_image(self, image: ImageRef) -> None:
+        """Fetch an image ahead of need."""
+
+
+class BlockingDriver(Host, Protocol):
+    """A host that carries a command out in the caller's thread. Faults are raised as `HostFailure`."""
+
+    def ensure(self, command: EnsureServer, stage: OnStage) -> Outcome:
+        """Make the machine exist as specified, and run."""
+
+    def remove(self, command: RemoveServer) -> Outcome:
+        """Make the machine and all that is its own not exist."""
+
+    def set_power(self, command: SetPower) -> Outcome:
+        """Bring the machine to a power state."""
+
+    def update_guest_data(self, command: UpdateGuestData) -> Outcome:
+        """Change what the guest may read of itself."""
+
+    def cache_image(self, image: ImageRef) -> None:
+        """Fetch an image ahead of need."""

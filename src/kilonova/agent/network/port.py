@@ -1,0 +1,26 @@
+"""The port between a driver and the host's networking."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from kilonova.domain.hostnet import HostNetwork
+
+
+class HostNetworking(Protocol):
+    """Converges the host to its share of the networks. Thread-safe; every method may be called again at any time."""
+
+    def merge(self, part: HostNetwork) -> None:
+        """Make these networks, ports and groups exist as said, and leave the others alone. Returns when a guest may start."""
+
+    def replace(self, state: HostNetwork) -> None:
+        """Make the host's share exactly this."""
+
+    def remove_server(self, server_id: str) -> None:
+        """Make the server's ports, rules and DHCP entries not exist, and its networks too when they were the last there."""
+
+    def close(self) -> None:
+        """Stop serving metadata. Bridges, DHCP and rules stay, so that guests go on."""
+
+    def purge(self) -> None:
+        """Leave nothing of ours on this host: no bridge, no DHCP, no table, no state file."""
