@@ -1,0 +1,1 @@
+"""Builds the tiny guest from Debian's own packages, as any user: nothing is mounted, nothing is installed."""
