@@ -1,0 +1,1 @@
+"""Named queries, a module an aggregate. Each takes an open `Tx`."""
