@@ -32,11 +32,8 @@ system-packages: ## Install the missing Debian packages (as root), or print the 
 	@$(BIN)/python -m pip install --quiet --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
 	@touch $@
 
-guest: .venv/.guest ## Build the tiny guest image that the demo and the system tests boot
-
-.venv/.guest: $(wildcard guest/*) | setup
-	guest/build
-	@touch $@
+guest: setup ## Build the tiny guest image that the demo and the system tests boot
+	$(BIN)/python guest/build
 
 demo: setup guest ## See it work: a cloud, a network, a real server, from nothing to SSH
 	$(BIN)/python scripts/demo.py $(ARGS)
@@ -77,5 +74,5 @@ lock: ## Resolve pyproject.toml into requirements/*.txt again (ARGS=--upgrade ta
 	PYTHON="$(PYTHON)" scripts/lock.sh $(ARGS)
 
 clean: ## Remove what the other targets made; the next `make setup` starts afresh
-	rm -rf .venv .venv-lock .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .schemathesis dist
+	rm -rf .venv .venv-lock build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis .schemathesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

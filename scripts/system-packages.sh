@@ -5,17 +5,18 @@
 # No service has to be running afterwards: the tests and `kilonova` start the daemons that they need themselves. So, where
 # systemd does not run the machine (a container, CI), none is started here; where it does, Debian's own defaults hold.
 set -euo pipefail
+cd "$(dirname "$0")/.."
 
 packages=(
-    qemu-system-x86 qemu-utils                                    # the hypervisor and its disk tools
-    libvirt-daemon-system libvirt-clients                         # libvirtd, virsh
-    libvirt-dev pkg-config gcc                                    # libvirt-python is built against the host's libvirt
-    dnsmasq-base nftables iproute2                                # the host network
-    openssh-client                                                # key pairs, and the way into a guest
-    e2fsprogs dosfstools mtools extlinux syslinux syslinux-utils  # disks of the guest image
-    cpio xz-utils zstd                                            # its initramfs
-    postgresql                                                    # component tests run on SQLite and on PostgreSQL
+    qemu-system-x86 qemu-utils      # the hypervisor and its disk tools
+    libvirt-daemon-system libvirt-clients  # libvirtd, virsh
+    libvirt-dev pkg-config gcc      # libvirt-python is built against the host's libvirt
+    dnsmasq-base nftables iproute2  # the host network
+    openssh-client                  # key pairs, and the way into a guest
+    postgresql                      # component tests run on SQLite and on PostgreSQL
 )
+mapfile -t guest_packages < <(grep -v '^#' guest/packages.txt)
+packages+=("${guest_packages[@]}")
 
 python_works() { # a venv can be made, and C code built, with the interpreter that the Makefile chose
     "${PYTHON:-python3}" -c '

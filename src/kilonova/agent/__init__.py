@@ -1,0 +1,1 @@
+"""All that touches a host: hypervisor, host network, image cache and consoles. It never sees the database."""

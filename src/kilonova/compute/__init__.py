@@ -1,0 +1,1 @@
+"""Use cases of servers, flavors, key pairs, groups and hosts: one module per verb."""

@@ -1,0 +1,1 @@
+"""What takes several steps: the saga kernel, the sagas and the reconcilers."""

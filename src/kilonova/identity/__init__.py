@@ -1,0 +1,1 @@
+"""Use cases of users, projects, roles, tokens and the catalogue: the embedded Identity v3."""

@@ -1,0 +1,1 @@
+"""Use cases of images and their data: the embedded Image v2."""

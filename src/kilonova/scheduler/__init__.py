@@ -1,0 +1,1 @@
+"""Where a server goes, and why: filters, weighers, and the explanation of each decision."""
