@@ -66,6 +66,17 @@ class GuestLink(msgspec.Struct, frozen=True, kw_only=True):
     dhcp: bool = True
 
 
+class GuestDevice(msgspec.Struct, frozen=True, kw_only=True):
+    """A tagged device as the guest is told of it; its host fills this in once it has given the device its place."""
+
+    type: str  # nic or disk
+    bus: str
+    address: str
+    tags: tuple[str, ...]
+    mac: str | None = None
+    serial: str | None = None
+
+
 class GuestData(msgspec.Struct, frozen=True, kw_only=True):
     """What the guest may read of itself, by metadata service and by config drive."""
 
@@ -88,6 +99,8 @@ class GuestData(msgspec.Struct, frozen=True, kw_only=True):
     image_id: str | None = None
     random_seed: str = ""  # base64; the same at each reading
     admin_pass: str | None = None  # on the config drive alone
+    block_devices: dict[str, str] = {}  # EC2's names (ami, root, ephemeral0, swap) -> device; filled in by the host
+    devices: tuple[GuestDevice, ...] = ()  # the tagged ones; filled in by the host
 
 
 class MachineSpec(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,0 +1,1 @@
+"""What a guest may read of itself, in the two renderings of ADR 0002."""
