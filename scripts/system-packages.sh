@@ -9,7 +9,8 @@ cd "$(dirname "$0")/.."
 
 packages=(
     qemu-system-x86 qemu-utils      # the hypervisor and its disk tools
-    libvirt-daemon-system libvirt-clients  # libvirtd, virsh
+    libvirt-daemon-system           # libvirtd
+    libvirt-clients                 # virsh, for operators and for a look in a failing test
     libvirt-dev pkg-config gcc      # libvirt-python is built against the host's libvirt
     dnsmasq-base nftables iproute2  # the host network
     openssh-client                  # key pairs, and the way into a guest
