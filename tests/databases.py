@@ -1,0 +1,114 @@
+"""
+Databases for tests: SQLite in a file, and a PostgreSQL cluster that lives for one test session.
+
+The cluster is our own: made by initdb in a fresh folder, reachable by a unix socket in that folder alone, never a system's.
+Each test gets a database copied from a template that has all tables.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+from sqlalchemy import create_engine, text
+
+from kilonova.store.database import Database
+from kilonova.store.tables import metadata
+
+ACCOUNT = "postgres"
+# Durability is not what these tests are about, and the cluster is thrown away.
+FAST = "-c listen_addresses='' -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c shared_buffers=16MB"
+
+
+def postgres_programs() -> Path | None:
+    """The folder that holds initdb and pg_ctl, the newest release's; None when PostgreSQL is not installed."""
+    if found := shutil.which("initdb"):
+        return Path(found).resolve().parent
+    folders = [path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")]
+    return max(folders, key=lambda path: float(path.parent.name), default=None)
+
+
+class Cluster:
+    """A running PostgreSQL of our own."""
+
+    def __init__(self, programs: Path, folder: Path) -> None:
+        self._programs, self._folder = programs, folder
+        self._numbers = itertools.count(1)
+        self._run("initdb", "--auth=trust", f"--username={ACCOUNT}", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8")
+        self._run("pg_ctl", "start", "--wait", f"--log={folder / 'log'}", "-o", f"{FAST} -k {folder}")
+        self._control = create_engine(self._engine_url("postgres"), isolation_level="AUTOCOMMIT")
+        self._execute("CREATE DATABASE template_kilonova")
+        template = create_engine(self._engine_url("template_kilonova"))
+        metadata.create_all(template)
+        template.dispose()
+
+    def _run(self, program: str, *arguments: str) -> None:
+        """PostgreSQL refuses to run as root, so root's tests run it as Debian's own account for it."""
+        user = ACCOUNT if os.geteuid() == 0 else None
+        command = [str(self._programs / program), "-D", str(self._folder / "data"), *arguments]
+        subprocess.run(
+            command, check=True, user=user, group=user, extra_groups=[] if user else None, cwd=self._folder,
+            stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60,
+        )  # fmt: skip
+
+    def _execute(self, statement: str) -> None:
+        with self._control.connect() as connection:
+            connection.execute(text(statement))
+
+    def _engine_url(self, name: str) -> str:
+        return f"postgresql+psycopg://{ACCOUNT}@/{name}?host={self._folder}"
+
+    @contextlib.contextmanager
+    def database(self) -> Iterator[str]:
+        """The URL of a fresh database with all tables; it is dropped afterwards."""
+        name = f"test_{next(self._numbers)}"
+        self._execute(f"CREATE DATABASE {name} TEMPLATE template_kilonova")
+        try:
+            yield f"postgresql://{ACCOUNT}@/{name}?host={self._folder}"
+        finally:
+            self._execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+    def stop(self) -> None:
+        """End it at once."""
+        self._control.dispose()
+        self._run("pg_ctl", "stop", "--wait", "--mode=immediate")
+
+
+@contextlib.contextmanager
+def cluster() -> Iterator[Cluster | None]:
+    """A cluster for a session, or None where PostgreSQL is not installed."""
+    programs = postgres_programs()
+    if programs is None:
+        yield None
+        return
+    # Not in pytest's own folder: only its owner may enter that, and the cluster's account is another.
+    folder = Path(tempfile.mkdtemp(prefix="kn-pg-"))
+    try:
+        if os.geteuid() == 0:
+            account = pwd.getpwnam(ACCOUNT)
+            os.chown(folder, account.pw_uid, account.pw_gid)
+        made = Cluster(programs, folder)
+        try:
+            yield made
+        finally:
+            made.stop()
+    finally:
+        shutil.rmtree(folder)
+
+
+@contextlib.contextmanager
+def sqlite(folder: Path) -> Iterator[Database]:
+    """A SQLite database with all tables in `folder`."""
+    database = Database(f"sqlite:///{folder / 'kilonova.db'}")
+    try:
+        metadata.create_all(database.engine)
+        yield database
+    finally:
+        database.close()
