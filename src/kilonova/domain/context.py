@@ -38,7 +38,9 @@ class RequestContext(msgspec.Struct, frozen=True, kw_only=True):
     @classmethod
     def internal(cls, why: str) -> RequestContext:
         """The control plane acting for itself (a reconciler, a recovery, the first start)."""
-        return cls(request_id=new_request_id(), user_name=why, roles=("admin", "service"), is_admin=True, all_projects=True)
+        return cls(
+            request_id=new_request_id(), user_name=why, roles=("admin", "service"), is_admin=True, all_projects=True
+        )
 
     def across_projects(self) -> RequestContext:
         """The same caller, allowed by policy to see every project's things."""

@@ -57,6 +57,17 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     updated_at: datetime | None
 
 
+class HostUse(msgspec.Struct, frozen=True, kw_only=True):
+    """What is claimed on a host after a change; of two, the one with the higher generation is newer."""
+
+    host_id: str
+    generation: int
+    vcpus_used: int
+    ram_mib_used: int
+    disk_gib_used: int
+    servers: int
+
+
 class ServiceRecord(msgspec.Struct, frozen=True, kw_only=True):
     """A control-plane service (conductor, scheduler) as os-services lists it; hosts' own are read from `Host`."""
 

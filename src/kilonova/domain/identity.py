@@ -1,12 +1,20 @@
-"""Who there is: domains, projects, users, groups, roles, assignments and credentials."""
+"""Who there is: domains, projects, users, groups, roles, assignments and credentials; and where the services are."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
 DEFAULT_DOMAIN_ID = "default"
+
+BUILT_IN_ROLES: Final = ("admin", "manager", "member", "reader", "service")
+"""Made at first start, immutable since policy names them."""
+
+IMPLIES: Final = {"admin": "manager", "manager": "member", "member": "reader"}
+"""Who has the role on the left has the one on the right."""
 
 
 class Domain(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +58,16 @@ class User(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
 
 
+class Group(msgspec.Struct, frozen=True, kw_only=True):
+    """Users who get roles together."""
+
+    id: str
+    domain_id: str
+    name: str
+    description: str
+    created_at: datetime
+
+
 class Role(msgspec.Struct, frozen=True, kw_only=True):
     """A role; reader < member < manager < admin by implication, and `service` beside them."""
 
@@ -61,13 +79,13 @@ class Role(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Assignment(msgspec.Struct, frozen=True, kw_only=True):
-    """A role given to a user on a project, a domain, or the system."""
+    """A role given to a user or to a group, on a project, on a domain, or (neither) on the system."""
 
-    user_id: str
     role_id: str
+    user_id: str | None = None
+    group_id: str | None = None
     project_id: str | None = None
     domain_id: str | None = None
-    system: bool = False
 
 
 class ApplicationCredential(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,3 +101,40 @@ class ApplicationCredential(msgspec.Struct, frozen=True, kw_only=True):
     unrestricted: bool
     expires_at: datetime | None
     created_at: datetime
+
+
+class Region(msgspec.Struct, frozen=True, kw_only=True):
+    """A place in the catalog."""
+
+    id: str
+    parent_region_id: str | None
+    description: str
+
+
+class Service(msgspec.Struct, frozen=True, kw_only=True):
+    """A service in the catalog."""
+
+    id: str
+    type: str
+    name: str
+    description: str
+    enabled: bool
+
+
+class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a service answers; `url` may hold `$(project_id)s` and `$(user_id)s`."""
+
+    id: str
+    service_id: str
+    interface: str
+    region_id: str | None
+    url: str
+    enabled: bool
+
+
+def implied(name: str) -> Iterable[str]:
+    """The roles that a role brings with it, nearest first, itself not among them."""
+    step = IMPLIES.get(name)
+    while step is not None:
+        yield step
+        step = IMPLIES.get(step)

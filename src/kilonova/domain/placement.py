@@ -44,7 +44,9 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     def sentence(self) -> str:
         """The explanation in one sentence, for a fault."""
         removed = [f"{s.name} removed {s.removed} of {s.before}: {s.reason}" for s in self.steps if s.removed]
-        text = f"No valid host was found. {self.hosts} hosts asked; " + "; ".join(removed or ["there are no hosts"]) + "."
+        text = (
+            f"No valid host was found. {self.hosts} hosts asked; " + "; ".join(removed or ["there are no hosts"]) + "."
+        )
         if self.nearest_miss:
             text += f" Nearest miss: {self.nearest_miss.host} lacks {self.nearest_miss.lacks}."
         return text

@@ -15,7 +15,7 @@ from kilonova.rpc.messages import Message
 Handler = Callable[[Message], Message | None]
 
 
-class NoAnswer(Exception):  # noqa: N818 - reads as what it is
+class NoAnswer(Exception):
     """A call was not answered in time, or nobody serves its topic. What became of it is unknown."""
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import msgspec
 
 from kilonova.domain.boot import SchedulingRequest
-from kilonova.domain.host import HostFacts
+from kilonova.domain.host import HostFacts, HostUse
 from kilonova.domain.hostnet import HostNetwork
 from kilonova.domain.machine import GuestData, ImageRef, MachineSpec
 from kilonova.domain.placement import Decision
@@ -121,17 +121,22 @@ class Progress(Message, frozen=True, kw_only=True):
 
 
 class HostStarted(Message, frozen=True, kw_only=True):
-    """An agent came up: what its host is, and what it found there."""
+    """
+    An agent came up: what its host is, and what it found there.
+
+    `boot_id` changes when the host itself was restarted: then its machines are down by no wish of anybody's.
+    """
 
     host: str
+    boot_id: str
     facts: HostFacts
     observed: tuple[Observed, ...]
 
 
 class Heartbeat(Message, frozen=True, kw_only=True):
-    """An agent is alive."""
+    """The agents of these hosts are alive (one process may serve several simulated ones)."""
 
-    host: str
+    hosts: tuple[str, ...]
 
 
 class PowerChanged(Message, frozen=True, kw_only=True):
@@ -179,10 +184,14 @@ class Placed(Message, frozen=True, kw_only=True):
     decision: Decision
 
 
-class FleetChanged(Message, frozen=True, kw_only=True):
-    """These hosts' records changed (a claim, a release, a report): read them again. Fanned out; losing one only makes a claim fail."""
+class FleetUse(Message, frozen=True, kw_only=True):
+    """A claim or release changed this host's use. Fanned out; losing one only makes a claim fail and be decided again."""
 
-    host_ids: tuple[str, ...]
+    use: HostUse
+
+
+class FleetChanged(Message, frozen=True, kw_only=True):
+    """Hosts came, went, or changed otherwise: read the records again."""
 
 
 # --- replies without content -----------------------------------------------------------------------------------------

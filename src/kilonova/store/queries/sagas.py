@@ -25,7 +25,7 @@ from kilonova.store.tables.sagas import saga_events, sagas, stages
 _RUNNING = (SagaStatus.READY, SagaStatus.PARKED)
 
 
-class LostLease(Exception):  # noqa: N818 - what happened
+class LostLease(Exception):
     """Another runner has taken this saga over (or it has ended); whoever sees this lets go of it."""
 
 
@@ -54,6 +54,7 @@ def start(tx: Tx, new: NewSaga, *, ids: Ids, now: datetime) -> str:
             "updated_at": now,
         },
     )  # fmt: skip
+    _append(tx, saga_id, JournalEvent(seq=0, event=Event.STARTED, at=now, attempt=1))
     if status is SagaStatus.READY:
         _show_on_server(tx, new.server_id, new.kind, None)
     return saga_id
@@ -65,7 +66,9 @@ def cancel_live(tx: Tx, server_id: str, now: datetime) -> str | None:
     if row is None:
         return None
     tx.execute(
-        update(sagas).where(sagas.c.id == row.id).values(cancel=True, status=SagaStatus.READY, wake_at=now, updated_at=now)
+        update(sagas)
+        .where(sagas.c.id == row.id)
+        .values(cancel=True, status=SagaStatus.READY, wake_at=now, updated_at=now)
     )
     return str(row.id)
 
@@ -101,22 +104,22 @@ def take(tx: Tx, saga_id: str, owner: str, now: datetime, lease_s: float) -> Sag
     return None if taken is None else _saga(taken)
 
 
-def record(tx: Tx, saga: Saga, event: JournalEvent) -> None:
-    """Append one event to the journal. Raises LostLease when `saga.epoch` is no longer the row's."""
+def record(tx: Tx, saga: Saga, event: JournalEvent) -> bool:
+    """
+    Append one event to the journal, and say whether the saga has been told to stop.
+
+    Raises LostLease when `saga.epoch` is no longer the row's.
+    """
     held = tx.execute(
         update(sagas)
         .where(sagas.c.id == saga.id, sagas.c.epoch == saga.epoch)
         .values(attempt=event.attempt, updated_at=event.at)
-    )
-    if held.rowcount != 1:
+        .returning(sagas.c.cancel)
+    ).first()
+    if held is None:
         raise LostLease(saga.id)
-    tx.execute(
-        insert(saga_events),
-        {
-            "saga_id": saga.id, "seq": event.seq, "event": event.event, "at": event.at, "attempt": event.attempt,
-            "step": event.step, "host": event.host, "result": bytes(event.result).decode(), "error": event.error,
-        },
-    )  # fmt: skip
+    _append(tx, saga.id, event)
+    return bool(held.cancel)
 
 
 def show_step(tx: Tx, saga: Saga, step: str | None) -> None:
@@ -124,11 +127,28 @@ def show_step(tx: Tx, saga: Saga, step: str | None) -> None:
     _show_on_server(tx, saga.server_id, saga.kind, step)
 
 
-def park(tx: Tx, saga: Saga, *, command_id: str | None, wake_at: datetime) -> None:
-    """Let go of a saga that waits for a host's report or for its time. Raises LostLease."""
-    _release(
-        tx, saga, status=SagaStatus.PARKED, command_id=command_id, wake_at=wake_at, reply=None, owner=None, lease_until=None
-    )
+def park(tx: Tx, saga: Saga, *, command_id: str | None, wake_at: datetime) -> bool:
+    """
+    Let go of a saga that waits for a host's report or for its time. Says whether it has been told to stop meanwhile.
+
+    Raises LostLease.
+    """
+    row = tx.execute(
+        update(sagas)
+        .where(sagas.c.id == saga.id, sagas.c.epoch == saga.epoch)
+        .values(
+            status=SagaStatus.PARKED, command_id=command_id, wake_at=wake_at, reply=None, owner=None, lease_until=None
+        )
+        .returning(sagas.c.cancel)
+    ).first()
+    if row is None:
+        raise LostLease(saga.id)
+    return bool(row.cancel)
+
+
+def unpark(tx: Tx, saga: Saga, now: datetime) -> None:
+    """Make a saga just parked ready again. Raises LostLease."""
+    _release(tx, saga, status=SagaStatus.READY, wake_at=now)
 
 
 def let_go(tx: Tx, saga: Saga, *, wake_at: datetime) -> None:
@@ -136,15 +156,23 @@ def let_go(tx: Tx, saga: Saga, *, wake_at: datetime) -> None:
     _release(tx, saga, status=SagaStatus.READY, wake_at=wake_at, owner=None, lease_until=None)
 
 
-def extend(tx: Tx, saga: Saga, now: datetime, lease_s: float) -> None:
-    """Hold the lease for longer. Raises LostLease."""
-    _release(tx, saga, lease_until=now + timedelta(seconds=lease_s))
+def delay(tx: Tx, saga: Saga, now: datetime, delay_s: float) -> None:
+    """Give the lease back as it is (ready or parked), to be taken again in `delay_s` seconds. Raises LostLease."""
+    _release(tx, saga, wake_at=now + timedelta(seconds=delay_s), owner=None, lease_until=None)
 
 
 def finish(tx: Tx, saga: Saga, status: SagaStatus, now: datetime) -> str | None:
     """End a saga and let the next one queued for its server go. Returns that one's id. Raises LostLease."""
     _release(
-        tx, saga, status=status, finished_at=now, owner=None, lease_until=None, command_id=None, reply=None, wake_at=None
+        tx,
+        saga,
+        status=status,
+        finished_at=now,
+        owner=None,
+        lease_until=None,
+        command_id=None,
+        reply=None,
+        wake_at=None,
     )
     waiting = tx.execute(
         select(sagas.c.id, sagas.c.kind)
@@ -155,7 +183,9 @@ def finish(tx: Tx, saga: Saga, status: SagaStatus, now: datetime) -> str | None:
     if waiting is None:
         _show_on_server(tx, saga.server_id, None, None)
         return None
-    tx.execute(update(sagas).where(sagas.c.id == waiting.id).values(status=SagaStatus.READY, wake_at=now, updated_at=now))
+    tx.execute(
+        update(sagas).where(sagas.c.id == waiting.id).values(status=SagaStatus.READY, wake_at=now, updated_at=now)
+    )
     _show_on_server(tx, saga.server_id, waiting.kind, None)
     return str(waiting.id)
 
@@ -173,6 +203,18 @@ def accept_reply(tx: Tx, command_id: str, reply: msgspec.Struct, now: datetime) 
         .returning(sagas.c.id)
     ).first()
     return None if row is None else str(row.id)
+
+
+def wake_host(tx: Tx, host: str, now: datetime) -> list[str]:
+    """Make every saga that may wait for this host due at once: its agent has started anew. Returns their ids."""
+    there = select(servers.c.id).where(servers.c.host == host)
+    rows = tx.execute(
+        update(sagas)
+        .where(sagas.c.status == SagaStatus.PARKED, sagas.c.server_id.in_(there))
+        .values(wake_at=now)
+        .returning(sagas.c.id)
+    )
+    return [str(row.id) for row in rows]
 
 
 def next_wake(tx: Tx) -> datetime | None:
@@ -203,7 +245,9 @@ def get(tx: Tx, saga_id: str) -> Saga | None:
 
 def for_server(tx: Tx, server_id: str) -> list[Saga]:
     """Every saga of a server, newest first."""
-    rows = tx.execute(select(sagas).where(sagas.c.server_id == server_id).order_by(sagas.c.created_at.desc(), sagas.c.id))
+    rows = tx.execute(
+        select(sagas).where(sagas.c.server_id == server_id).order_by(sagas.c.created_at.desc(), sagas.c.id)
+    )
     return [_saga(row) for row in rows]
 
 
@@ -236,6 +280,16 @@ def live(tx: Tx, server_ids: Iterable[str] | None = None) -> list[Saga]:
 def has_ended(saga: Saga) -> bool:
     """Whether a saga is over."""
     return saga.status in ENDED
+
+
+def _append(tx: Tx, saga_id: str, event: JournalEvent) -> None:
+    tx.execute(
+        insert(saga_events),
+        {
+            "saga_id": saga_id, "seq": event.seq, "event": event.event, "at": event.at, "attempt": event.attempt,
+            "step": event.step, "host": event.host, "result": bytes(event.result).decode(), "error": event.error,
+        },
+    )  # fmt: skip
 
 
 def _release(tx: Tx, saga: Saga, **values: Any) -> None:

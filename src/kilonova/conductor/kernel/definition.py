@@ -1,0 +1,124 @@
+"""
+What a saga is made of.
+
+A step is `do` with its `undo` beside it. Both are called inside the transaction that journals them, may be called again after
+a crash, and return either a result or an `Await`: a command that a host must carry out first. `prepare` runs before the
+transaction, for what must not hold one open (asking the scheduler); it must be repeatable and change nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, ClassVar
+
+import msgspec
+
+from kilonova.domain.report import Outcome
+from kilonova.domain.saga import Saga, SagaStatus
+from kilonova.rpc.messages import Command
+from kilonova.store.database import Tx
+
+
+class Failure(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    Why a step failed. `elsewhere`: going back and choosing another host could cure it. `cancelled`: it was told to stop.
+    """
+
+    message: str
+    code: int = 500
+    elsewhere: bool = False
+    cancelled: bool = False
+    host: str | None = None
+    details: str = ""
+
+
+class StepFailed(Exception):
+    """The step cannot be done; `failure` is journaled and the saga undoes what it did."""
+
+    def __init__(self, failure: Failure) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+
+
+class TryAgain(Exception):
+    """Not now: let go of the saga and come back to this step after `after_s` seconds. Nothing is journaled."""
+
+    def __init__(self, after_s: float) -> None:
+        super().__init__(after_s)
+        self.after_s = after_s
+
+
+class Await(msgspec.Struct, frozen=True, kw_only=True):
+    """A command that `host` must carry out before the step is done; sent again after `resend_after_s` seconds of silence."""
+
+    host: str
+    command: Command
+    resend_after_s: float = 20.0
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a step is shown of the saga it runs in."""
+
+    saga: Saga
+    params: Any
+    attempt: int
+    results: dict[str, Any]  # of the steps done, by name
+    failed_hosts: tuple[str, ...]  # of earlier attempts
+    failure: Failure | None  # while undoing, and at the end of a saga that failed
+    now: datetime
+    command_id: str  # of the command this step would send
+    is_resend: bool  # that command was sent before
+
+
+class Step:
+    """One step. Subclasses give it a name, the type of its result, and what to do."""
+
+    name: ClassVar[str]
+    result: ClassVar[Any] = type(None)
+
+    def prepare(self, run: Run) -> Any:
+        """What must be known before the transaction. Repeatable; changes nothing."""
+        return None
+
+    def do(self, tx: Tx, run: Run, prepared: Any) -> Any | Await:
+        """Do it. Raises StepFailed, TryAgain."""
+        raise NotImplementedError
+
+    def reply(self, tx: Tx, run: Run, outcome: Outcome) -> Any:
+        """Fold in what the host reported. Only for steps whose `do` awaits. Raises StepFailed, TryAgain."""
+        raise NotImplementedError
+
+    def silence(self, tx: Tx, run: Run, waited_s: float) -> None:
+        """The host has not reported for `waited_s` seconds, and is about to be asked again. Raises StepFailed to give up."""
+
+    def undo(self, tx: Tx, run: Run) -> Await | None:
+        """Undo it, whether it was done wholly, in part, or not at all."""
+        return None
+
+    def undo_is_done(self, tx: Tx, run: Run, outcome: Outcome | None, waited_s: float) -> bool:
+        """Whether the host's report (None: silence for `waited_s` seconds) ends the undo; else it is sent again."""
+        return outcome is not None and outcome.fault is None
+
+
+@dataclass(frozen=True)
+class Definition:
+    """
+    A kind of saga.
+
+    A failure that another host could cure starts it again from the first step, up to `attempts` attempts. `forward_only`: it
+    cannot fail and is never undone; a step that cannot be done yet is tried again. `at_end` runs in the transaction that ends it.
+    """
+
+    kind: str
+    params: type[msgspec.Struct]
+    steps: Sequence[Step]
+    at_end: Callable[[Tx, Run, SagaStatus], None]
+    attempts: int = 3
+    forward_only: bool = False
+    index: dict[str, int] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "index", {step.name: i for i, step in enumerate(self.steps)})

@@ -1,0 +1,129 @@
+"""
+Takes sagas that can go on, and runs them in a few threads.
+
+A saga is named to the runner by a wake-up (`wake`), or found by the pass that looks for due ones every `period_s` seconds; the
+pass alone would be enough, wake-ups only make it quick. Any number of runners may share a database: the lease and its epoch
+keep a saga with one of them, and a runner that lost its lease notices at its next write and lets go.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import Counter
+from collections.abc import Iterable
+
+import structlog
+
+from kilonova.conductor.kernel.definition import Definition, Failure
+from kilonova.conductor.kernel.execution import Execution, Kernel, OnJournal
+from kilonova.domain.clock import Clock
+from kilonova.domain.saga import Saga
+from kilonova.rpc.bus import Bus
+from kilonova.store.database import Database
+from kilonova.store.queries import sagas
+
+_log = structlog.get_logger(__name__)
+
+_LEASE_S = 60.0
+_BATCH = 500
+_BUGS = 5  # a step that raises so often in a row is failed
+
+
+def ignore_journal(_saga: Saga, _event: object, _when: str) -> None:
+    """What listens to the journal when nobody does."""
+
+
+class Runner:
+    """Runs the sagas of these definitions, as `owner`."""
+
+    def __init__(  # noqa: PLR0913 - what a runner is made of, handed in once by bootstrap
+        self, db: Database, bus: Bus, clock: Clock, definitions: Iterable[Definition], *,
+        owner: str, workers: int = 4, period_s: float = 1.0, on_journal: OnJournal = ignore_journal,
+    ) -> None:  # fmt: skip
+        self._db, self._clock, self._owner, self._period_s = db, clock, owner, period_s
+        self._definitions = {definition.kind: definition for definition in definitions}
+        self._kernel = Kernel(db=db, bus=bus, clock=clock, wake=self.wake, on_journal=on_journal)
+        self._queue: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        self._queued: set[str] = set()
+        self._lock = threading.Lock()
+        self._bugs: Counter[str] = Counter()
+        self._stopping = threading.Event()
+        self._threads = [threading.Thread(target=self._work, name=f"saga-{i}", daemon=True) for i in range(workers)]
+        self._threads.append(threading.Thread(target=self._look, name="saga-look", daemon=True))
+
+    def start(self) -> None:
+        """Free what a dead process of the same name held, and begin."""
+        with self._db.write() as tx:
+            sagas.renounce(tx, self._owner, self._clock.now())
+        for thread in self._threads:
+            thread.start()
+
+    def stop(self) -> None:
+        """Finish the turns under way, give the leases back, and end."""
+        self._stopping.set()
+        for _ in self._threads:
+            self._queue.put(None)
+        for thread in self._threads:
+            thread.join()
+        with self._db.write() as tx:
+            sagas.renounce(tx, self._owner, self._clock.now())
+
+    def wake(self, saga_id: str) -> None:
+        """This saga may be able to go on. Cheap; naming one twice is naming it once."""
+        with self._lock:
+            if saga_id in self._queued:
+                return
+            self._queued.add(saga_id)
+        self._queue.put(saga_id)
+
+    def _look(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                with self._db.read() as tx:
+                    due = sagas.due(tx, self._clock.now(), _BATCH)
+                for saga_id in due:
+                    self.wake(saga_id)
+            except Exception:  # the pass is what heals everything else: it must not end
+                _log.exception("looking for due sagas failed; trying again")
+            self._stopping.wait(self._period_s)
+
+    def _work(self) -> None:
+        while (saga_id := self._queue.get()) is not None:
+            with self._lock:
+                self._queued.discard(saga_id)
+            try:
+                self._run_one(saga_id)
+            except Exception:  # the database is away: the pass finds the saga again
+                _log.exception("a saga could not be run; it will be taken again", saga=saga_id)
+
+    def _run_one(self, saga_id: str) -> None:
+        with self._db.write() as tx:
+            saga = sagas.take(tx, saga_id, self._owner, self._clock.now(), _LEASE_S)
+        if saga is None:
+            return
+        with structlog.contextvars.bound_contextvars(request_id=saga.request_id, saga=saga.id, server=saga.server_id):
+            execution: Execution | None = None
+            try:
+                execution = Execution(self._kernel, self._definitions[saga.kind], saga)
+                execution.run()
+                self._bugs.pop(saga.id, None)
+            except sagas.LostLease:
+                _log.info("saga was taken over")
+            except Exception:  # a bug in one step must not take the others with it
+                _log.exception("saga turn failed")
+                self._after_bug(saga, execution)
+
+    def _after_bug(self, saga: Saga, execution: Execution | None) -> None:
+        self._bugs[saga.id] += 1
+        tries = self._bugs[saga.id]
+        definition = self._definitions.get(saga.kind)
+        may_fail = definition is not None and not definition.forward_only and execution is not None
+        if tries >= _BUGS and may_fail and execution is not None and execution.position.failure is None:
+            del self._bugs[saga.id]
+            execution.fail(Failure(message=f"An internal error stopped the request ({saga.request_id}).", code=500))
+            tries = 0
+        delay_s = min(30.0, 0.2 * 2**tries)
+        with self._db.write() as tx:
+            sagas.delay(tx, saga, self._clock.now(), delay_s)
+        self._clock.call_later(delay_s, lambda: self.wake(saga.id))

@@ -1,0 +1,111 @@
+"""From records to what a host is told: the disks of a server, and the whole machine. Pure, but for reading image records."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+
+import msgspec
+
+from kilonova.conductor.ports import Images, ServerNetwork
+from kilonova.domain.boot import BlockDevice, BootParams
+from kilonova.domain.image import Image
+from kilonova.domain.machine import DiskSpec, GuestData, ImageRef, MachineSpec
+from kilonova.domain.server import Server
+
+_MIB_PER_GIB = 1024
+
+
+class Disks(msgspec.Struct, frozen=True, kw_only=True):
+    """The disks of a machine, with what boots it when it does not boot from one of them."""
+
+    disks: tuple[DiskSpec, ...]
+    kernel: ImageRef | None = None
+    ramdisk: ImageRef | None = None
+    kernel_args: str | None = None
+
+
+def disks_of(server: Server, params: BootParams, images: Images) -> Disks:
+    """
+    Resolve a server's disks: the block devices asked for, then the flavor's ephemeral and swap disks when none of their
+    kind were. Raises Missing when an image is gone by now.
+    """
+    root = next((d for d in params.block_devices if d.boot_index == 0), None)
+    image = None if root is None or root.image_id is None else images.get(root.image_id)
+    disks = [_disk(i, device, server, images) for i, device in enumerate(params.block_devices)]
+    kinds = {disk.kind for disk in disks}
+    if server.flavor.ephemeral_gib and "ephemeral" not in kinds:
+        size = server.flavor.ephemeral_gib * _MIB_PER_GIB
+        disks.append(DiskSpec(kind="ephemeral", index=0, size_mib=size, filesystem="ext4"))
+    if server.flavor.swap_mib and "swap" not in kinds:
+        disks.append(DiskSpec(kind="swap", index=0, size_mib=server.flavor.swap_mib, filesystem="swap"))
+    properties = {} if image is None else image.properties
+    return Disks(
+        disks=tuple(disks), kernel=_ref_of(properties.get("kernel_id"), images),
+        ramdisk=_ref_of(properties.get("ramdisk_id"), images), kernel_args=properties.get("os_command_line"),
+    )  # fmt: skip
+
+
+def machine_of(server: Server, disks: Disks, network: ServerNetwork, generation: int) -> MachineSpec:
+    """The whole machine, as its host is told."""
+    properties = {
+        key.removeprefix("image_"): value for key, value in server.system_metadata.items() if key.startswith("image_")
+    }
+    return MachineSpec(
+        server_id=server.id, generation=generation, instance_name=server.instance_name, project_id=server.project_id,
+        vcpus=server.flavor.vcpus, ram_mib=server.flavor.ram_mib, disks=disks.disks, nics=network.nics,
+        guest=guest_of(server, network), kernel=disks.kernel, ramdisk=disks.ramdisk, kernel_args=disks.kernel_args,
+        config_drive=server.config_drive or properties.get("img_config_drive") == "mandatory",
+        image_properties=properties, extra_specs=server.flavor.extra_specs, flavor_name=server.flavor.name,
+    )  # fmt: skip
+
+
+def guest_of(server: Server, network: ServerNetwork) -> GuestData:
+    """What the guest may read of itself."""
+    keys = {server.key_name: server.key_public} if server.key_name and server.key_public else {}
+    return GuestData(
+        server_id=server.id, instance_name=server.instance_name, number=server.number, name=server.name,
+        hostname=server.hostname, project_id=server.project_id,
+        availability_zone=server.zone or server.availability_zone or "", launch_index=server.launch_index,
+        reservation_id=server.reservation_id, instance_type=server.flavor.name, metadata=server.metadata, keys=keys,
+        user_data=server.user_data, files=server.personality, links=network.links,
+        security_groups=server.security_groups, image_id=server.image_id, random_seed=_seed_of(server),
+        admin_pass=server.admin_pass,
+    )  # fmt: skip
+
+
+def _disk(index: int, device: BlockDevice, server: Server, images: Images) -> DiskSpec:
+    is_root = device.boot_index == 0
+    kind = "root" if is_root else _blank_kind(device)
+    size_gib = device.size_gib or (server.flavor.disk_gib if is_root else 0)
+    image = _ref_of(device.image_id, images)
+    is_cdrom = device.device_type == "cdrom" or (image is not None and image.disk_format == "iso")
+    return DiskSpec(
+        kind=kind, index=index if kind == "data" else 0, image=image, boot_index=device.boot_index, tag=device.tag,
+        # A root disk of size 0 in the flavor keeps the image's own size; a swap's size is the flavor's, in MiB.
+        size_mib=server.flavor.swap_mib if kind == "swap" else size_gib * _MIB_PER_GIB,
+        bus=device.disk_bus or ("ide" if is_cdrom else "virtio"), device=device.device_name,
+        device_type="cdrom" if is_cdrom else "disk", filesystem=device.guest_format,
+    )  # fmt: skip
+
+
+def _blank_kind(device: BlockDevice) -> str:
+    if device.source_type != "blank":
+        return "data"
+    return "swap" if device.guest_format == "swap" else "ephemeral"
+
+
+def _ref_of(image_id: str | None, images: Images) -> ImageRef | None:
+    if not image_id:
+        return None
+    image: Image = images.get(image_id)
+    return ImageRef(
+        id=image.id, disk_format=image.disk_format or "raw", size=image.size or 0, sha512=image.sha512,
+        virtual_size=image.virtual_size, properties=image.properties,
+    )  # fmt: skip
+
+
+def _seed_of(server: Server) -> str:
+    """512 bytes from the server's own secrets, the same at each reading: the guest stirs them into its entropy pool."""
+    material = f"{server.id}:{server.reservation_id}:{server.created_at.isoformat()}".encode()
+    return base64.b64encode(hashlib.shake_256(material).digest(512)).decode()

@@ -1,0 +1,47 @@
+"""What the conductor needs of the neighbours: embedded ones are wired by bootstrap, real ones may stand in their place."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Protocol
+
+from kilonova.domain.boot import BootParams
+from kilonova.domain.hostnet import HostNetwork
+from kilonova.domain.image import Image
+from kilonova.domain.machine import GuestLink, NicSpec
+from kilonova.domain.server import Server
+from kilonova.store.database import Tx
+
+
+class ServerNetwork(Protocol):
+    """A server's share of the networks, as a host must be told of it."""
+
+    part: HostNetwork
+    nics: tuple[NicSpec, ...]
+    links: tuple[GuestLink, ...]
+
+
+class Networks(Protocol):
+    """Ports and addresses of servers. Every call is idempotent and runs in the caller's transaction."""
+
+    def allocate(self, tx: Tx, server: Server, params: BootParams, now: datetime) -> tuple[str, ...]:
+        """Make or take the server's ports, bind them to its host; their ids, in order. Raises Conflict when a pool is used up."""
+
+    def release(self, tx: Tx, server_id: str, now: datetime) -> None:
+        """Delete the ports made for the server, unbind the user's own."""
+
+    def activate(self, tx: Tx, server_id: str, now: datetime) -> None:
+        """The server runs: its ports are ACTIVE."""
+
+    def for_server(self, tx: Tx, server_id: str) -> ServerNetwork:
+        """What the server's host must be told."""
+
+    def for_host(self, tx: Tx, host: str) -> HostNetwork:
+        """The whole of a host's networks."""
+
+
+class Images(Protocol):
+    """Image records, whoever owns them."""
+
+    def get(self, image_id: str) -> Image:
+        """One image. Raises Missing."""

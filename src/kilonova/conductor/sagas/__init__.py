@@ -1,0 +1,1 @@
+"""The sagas, a module a verb."""

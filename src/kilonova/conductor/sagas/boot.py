@@ -1,0 +1,209 @@
+"""
+Boot a server: place ─► network ─► block_devices ─► spawn ─► activate.
+
+The claim is made in `place`, in the transaction that writes the host on the server's row. `spawn` is the only step that leaves our
+database: it parks on one `EnsureServer`, and its undo on one `RemoveServer`. A failure that another host could cure undoes all and
+begins again without that host; the third time the server is ERROR, with the scheduler's or the host's own words as its fault.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from kilonova.conductor.kernel.definition import Await, Definition, Failure, Run, Step, StepFailed, TryAgain
+from kilonova.conductor.machine import Disks, disks_of, machine_of
+from kilonova.conductor.ports import Images, Networks
+from kilonova.conductor.sagas.host_step import HostStep
+from kilonova.domain.boot import BootParams, SchedulingRequest
+from kilonova.domain.placement import Candidate, Decision
+from kilonova.domain.report import Outcome
+from kilonova.domain.saga import SagaStatus
+from kilonova.domain.server import Fault, Lifecycle, PowerState
+from kilonova.rpc.bus import Bus, NoAnswer
+from kilonova.rpc.messages import EnsureServer, FleetUse, Place, Placed, RemoveServer
+from kilonova.store.database import Tx
+from kilonova.store.queries import hosts, server_facts
+
+
+class Placement(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the server goes, and the scheduler's score for it."""
+
+    host_id: str
+    host: str
+    zone: str
+    score: float
+
+
+class PlaceStep(Step):
+    """Ask the scheduler, and claim the best host that still has room."""
+
+    name = "place"
+    result = Placement
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
+
+    def prepare(self, run: Run) -> Decision:
+        """The scheduler's decision, without the hosts that failed before."""
+        request: SchedulingRequest = run.params.scheduling
+        request = msgspec.structs.replace(request, excluded_hosts=request.excluded_hosts + run.failed_hosts)
+        try:
+            answer = self._bus.call("scheduler", Place(request=request, request_id=run.saga.request_id))
+        except NoAnswer:
+            raise TryAgain(1.0) from None
+        if not isinstance(answer, Placed):
+            raise TryAgain(1.0)
+        return answer.decision
+
+    def do(self, tx: Tx, run: Run, prepared: Decision) -> Placement:
+        """Claim the first candidate that takes it."""
+        if not prepared.candidates:
+            raise StepFailed(_no_host(run, prepared))
+        wanted = _claim_of(run.params.scheduling)
+        for candidate in prepared.candidates:
+            use = hosts.claim(tx, candidate.host_id, wanted, run.now)
+            if use is not None:
+                server_facts.place(tx, run.saga.server_id, candidate.host, candidate.zone, run.now)
+                tx.after_commit(lambda: self._bus.fanout("scheduler", FleetUse(use=use)))
+                return _placement(candidate)
+        raise TryAgain(0.05)  # the picture was old; the scheduler has heard of the claims that were quicker by then
+
+    def undo(self, tx: Tx, run: Run) -> None:
+        """Give the claim back."""
+        use = hosts.release(tx, run.saga.server_id)
+        server_facts.unplace(tx, run.saga.server_id, run.now)
+        if use is not None:
+            tx.after_commit(lambda: self._bus.fanout("scheduler", FleetUse(use=use)))
+
+
+class NetworkStep(Step):
+    """Ports, MACs and fixed addresses from the records."""
+
+    name = "network"
+    result = tuple[str, ...]
+
+    def __init__(self, networks: Networks) -> None:
+        self._networks = networks
+
+    def do(self, tx: Tx, run: Run, _prepared: Any) -> tuple[str, ...]:
+        """Make or take the ports."""
+        server = server_facts.get(tx, run.saga.server_id)
+        return self._networks.allocate(tx, server, run.params, run.now)
+
+    def undo(self, tx: Tx, run: Run) -> None:
+        """Delete ours, unbind the user's."""
+        self._networks.release(tx, run.saga.server_id, run.now)
+
+
+class BlockDevicesStep(Step):
+    """What disks the machine has, and which images they come from."""
+
+    name = "block_devices"
+    result = Disks
+
+    def __init__(self, images: Images) -> None:
+        self._images = images
+
+    def do(self, tx: Tx, run: Run, _prepared: Any) -> Disks:
+        """Resolve the disks."""
+        server = server_facts.get(tx, run.saga.server_id)
+        return disks_of(server, run.params, self._images)
+
+
+class SpawnStep(HostStep):
+    """The host makes the machine."""
+
+    name = "spawn"
+
+    def __init__(self, networks: Networks) -> None:
+        self._networks = networks
+
+    def do(self, tx: Tx, run: Run, _prepared: Any) -> Await:
+        """Send the whole machine to its host."""
+        server = server_facts.get(tx, run.saga.server_id)
+        generation = server_facts.next_generation(tx, server, same=run.is_resend)
+        network = self._networks.for_server(tx, server.id)
+        command = EnsureServer(
+            request_id=run.saga.request_id, command_id=run.command_id, server_id=server.id, generation=generation,
+            spec=machine_of(server, run.results["block_devices"], network, generation), network=network.part,
+        )  # fmt: skip
+        return Await(host=run.results["place"].host, command=command)
+
+    def reply(self, tx: Tx, run: Run, outcome: Outcome) -> Outcome:
+        """It runs, or the host says why not."""
+        fault = outcome.fault
+        if fault is not None:
+            raise StepFailed(
+                Failure(
+                    message=fault.message,
+                    code=fault.code,
+                    elsewhere=fault.elsewhere,
+                    details=fault.details,
+                    host=run.results["place"].host,
+                )  # fmt: skip
+            )
+        return outcome
+
+    def undo(self, tx: Tx, run: Run) -> Await | None:
+        """Have the host forget it, however far it came."""
+        server = server_facts.get(tx, run.saga.server_id)
+        if server.host is None:
+            return None
+        generation = server_facts.next_generation(tx, server, same=run.is_resend)
+        return Await(host=server.host, command=RemoveServer(
+            request_id=run.saga.request_id, command_id=run.command_id, server_id=server.id, generation=generation,
+        ))  # fmt: skip
+
+
+class ActivateStep(Step):
+    """Write down that it runs."""
+
+    name = "activate"
+
+    def __init__(self, networks: Networks) -> None:
+        self._networks = networks
+
+    def do(self, tx: Tx, run: Run, _prepared: Any) -> None:
+        """The server is ACTIVE from this commit on."""
+        spawned: Outcome = run.results["spawn"]
+        server_facts.launched(tx, run.saga.server_id, spawned.power_state or PowerState.RUNNING, run.now)
+        self._networks.activate(tx, run.saga.server_id, run.now)
+
+
+def boot_saga(bus: Bus, networks: Networks, images: Images) -> Definition:
+    """The boot saga, wired."""
+    return Definition(
+        kind="boot",
+        params=BootParams,
+        steps=(
+            PlaceStep(bus), NetworkStep(networks), BlockDevicesStep(images), SpawnStep(networks), ActivateStep(networks),
+        ),
+        at_end=_at_end,
+    )  # fmt: skip
+
+
+def _at_end(tx: Tx, run: Run, status: SagaStatus) -> None:
+    if status is SagaStatus.FAILED and run.failure is not None:
+        fault = Fault(
+            code=run.failure.code, message=run.failure.message, details=run.failure.details, created_at=run.now
+        )
+        server_facts.fail(tx, run.saga.server_id, Lifecycle.FAILED, fault, run.now)
+
+
+def _claim_of(request: SchedulingRequest) -> hosts.Claim:
+    return hosts.Claim(
+        server_id=request.server_id, vcpus=request.vcpus, ram_mib=request.ram_mib, disk_gib=request.disk_gib
+    )
+
+
+def _placement(candidate: Candidate) -> Placement:
+    return Placement(host_id=candidate.host_id, host=candidate.host, zone=candidate.zone, score=candidate.score)
+
+
+def _no_host(run: Run, decision: Decision) -> Failure:
+    message = decision.explanation.sentence()
+    if run.failed_hosts:
+        message += f" Tried before, without success: {', '.join(run.failed_hosts)}."
+    return Failure(message=message, code=500)

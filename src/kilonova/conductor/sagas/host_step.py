@@ -1,0 +1,48 @@
+"""What every step that waits for a host does when the host is silent."""
+
+from __future__ import annotations
+
+from kilonova.conductor.kernel.definition import Failure, Run, Step, StepFailed
+from kilonova.domain.host import is_alive
+from kilonova.domain.report import Outcome
+from kilonova.store.database import Tx
+from kilonova.store.queries import hosts, server_facts
+
+GIVE_UP_S = 1800.0  # an alive host that has not finished a command by then never will
+
+
+class HostStep(Step):
+    """A step carried out by the server's host. Its result is the host's `Outcome`."""
+
+    result = Outcome
+
+    def silence(self, tx: Tx, run: Run, waited_s: float) -> None:
+        """Give up on a host that is down, or that has worked for GIVE_UP_S; another may be tried."""
+        host = server_host(tx, run)
+        if host is not None and not host_is_alive(tx, host, run):
+            raise StepFailed(Failure(message=f"Host {host} stopped answering.", elsewhere=True, host=host))
+        if waited_s > GIVE_UP_S:
+            message = f"Host {host} did not finish within {GIVE_UP_S:.0f} seconds."
+            raise StepFailed(Failure(message=message, elsewhere=True, host=host))
+
+    def undo_is_done(self, tx: Tx, run: Run, outcome: Outcome | None, waited_s: float) -> bool:
+        """
+        The host has removed it; or the host is down, and will be told to when it comes back.
+
+        (The host asks for its state when it starts, and is told what is gone.)
+        """
+        if outcome is not None:
+            return outcome.fault is None
+        host = server_host(tx, run)
+        return host is None or not host_is_alive(tx, host, run)
+
+
+def server_host(tx: Tx, run: Run) -> str | None:
+    """The host the saga's server is on."""
+    return server_facts.get(tx, run.saga.server_id).host
+
+
+def host_is_alive(tx: Tx, name: str, run: Run) -> bool:
+    """Whether a host's agent has been heard of lately."""
+    host = hosts.by_name(tx, name)
+    return host is not None and is_alive(host.seen_at, host.forced_down, run.now)

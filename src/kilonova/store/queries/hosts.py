@@ -1,0 +1,151 @@
+"""
+Hosts and what is claimed on them: the one ledger of use.
+
+A claim re-reads the host inside the transaction that places the server, checks that the server still fits, and writes host
+counters and claim together by compare-and-swap on the host's generation. So a decision made on an old picture of the fleet can be
+late but never wrong, whoever made it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import delete, insert, select, update
+
+from kilonova.domain.clock import Ids
+from kilonova.domain.host import Host, HostFacts, HostUse
+from kilonova.store.database import Tx
+from kilonova.store.queries.counters import next_number
+from kilonova.store.tables.hosts import claims, hosts
+
+
+class Claim(msgspec.Struct, frozen=True, kw_only=True):
+    """What one server takes of a host."""
+
+    server_id: str
+    vcpus: int
+    ram_mib: int
+    disk_gib: int
+
+
+class HostDefaults(msgspec.Struct, frozen=True, kw_only=True):
+    """How a host that joins is set up; ratios are of claimable to physical."""
+
+    zone: str = "nova"
+    cpu_ratio: float = 16.0
+    ram_ratio: float = 1.5
+    disk_ratio: float = 1.0
+    ram_mib_reserved: int = 0
+    disk_gib_reserved: int = 0
+
+
+def register(
+    tx: Tx, name: str, facts: HostFacts, *, defaults: HostDefaults, ids: Ids, now: datetime
+) -> tuple[Host, bool]:
+    """Write down a host that came up. Returns its record, and whether it is new."""
+    changed = tx.execute(
+        update(hosts).where(hosts.c.name == name).values(facts=facts, started_at=now, seen_at=now, updated_at=now)
+    )
+    is_new = changed.rowcount == 0
+    if is_new:
+        tx.execute(insert(hosts), {
+            "id": ids.uuid(), "service_id": ids.uuid(), "number": next_number(tx, "hosts"), "name": name,
+            "facts": facts, "vcpus_used": 0, "ram_mib_used": 0, "disk_gib_used": 0, "servers": 0, "generation": 1,
+            "disabled": False, "forced_down": False, "started_at": now, "seen_at": now, "created_at": now,
+            **msgspec.structs.asdict(defaults),
+        })  # fmt: skip
+    host = by_name(tx, name)
+    assert host is not None  # noqa: S101 - written above, in this transaction
+    return host, is_new
+
+
+def seen(tx: Tx, names: Sequence[str], now: datetime) -> None:
+    """These hosts' agents are alive."""
+    tx.execute(update(hosts).where(hosts.c.name.in_(names)).values(seen_at=now))
+
+
+def claim(tx: Tx, host_id: str, wanted: Claim, now: datetime) -> HostUse | None:
+    """
+    Take what `wanted` says of a host. None when it is disabled or no longer fits.
+
+    Claiming again what is already claimed on this host changes nothing and succeeds.
+    """
+    row = tx.execute(select(hosts).where(hosts.c.id == host_id).with_for_update()).first()
+    if row is None:
+        return None
+    held = tx.execute(select(claims.c.host_id).where(claims.c.server_id == wanted.server_id)).scalar()
+    if held is not None:
+        return _use(row) if held == host_id else None
+    if row.disabled or row.forced_down or not fits(row, wanted):
+        return None
+    tx.execute(insert(claims), {**msgspec.structs.asdict(wanted), "host_id": host_id, "created_at": now})
+    return _move(tx, row, wanted, 1)
+
+
+def release(tx: Tx, server_id: str) -> HostUse | None:
+    """Give a server's claim back. None when it has none."""
+    row = tx.execute(select(claims).where(claims.c.server_id == server_id)).first()
+    if row is None:
+        return None
+    tx.execute(delete(claims).where(claims.c.server_id == server_id))
+    host = tx.execute(select(hosts).where(hosts.c.id == row.host_id).with_for_update()).one()
+    held = Claim(server_id=server_id, vcpus=row.vcpus, ram_mib=row.ram_mib, disk_gib=row.disk_gib)
+    return _move(tx, host, held, -1)
+
+
+def fits(row: Any, wanted: Claim) -> bool:
+    """Whether a host, as a row or a `Host`, has room for a claim within its ratios and reserves, and is large enough at all."""
+    facts: HostFacts = row.facts
+    return bool(
+        wanted.vcpus <= facts.vcpus
+        and wanted.ram_mib <= facts.ram_mib
+        and row.vcpus_used + wanted.vcpus <= facts.vcpus * row.cpu_ratio
+        and row.ram_mib_used + wanted.ram_mib <= (facts.ram_mib - row.ram_mib_reserved) * row.ram_ratio
+        and row.disk_gib_used + wanted.disk_gib <= (facts.disk_gib - row.disk_gib_reserved) * row.disk_ratio
+    )
+
+
+def every(tx: Tx) -> list[Host]:
+    """All hosts, by number."""
+    return [_host(row) for row in tx.execute(select(hosts).order_by(hosts.c.number))]
+
+
+def by_name(tx: Tx, name: str) -> Host | None:
+    """A host by its name."""
+    row = tx.execute(select(hosts).where(hosts.c.name == name)).first()
+    return None if row is None else _host(row)
+
+
+def every_claim(tx: Tx) -> list[tuple[str, str]]:
+    """(server id, host id) of all claims."""
+    return [(row.server_id, row.host_id) for row in tx.execute(select(claims.c.server_id, claims.c.host_id))]
+
+
+def _move(tx: Tx, row: Any, amount: Claim, sign: int) -> HostUse:
+    changed = tx.execute(
+        update(hosts)
+        .where(hosts.c.id == row.id, hosts.c.generation == row.generation)
+        .values(
+            vcpus_used=row.vcpus_used + sign * amount.vcpus,
+            ram_mib_used=row.ram_mib_used + sign * amount.ram_mib,
+            disk_gib_used=row.disk_gib_used + sign * amount.disk_gib,
+            servers=row.servers + sign,
+            generation=row.generation + 1,
+        )
+        .returning(*hosts.c)
+    ).one()
+    return _use(changed)
+
+
+def _use(row: Any) -> HostUse:
+    return HostUse(
+        host_id=row.id, generation=row.generation, vcpus_used=row.vcpus_used, ram_mib_used=row.ram_mib_used,
+        disk_gib_used=row.disk_gib_used, servers=row.servers,
+    )  # fmt: skip
+
+
+def _host(row: Any) -> Host:
+    return Host(**row._mapping)  # noqa: SLF001 - SQLAlchemy's documented row accessor

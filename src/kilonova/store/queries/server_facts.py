@@ -1,0 +1,100 @@
+"""
+What sagas and reconcilers write of a server: where it is, whether it runs, why it failed, that it is gone.
+
+These are the control plane's own: no tenant's scope applies. What the API reads and edits is in `servers.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import select, update
+
+from kilonova.domain.errors import Missing
+from kilonova.domain.server import Fault, Intent, Lifecycle, PowerState, Server
+from kilonova.store.database import Tx
+from kilonova.store.queries.server_row import server_of
+from kilonova.store.tables.compute import quota_usage, servers
+
+
+def get(tx: Tx, server_id: str) -> Server:
+    """One server, deleted ones too. Raises Missing."""
+    row = tx.execute(select(servers).where(servers.c.id == server_id)).first()
+    if row is None:
+        raise Missing("Server", server_id)
+    return server_of(row)
+
+
+def on_host(tx: Tx, host: str) -> list[Server]:
+    """Every server that is, or is being made, on a host."""
+    rows = tx.execute(select(servers).where(servers.c.host == host, servers.c.lifecycle != Lifecycle.DELETED))
+    return [server_of(row) for row in rows]
+
+
+def some(tx: Tx, server_ids: Sequence[str]) -> dict[str, Server]:
+    """These servers by id, deleted ones too; those there is no record of are left out."""
+    rows = tx.execute(select(servers).where(servers.c.id.in_(server_ids)))
+    return {row.id: server_of(row) for row in rows}
+
+
+def next_generation(tx: Tx, server: Server, *, same: bool) -> int:
+    """The generation for a new command about a server; `same`: for a command that is sent again."""
+    if same:
+        return server.generation
+    raised = update(servers).where(servers.c.id == server.id).values(generation=servers.c.generation + 1)
+    return int(tx.execute(raised.returning(servers.c.generation)).scalar_one())
+
+
+def place(tx: Tx, server_id: str, host: str, zone: str, now: datetime) -> None:
+    """It goes on this host."""
+    _set(tx, server_id, host=host, node=host, zone=zone, updated_at=now)
+
+
+def unplace(tx: Tx, server_id: str, now: datetime) -> None:
+    """It is on no host."""
+    _set(tx, server_id, host=None, node=None, zone=None, updated_at=now)
+
+
+def launched(tx: Tx, server_id: str, power_state: PowerState, now: datetime) -> None:
+    """It runs for the first time. The admin password has reached the guest and is kept no longer."""
+    _set(
+        tx, server_id, lifecycle=Lifecycle.BUILT, power_state=power_state, launched_at=now, updated_at=now, progress=100,
+        admin_pass=None, fault=None,
+    )  # fmt: skip
+
+
+def fail(tx: Tx, server_id: str, lifecycle: Lifecycle, fault: Fault, now: datetime) -> None:
+    """It is in ERROR, and this is why."""
+    _set(tx, server_id, lifecycle=lifecycle, fault=fault, updated_at=now, progress=0, admin_pass=None)
+
+
+def observe_power(tx: Tx, server_id: str, power_state: PowerState, intent: Intent, now: datetime) -> None:
+    """What the host last said of it, and what is wanted of it from now on."""
+    _set(tx, server_id, power_state=power_state, intent=intent, updated_at=now)
+
+
+def progressed(tx: Tx, server_id: str, percent: int) -> None:
+    """How far its host has come."""
+    _set(tx, server_id, progress=percent)
+
+
+def forget(tx: Tx, server: Server, now: datetime) -> None:
+    """It is deleted, and its project has its quota back. Doing it twice is doing it once."""
+    if server.lifecycle is Lifecycle.DELETED:
+        return
+    _set(
+        tx, server.id, lifecycle=Lifecycle.DELETED, intent=Intent.DELETED, power_state=PowerState.NOSTATE,
+        deleted_at=now, terminated_at=now, updated_at=now, host=None, node=None, user_data=None, personality={},
+        admin_pass=None, progress=0,
+    )  # fmt: skip
+    for resource, amount in (("instances", 1), ("cores", server.flavor.vcpus), ("ram", server.flavor.ram_mib)):
+        tx.execute(
+            update(quota_usage)
+            .where(quota_usage.c.project_id == server.project_id, quota_usage.c.resource == resource)
+            .values(used=quota_usage.c.used - amount)
+        )
+
+
+def _set(tx: Tx, server_id: str, **values: object) -> None:
+    tx.execute(update(servers).where(servers.c.id == server_id).values(**values))
