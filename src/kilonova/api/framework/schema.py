@@ -7,7 +7,7 @@ into one wire struct for each stretch of versions in which nothing about it chan
 
 Markers, all inside `Annotated[...]` and in any order, beside `msgspec.Meta`:
 
-- `since("2.19")`, `until("2.56")`, `versions("2.3", "2.46")`: where the field exists. Two fields may share a wire name if
+- `since("2.19")`, `until("2.56")`, `between("2.3", "2.46")`: where the field exists. Two fields may share a wire name if
   their ranges are disjoint.
 - `wire("OS-EXT-SRV-ATTR:host")`: its name on the wire, where it is not the attribute's own.
 - `becomes("2.90", TYPE)`: from that version on the wire type is TYPE (limits changed, a value was added). Repeatable.
@@ -95,7 +95,12 @@ class ShapeMeta(type(msgspec.Struct)):  # type: ignore[misc]
     """Makes every shape keyword-only, and takes the class keyword `strict` (inherited)."""
 
     def __new__(
-        mcls, name: str, bases: tuple[type, ...], namespace: dict[str, Any], strict: VersionRange | bool | None = None, **options: Any
+        mcls,
+        name: str,
+        bases: tuple[type, ...],
+        namespace: dict[str, Any],
+        strict: VersionRange | bool | None = None,
+        **options: Any,
     ) -> ShapeMeta:
         if strict is not None:
             namespace["__strict__"] = strict

@@ -34,7 +34,9 @@ class Version(NamedTuple):
         """Read `2.73`. Raises Rejected (400) for anything else, `latest` included: see `negotiate`."""
         found = _FORM.match(text)
         if found is None:
-            raise Rejected(f"API version string {text[:64]!r} is of invalid format. Must be of format MajorNum.MinorNum.")
+            raise Rejected(
+                f"API version string {text[:64]!r} is of invalid format. Must be of format MajorNum.MinorNum."
+            )
         return cls(int(found[1]), int(found[2]))
 
     def next(self) -> Version:
@@ -85,7 +87,7 @@ def until(last: str) -> VersionRange:
     return VersionRange(None, Version.parse(last))
 
 
-def versions(first: str, last: str) -> VersionRange:
+def between(first: str, last: str) -> VersionRange:
     """From the first up to and including the last."""
     return VersionRange(Version.parse(first), Version.parse(last))
 

@@ -1,0 +1,304 @@
+"""
+Decoders: from bytes of one microversion to the superset shape.
+
+A type expression is compiled for a version into a `Wire`: the type msgspec decodes (shapes become structs with exactly that
+version's fields, names and strictness), and, where something is left to do afterwards, a `lift` that turns the decoded
+value into the declared one. msgspec does nearly all the checking, in C; `lift` moves fields into the superset shape and
+runs the `reads` functions. Both know the wire path, so that every refusal names the field the client wrote.
+
+A stretch of versions in which nothing about a type changes shares one compiled form (`schema.stretch_of`); forms are made on
+first use and kept. Making one twice in a race is harmless: the results are equal.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Callable, Mapping
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from kilonova.api.framework.schema import (
+    FieldSpec,
+    Query,
+    Reads,
+    Shape,
+    fields_of,
+    flatten,
+    is_strict,
+    is_union,
+    stretch_of,
+)
+from kilonova.api.framework.versions import Version
+from kilonova.domain.errors import InvalidField, Rejected
+
+Lift = Callable[[Any, str], Any]
+
+INT64 = Meta(ge=-(2**63), le=2**63 - 1)
+"""An `int` that says no limits gets these: databases hold no more."""
+
+_AT = re.compile(r"\A(?P<problem>.*?)(?: - at (?:`(?P<key>key)` in )?`\$(?P<path>.*)`)?\Z", re.DOTALL)
+_KEY = re.compile(r"\AObject (?P<what>missing required|contains unknown) field `(?P<name>.*)`\Z", re.DOTALL)
+
+
+class Wire(NamedTuple):
+    """What msgspec decodes, which Python types that can give, and what remains to be done with the result."""
+
+    type: Any
+    gives: tuple[type, ...]
+    lift: Lift | None
+
+
+def field_error(problem: Exception, prefix: str) -> InvalidField | Rejected:
+    """Msgspec's complaint in a user's words: `server.name: Expected str of length <= 255`."""
+    found = _AT.match(str(problem))
+    path = prefix + (found["path"] or "" if found else "")
+    text = (found["problem"] if found else str(problem)).replace("`", "")
+    key = _KEY.match(found["problem"]) if found else None
+    if key:
+        path = f"{path}.{key['name']}"
+        text = (
+            "is a required property" if key["what"].startswith("missing") else "additional properties are not allowed"
+        )
+    elif found and found["key"]:
+        text = f"a key is wrong: {text}"
+    return InvalidField(path.lstrip(".") or "body", text)
+
+
+def read_value(fn: Callable[[Any], Any], value: Any, path: str) -> Any:
+    """Run a `reads` function; its ValueError becomes the refusal of that field."""
+    try:
+        return fn(value)
+    except ValueError as problem:
+        raise InvalidField(path.lstrip("."), str(problem)) from problem
+
+
+@functools.lru_cache(maxsize=None)
+def compile_wire(tp: Any, version: Version) -> Wire:
+    """Compile a type expression for the stretch of versions that starts at `version`."""
+    base, marks = flatten(tp)
+    if marks:
+        return _annotated(base, marks, version)
+    if is_union(tp):
+        return _union([compile_wire(part, version) for part in get_args(tp) if part is not UnsetType])
+    if isinstance(tp, type) and issubclass(tp, Shape):
+        return _open_struct(tp, version) if any(f.is_rest for f in _live(tp, version)) else _struct(tp, version)
+    if get_origin(tp) is list:
+        return _list(compile_wire(get_args(tp)[0], version))
+    if get_origin(tp) is dict:
+        return _dict(*(compile_wire(part, version) for part in get_args(tp)))
+    if tp is int:
+        return Wire(Annotated[int, INT64], (int,), None)
+    return Wire(tp, _gives(tp), None)
+
+
+def _gives(tp: Any) -> tuple[type, ...]:
+    if tp is None:
+        return (type(None),)
+    if get_origin(tp) is Literal:
+        return tuple({type(value) for value in get_args(tp)})
+    origin = get_origin(tp) or tp
+    return (origin,) if isinstance(origin, type) else (object,)
+
+
+def _annotated(base: Any, marks: tuple[Any, ...], version: Version) -> Wire:
+    limits = tuple(m for m in marks if isinstance(m, Meta))
+    readers = [m for m in marks if isinstance(m, Reads)]
+    raw = next((m.wire_type for m in readers if m.wire_type is not None), None)
+    inner = compile_wire(base if raw is None else raw, version)
+    if raw is None and limits:
+        plain = base if base is int else inner.type
+        inner = inner._replace(type=Annotated[(plain, *_bounded(base, limits))])
+    if not readers:
+        return inner
+    fns = [m.fn for m in readers]
+    after = Annotated[(base, *limits)] if raw is not None and limits else None
+
+    def lift(value: Any, path: str) -> Any:
+        if inner.lift is not None:
+            value = inner.lift(value, path)
+        for fn in fns:
+            value = read_value(fn, value, path)
+        return value if after is None else _convert(value, after, path)
+
+    return inner._replace(lift=lift)
+
+
+def _bounded(base: Any, limits: tuple[Meta, ...]) -> tuple[Meta, ...]:
+    if base is not int:
+        return limits
+    low = None if any(m.ge is not None or m.gt is not None for m in limits) else INT64.ge
+    high = None if any(m.le is not None or m.lt is not None for m in limits) else INT64.le
+    return limits if low is None and high is None else (*limits, Meta(ge=low, le=high))
+
+
+def _convert(value: Any, tp: Any, path: str, *, strict: bool = True) -> Any:
+    try:
+        return msgspec.convert(value, tp, strict=strict)
+    except msgspec.ValidationError as problem:
+        raise field_error(problem, path) from problem
+
+
+def _union(parts: list[Wire]) -> Wire:
+    by_type = {kind: part.lift for part in parts if part.lift is not None for kind in part.gives}
+    tp = Union[tuple(part.type for part in parts)]  # noqa: UP007 -- built from values
+    gives = tuple(kind for part in parts for kind in part.gives)
+
+    def lift(value: Any, path: str) -> Any:
+        fn = by_type.get(type(value))
+        return value if fn is None else fn(value, path)
+
+    return Wire(tp, gives, lift if by_type else None)
+
+
+def _list(item: Wire) -> Wire:
+    fn = item.lift
+    if fn is None:
+        return Wire(list[item.type], (list,), None)  # type: ignore[name-defined]
+    return Wire(
+        list[item.type],  # type: ignore[name-defined]
+        (list,),
+        lambda value, path: [fn(x, f"{path}[{i}]") for i, x in enumerate(value)],
+    )
+
+
+def _dict(key: Wire, item: Wire) -> Wire:
+    tp = dict[key.type, item.type]  # type: ignore[name-defined]
+    if key.lift is None and item.lift is None:
+        return Wire(tp, (dict,), None)
+
+    def lift(value: dict[Any, Any], path: str) -> dict[Any, Any]:
+        return {
+            (key.lift(k, path) if key.lift else k): (item.lift(v, f"{path}.{k}") if item.lift else v)
+            for k, v in value.items()
+        }
+
+    return Wire(tp, (dict,), lift)
+
+
+def _live(shape: type[Shape], version: Version) -> list[FieldSpec]:
+    return [spec for spec in fields_of(shape) if version in spec.within]
+
+
+def _struct(shape: type[Shape], version: Version) -> Wire:
+    live = [spec for spec in _live(shape, version) if not spec.is_rest]
+    wires = [compile_wire(spec.type_at(version), version) for spec in live]
+    fields = [
+        (
+            spec.attr,
+            w.type if spec.required_at(version) else Union[w.type, UnsetType],  # noqa: UP007 -- built from values
+            msgspec.field(name=spec.name)
+            if spec.required_at(version)
+            else msgspec.field(name=spec.name, default=UNSET),
+        )
+        for spec, w in zip(live, wires, strict=True)
+    ]
+    made = msgspec.defstruct(
+        shape.__name__, fields, kw_only=True, forbid_unknown_fields=is_strict(shape, version), module=shape.__module__
+    )
+    steps = [(spec.attr, f"{spec.name}", w.lift) for spec, w in zip(live, wires, strict=True)]
+    absent = {
+        spec.attr: UNSET for spec in fields_of(shape) if not spec.optional and spec not in live and not spec.is_rest
+    }
+
+    def lift(value: Any, path: str) -> Any:
+        known: dict[str, Any] = dict(absent)
+        for attr, name, fn in steps:
+            got = getattr(value, attr)
+            if got is not UNSET:
+                known[attr] = got if fn is None else fn(got, f"{path}.{name}")
+        return shape(**known)
+
+    return Wire(made, (made,), lift)
+
+
+def _open_struct(shape: type[Shape], version: Version) -> Wire:
+    """A shape with a `rest` field: decoded as a plain object first, then parted into known keys and the others."""
+    closed = _struct(shape, version)
+    rest = next(spec for spec in _live(shape, version) if spec.is_rest)
+    names = {spec.name for spec in _live(shape, version) if not spec.is_rest}
+    others = compile_wire(rest.type_at(version), version)
+    strict = not issubclass(shape, Query)  # in a query string all values are text
+
+    def lift(value: dict[str, Any], path: str) -> Any:
+        known = _convert({k: v for k, v in value.items() if k in names}, closed.type, path, strict=strict)
+        left = _convert({k: v for k, v in value.items() if k not in names}, others.type, path)
+        whole = closed.lift(known, path) if closed.lift else known
+        setattr(whole, rest.attr, others.lift(left, path) if others.lift else left)
+        return whole
+
+    return Wire(dict[str, Any], (dict,), lift)
+
+
+class Decoder:
+    """
+    Reads one type in any version. `key` is the envelope: `{"server": {...}}`; a sibling key is refused.
+
+    `from_json(body, version)`, `from_query(pairs, version)` raise InvalidField with the wire path, or Rejected.
+    """
+
+    def __init__(self, tp: Any, key: str | None = None) -> None:
+        self.type, self.key = tp, key
+        self._decoders: dict[Version, tuple[msgspec.json.Decoder[Any], Wire]] = {}
+
+    def wire_type(self, version: Version) -> Any:
+        """The wire struct of one version, for documents."""
+        return self._at(version)[1].type
+
+    def _at(self, version: Version) -> tuple[msgspec.json.Decoder[Any], Wire]:
+        stretch = stretch_of(self.type, version)
+        found = self._decoders.get(stretch)
+        if found is None:
+            wire = compile_wire(self.type, stretch)
+            if self.key is not None:
+                wire = _enveloped(self.key, wire)
+            found = self._decoders[stretch] = (msgspec.json.Decoder(wire.type), wire)
+        return found
+
+    def from_json(self, body: bytes | msgspec.Raw, version: Version, prefix: str = "") -> Any:
+        """Decode a JSON document; `prefix` is the wire path it was found at."""
+        decoder, wire = self._at(version)
+        try:
+            value = decoder.decode(body)
+        except msgspec.ValidationError as problem:
+            raise field_error(problem, prefix) from problem
+        except (msgspec.DecodeError, ValueError, RecursionError) as problem:
+            raise Rejected(f"Malformed request body: {malformed(problem)}") from problem
+        return value if wire.lift is None else wire.lift(value, prefix)
+
+    def from_query(self, pairs: Mapping[str, list[str]], version: Version) -> Any:
+        """Decode a query string's keys: a list field takes all values of its key, any other the last."""
+        _, wire = self._at(version)
+        lists, others = _list_names(self.type, stretch_of(self.type, version))
+        plain = {k: (v if lists.get(k, others) else v[-1]) for k, v in pairs.items()}
+        value = _convert(plain, wire.type, "", strict=False)
+        return value if wire.lift is None else wire.lift(value, "")
+
+
+def malformed(problem: Exception) -> str:
+    """What is wrong with a body that is no JSON, without quoting it."""
+    return "it is nested too deep" if isinstance(problem, RecursionError) else str(problem)
+
+
+def _enveloped(key: str, inner: Wire) -> Wire:
+    made = msgspec.defstruct(
+        "Body", [("content", inner.type, msgspec.field(name=key))], kw_only=True, forbid_unknown_fields=True
+    )
+    fn = inner.lift
+    return Wire(made, (made,), lambda value, path: value.content if fn is None else fn(value.content, f"{path}.{key}"))
+
+
+@functools.lru_cache(maxsize=None)
+def _list_names(shape: type[Shape], version: Version) -> tuple[dict[str, bool], bool]:
+    """Which query keys take all their values: by name, and for the keys that go to a `rest` field."""
+    live = _live(shape, version)
+    rest = next((spec.type_at(version) for spec in live if spec.is_rest), None)
+    named = {spec.name: _is_list(spec.type_at(version)) for spec in live if not spec.is_rest}
+    return named, rest is not None and _is_list(get_args(flatten(rest)[0])[1])
+
+
+def _is_list(tp: Any) -> bool:
+    base = flatten(tp)[0]
+    return get_origin(base) is list or (is_union(base) and any(_is_list(part) for part in get_args(base)))

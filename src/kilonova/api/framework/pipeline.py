@@ -1,0 +1,248 @@
+"""
+The asynchronous half: ASGI in, ASGI out. Everything slow happens in one hop to a bounded pool of threads.
+
+Request id → service by mount → size limit → (thread: `serve.answer`) → reply, counters, one line in the access log. Uploads
+and downloads flow through the same thread, chunk by chunk, in a pool of their own, so that slow transfers starve nobody. When more
+requests wait than `Limits.waiting`, new ones get 503 at once: a queue that long would only answer clients that left.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import traceback
+from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
+from typing import Any, TypeAlias
+
+import anyio
+import anyio.from_thread
+import anyio.to_thread
+import msgspec
+import structlog
+
+from kilonova.api.framework.errors import COMPUTE, NoRoute, fail, failure_headers
+from kilonova.api.framework.exchange import Authoriser, Body, Stream
+from kilonova.api.framework.metrics import RimMetrics
+from kilonova.api.framework.serve import Authenticator, Call, Response, answer, find, quoted
+from kilonova.api.framework.service import Service
+from kilonova.domain.context import new_request_id
+from kilonova.domain.errors import KilonovaError, Rejected, TooLarge, Unavailable
+
+Scope: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+_GLOBAL_ID = re.compile(r"\Areq-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
+_NO_BODY = {204, 205, 304}
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """Threads for requests, threads for streams, and how many requests may wait for the former."""
+
+    threads: int = 32
+    streams: int = 16
+    waiting: int = 1024
+
+
+class _Gone(Exception):
+    """The client went away; there is nobody to answer."""
+
+
+class Rim:
+    """
+    The ASGI application of all services on one port.
+
+    `public_url` is the scheme and host clients use (`https://cloud.example.org`); None trusts the request's Host header. `auth_url`
+    is where a 401 sends them, relative or absolute.
+    """
+
+    def __init__(  # noqa: PLR0913 -- what bootstrap hands in, each by name
+        self,
+        services: Sequence[Service],
+        *,
+        authenticator: Authenticator,
+        policy: Authoriser,
+        metrics: RimMetrics | None = None,
+        public_url: str | None = None,
+        auth_url: str = "/identity",
+        limits: Limits | None = None,
+        log: Any = None,
+    ) -> None:
+        self.services = sorted(services, key=lambda service: -len(service.mount))
+        self._authenticator, self._policy, self._metrics = authenticator, policy, metrics or RimMetrics()
+        self._public_url, self._auth_url = public_url, auth_url
+        self._limits = limits or Limits()
+        self._pool = anyio.CapacityLimiter(self._limits.threads)
+        self._stream_pool = anyio.CapacityLimiter(self._limits.streams)
+        self._log = log or structlog.get_logger("kilonova.api")
+        self._inside = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one HTTP request."""
+        started = time.perf_counter()
+        headers = {k.decode("latin-1").lower(): v.decode("latin-1") for k, v in scope["headers"]}
+        path = (scope.get("raw_path") or quoted(scope["path"]).encode()).decode("latin-1")
+        service = next((s for s in self.services if path == s.mount or path.startswith(f"{s.mount}/")), None)
+        request_id = new_request_id()
+        if service is None:
+            failure = fail(NoRoute(), COMPUTE, request_id)
+            await _send(send, _json(404, COMPUTE.document(failure)), scope["method"])
+            return
+        call = Call(
+            service=service,
+            method=scope["method"],
+            path=path,
+            query_string=scope["query_string"].decode("latin-1"),
+            headers=headers,
+            origin=self._public_url or f"{scope['scheme']}://{headers.get('host', 'localhost')}",
+            request_id=request_id,
+        )
+        with structlog.contextvars.bound_contextvars(request_id=request_id, **_global_id(headers)):
+            try:
+                response = await self._respond(call, receive)
+                self._sign(call, response)
+                await _send(send, response, call.method, self._stream_pool)
+            except _Gone:
+                response = Response(499, {})
+            self._record(call, response.status, time.perf_counter() - started)
+
+    async def _respond(self, call: Call, receive: Receive) -> Response:
+        try:
+            find(call)
+            streams = call.route is not None and call.route.stream
+            if streams:
+                call.stream = _incoming(call, receive)
+            else:
+                call.body = await _read(call, receive)
+            return await self._in_thread(call, self._stream_pool if streams else self._pool)
+        except _Gone:
+            raise
+        except Exception as error:  # noqa: BLE001 -- the edge: whatever happened, the client gets an envelope
+            return self._refuse(call, error)
+
+    async def _in_thread(self, call: Call, pool: anyio.CapacityLimiter) -> Response:
+        if self._inside >= self._limits.threads + self._limits.waiting:
+            raise Unavailable("The API is overloaded.", next_step="Try again in a few seconds.")
+        self._inside += 1
+        try:
+            return await anyio.to_thread.run_sync(answer, call, self._authenticator, self._policy, limiter=pool)
+        finally:
+            self._inside -= 1
+
+    def _refuse(self, call: Call, error: Exception) -> Response:
+        failure = fail(error, call.service.style, call.request_id)
+        if failure.status == 500:
+            # As text: a renderer that shows local variables would show the token.
+            self._log.error("bug", route=_label(call), traceback="".join(traceback.format_exception(error)))
+        auth_url = self._auth_url if "://" in self._auth_url else call.origin + self._auth_url
+        response = _json(failure.status, call.service.style.document(failure))
+        response.headers |= failure_headers(failure, auth_url)
+        return response
+
+    def _sign(self, call: Call, response: Response) -> None:
+        response.headers |= {"X-Openstack-Request-Id": call.request_id, "X-Compute-Request-Id": call.request_id}
+        if call.match is not None and call.path.startswith(call.service.mount + call.service.prefix):
+            response.headers |= call.service.echo(call.version)
+
+    def _record(self, call: Call, status: int, seconds: float) -> None:
+        label = _label(call)
+        self._metrics.observe(call.service.name, label, status, seconds)
+        self._log.info(
+            "request",
+            service=call.service.name,
+            route=label,
+            method=call.method,
+            path=call.path,
+            status=status,
+            ms=round(seconds * 1000, 2),
+            version=str(call.version),
+            user_id=call.ctx.user_id if call.ctx else None,
+            project_id=call.ctx.project_id if call.ctx else None,
+        )
+
+
+def _label(call: Call) -> str:
+    return call.route.label if call.route else "unmatched"
+
+
+def _global_id(headers: Mapping[str, str]) -> dict[str, str]:
+    given = headers.get("x-openstack-request-id", "")
+    return {"global_request_id": given} if _GLOBAL_ID.match(given) else {}
+
+
+async def _read(call: Call, receive: Receive) -> bytes:
+    """The whole body, unless it says or turns out to be larger than the service takes."""
+    limit = call.service.max_body
+    too_large = TooLarge(f"The request body is larger than the {limit} bytes this service takes.")
+    declared = _length(call.headers)
+    if declared is not None and declared > limit:
+        raise too_large
+    chunks, size = [], 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise _Gone
+        chunk = message.get("body", b"")
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > limit:
+            raise too_large
+        if not message.get("more_body", False):
+            return b"".join(chunks)
+
+
+def _length(headers: Mapping[str, str]) -> int | None:
+    text = headers.get("content-length", "")
+    if text and not (text.isascii() and text.isdigit()):
+        raise Rejected("Content-Length is not a number.")
+    return int(text[:20]) if text else None
+
+
+def _incoming(call: Call, receive: Receive) -> Body:
+    """The body of an upload, drawn from the worker thread; each chunk is one wait on the event loop."""
+
+    def chunks() -> Iterator[bytes]:
+        more = True
+        while more:
+            message = anyio.from_thread.run(receive)
+            if message["type"] == "http.disconnect":
+                raise Rejected("The upload broke off before its end.", next_step="Send it again.")
+            if chunk := message.get("body", b""):
+                yield chunk
+            more = message.get("more_body", False)
+
+    return Body(chunks(), _length(call.headers))
+
+
+def _json(status: int, document: Any) -> Response:
+    body = msgspec.json.encode(document)
+    return Response(status, {"Content-Type": "application/json", "Content-Length": str(len(body))}, body)
+
+
+async def _send(send: Send, response: Response, method: str, pool: anyio.CapacityLimiter | None = None) -> None:
+    headers = dict(response.headers)
+    if response.status in _NO_BODY:
+        headers.pop("Content-Length", None)
+    lines = [(name.lower().encode("latin-1"), value.encode("latin-1", "replace")) for name, value in headers.items()]
+    await send({"type": "http.response.start", "status": response.status, "headers": lines})
+    if isinstance(response.body, Stream):
+        await _send_stream(send, response.body, pool, wanted=method != "HEAD")
+        return
+    body = b"" if method == "HEAD" or response.status in _NO_BODY else response.body
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _send_stream(send: Send, stream: Stream, pool: anyio.CapacityLimiter | None, *, wanted: bool) -> None:
+    chunks = iter(stream.chunks)
+    try:
+        while wanted and (chunk := await anyio.to_thread.run_sync(next, chunks, None, limiter=pool)) is not None:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+    finally:
+        close = getattr(chunks, "close", None)
+        if close is not None:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(close, limiter=pool)
+
+
+__all__ = ["Authenticator", "KilonovaError", "Limits", "Rim"]

@@ -1,0 +1,235 @@
+"""
+The synchronous half of the pipeline: token → version → route → policy → decode → handler → encode, in one worker thread.
+
+The order is the contract: who has no token learns nothing else, a wrong version is told before a wrong path, and a body is
+only looked at when policy has let the caller through.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+from urllib.parse import parse_qsl, quote
+
+import msgspec
+
+from kilonova.api.framework.compile_in import malformed
+from kilonova.api.framework.exchange import Authoriser, Body, Page, Reply, Request, Stream
+from kilonova.api.framework.router import Match
+from kilonova.api.framework.routes import Route
+from kilonova.api.framework.schema import Query
+from kilonova.api.framework.service import Plan, Service
+from kilonova.api.framework.versions import UNVERSIONED, Version
+from kilonova.domain.context import RequestContext
+from kilonova.domain.errors import KilonovaError, Rejected, Unauthenticated, UnsupportedMedia
+
+_NULL = b"\\u0000"
+_NULL_REFUSED = "it contains a NUL character, which no field may hold"
+
+
+class Authenticator(Protocol):
+    """Who a token speaks for."""
+
+    def authenticate(self, token: str) -> RequestContext:
+        """The scope of a token; its request id is replaced by the rim's. Raises Unauthenticated, or Unavailable."""
+
+
+@dataclass(slots=True)
+class Call:
+    """One request under way; the rim fills it stage by stage, and logs what it has in the end."""
+
+    service: Service
+    method: str
+    path: str
+    query_string: str
+    headers: Mapping[str, str]
+    origin: str
+    request_id: str
+    body: bytes = b""
+    stream: Body = field(default_factory=Body)
+    version: Version = UNVERSIONED
+    match: Match | KilonovaError | None = None
+    problem: KilonovaError | None = None
+    route: Route | None = None
+    ctx: RequestContext | None = None
+
+
+@dataclass(slots=True)
+class Response:
+    """What goes out: whole bytes, or a stream."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes | Stream = b""
+
+
+def find(call: Call) -> None:
+    """Fill version and match from the head of the request. Problems are kept for after the token's check."""
+    service = call.service
+    inside = call.path[len(service.mount) :]
+    below = inside[len(service.prefix) :]
+    in_api = inside.startswith(service.prefix) and (not below or below.startswith("/"))
+    root = service.root_router.match(call.method, inside, UNVERSIONED)
+    if not in_api or (not service.prefix and isinstance(root, Match)):
+        call.match = root
+        return
+    try:
+        call.version = service.negotiate(call.headers)
+    except KilonovaError as problem:
+        call.problem, call.version = problem, service.spoken.first or UNVERSIONED
+    call.match = service.router.match(call.method, below, call.version)
+    if isinstance(call.match, Match):
+        call.route = call.match.route
+
+
+def answer(call: Call, authenticator: Authenticator, policy: Authoriser) -> Response:
+    """Everything from the token to the encoded reply. Raises the errors of the domain; others are bugs."""
+    match = call.match
+    if not (isinstance(match, Match) and match.routes[0].auth is False):
+        call.ctx = _authenticate(call, authenticator)
+    if call.problem is not None:
+        raise call.problem
+    if not isinstance(match, Match):
+        raise match or Rejected("This request leads nowhere.")
+    ctx = call.ctx or RequestContext(request_id=call.request_id)
+    _check_project(match, ctx)
+    if any("\0" in value for value in match.params.values()):
+        raise Rejected(f"The URL is malformed: {_NULL_REFUSED}.")
+    route, raw = _route(call, match)
+    call.route = route
+    if route.policy is not None and not route.late_policy:
+        policy.authorize(ctx, route.policy)
+    plan = call.service.plan(route)
+    request = _request(call, match, ctx, policy, plan, raw)
+    return _encode(plan, route.handler(request), call.version)
+
+
+def _authenticate(call: Call, authenticator: Authenticator) -> RequestContext:
+    token = call.headers.get("x-auth-token", "")
+    if not token:
+        raise Unauthenticated("The request you have made requires authentication.")
+    return msgspec.structs.replace(authenticator.authenticate(token), request_id=call.request_id)
+
+
+def _check_project(match: Match, ctx: RequestContext) -> None:
+    if match.project_id is not None and match.project_id != ctx.project_id:
+        raise Rejected(
+            f"Malformed request URL: URL's project_id '{match.project_id}' doesn't match "
+            f"Context's project_id '{ctx.project_id}'"
+        )
+
+
+def _route(call: Call, match: Match) -> tuple[Route, bytes | msgspec.Raw]:
+    """The route and what of the body is its own: for an action, the value under the one key."""
+    if match.route is not None:
+        return match.route, call.body
+    _check_media(call, match.routes[0])
+    try:
+        actions = msgspec.json.decode(call.body, type=dict[str, msgspec.Raw])
+    except msgspec.ValidationError as problem:
+        raise Rejected("The request body must be a JSON object with one action.") from problem
+    except (msgspec.DecodeError, ValueError, RecursionError) as problem:
+        raise Rejected(f"Malformed request body: {malformed(problem)}") from problem
+    if len(actions) != 1:
+        raise Rejected("The request body must name exactly one action.")
+    ((key, raw),) = actions.items()
+    return match.pick(key, call.version), raw
+
+
+def _check_media(call: Call, route: Route) -> None:
+    given = call.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if given and given not in route.media:
+        raise UnsupportedMedia(f"Unsupported Content-Type {given[:64]!r}.", next_step=f"Send {', '.join(route.media)}.")
+
+
+def _request(
+    call: Call,
+    match: Match,
+    ctx: RequestContext,
+    policy: Authoriser,
+    plan: Plan,
+    raw: bytes | msgspec.Raw,  # noqa: PLR0917
+) -> Request[Any, Any]:
+    root = call.origin + call.service.mount
+    project = "" if match.project_id is None else f"/{match.project_id}"
+    return Request(
+        ctx=ctx,
+        version=call.version,
+        path=match.params,
+        params=_params(call, plan, raw),
+        query=_query(call, plan),
+        headers=call.headers,
+        base_url=f"{root}{call.service.prefix}{project}",
+        root_url=root + project,
+        url=call.origin + call.path,
+        query_string=call.query_string,
+        body=call.stream,
+        policy=policy,
+    )
+
+
+def _params(call: Call, plan: Plan, raw: bytes | msgspec.Raw) -> Any:
+    route, decoder = plan.route, plan.decoder
+    if decoder is None or route.stream:
+        return None
+    _check_media(call, route)
+    if not call.body:
+        raise Rejected("The request needs a JSON body, and has none.")
+    if _NULL in call.body and _holds_null(call.body):
+        raise Rejected(f"The request body is refused: {_NULL_REFUSED}.")
+    return decoder.from_json(raw, call.version, f".{route.action}" if route.action else "")
+
+
+def _holds_null(body: bytes) -> bool:
+    """Whether an escaped NUL is really one, and not the six letters after an escaped backslash."""
+    return re.search(rb"(?<!\\)(?:\\\\)*\\u0000", body) is not None
+
+
+def _query(call: Call, plan: Plan) -> Any:
+    if plan.query is None:
+        return Query()
+    pairs: dict[str, list[str]] = {}
+    for key, value in parse_qsl(call.query_string, keep_blank_values=True, max_num_fields=1000):
+        if "\0" in value or "\0" in key:
+            raise Rejected(f"The query is malformed: {_NULL_REFUSED}.")
+        pairs.setdefault(key, []).append(value)
+    return plan.query.from_query(pairs, call.version)
+
+
+def _encode(plan: Plan, result: Any, version: Version) -> Response:
+    status, headers = plan.route.status, {}
+    if isinstance(result, Reply):
+        status, headers, result = result.status or status, dict(result.headers), result.body
+    if isinstance(result, Stream):
+        headers.setdefault("Content-Type", result.content_type)
+        if result.length is not None:
+            headers["Content-Length"] = str(result.length)
+        return Response(status, headers, result)
+    if result is None:
+        return Response(status, headers | {"Content-Length": "0"})
+    headers.setdefault("Content-Type", "application/json")
+    body = msgspec.json.encode(_document(plan, result, version))
+    return Response(status, headers | {"Content-Length": str(len(body))}, body)
+
+
+def _document(plan: Plan, result: Any, version: Version) -> Any:
+    key, encoder = plan.route.view_key, plan.encoder
+    if isinstance(result, Page):
+        items = list(result.items) if encoder is None else encoder.many(result.items, version)
+        links = {f"{key}_links": list(result.links)} if result.links else {}
+        return {key: items, **links, **result.extra}
+    if encoder is not None:
+        result = encoder.many(result, version) if _is_many(plan.route, result) else encoder.one(result, version)
+    return result if key is None else {key: result}
+
+
+def _is_many(route: Route, result: Any) -> bool:
+    """Whether a list of views is given, where the view type itself is a single one."""
+    return isinstance(result, Sequence) and not isinstance(result, str | bytes) and isinstance(route.view, type)
+
+
+def quoted(path: str) -> str:
+    """A decoded path as it may stand in a URL."""
+    return quote(path, safe="/:@!$&'()*+,;=-._~%")
