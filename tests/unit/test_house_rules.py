@@ -29,7 +29,7 @@ IN_A_GUEST = re.compile("/root" + r"/\.ssh\b")
 
 def tree_files() -> list[Path]:
     """What is committed or would be: a build's products are not ours to judge."""
-    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    command = ["git", "-c", "safe.directory=*", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     listed = subprocess.run(command, cwd=REPOSITORY, check=True, capture_output=True, text=True).stdout
     return [path for name in listed.split("\0") if name and (path := REPOSITORY / name).is_file()]
 
