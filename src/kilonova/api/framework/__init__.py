@@ -1,15 +1,16 @@
 """
 The machinery of the HTTP rim: every service's resources are written in it, and it knows none of them.
 
-A resource is one file with four parts, in this order: its **params** and **queries** (what clients send), its **views** (what they
-get), a class whose methods are the handlers, and a **route table**. Microversions appear in two places only: as marks on
-fields, and as the `versions` of a route. A handler never compares versions; where *behaviour* changed between two, the table has two
-rows for two methods, or the field that carries the choice has another type (`becomes`) in each.
+A resource is one file with four parts, in this order: its **params** and **queries** (what clients send), its **views**
+(what they get), a class whose methods are the handlers, and a **route table**. Microversions appear in two places only: as
+marks on fields, and as the `versions` of a route. A handler never compares versions; where *behaviour* changed between two, the
+table has two rows for two methods, or the field that carries the choice has another type (`becomes`) in each.
 
     from __future__ import annotations
     from typing import Annotated
     from kilonova.api.framework import (
-        UNSET, Maybe, Meta, Page, PageQuery, Params, Reply, Request, Route, View, cut, next_links, read_paging, since, until, wire,
+        UNSET, Maybe, Meta, Page, PageQuery, Params, PolicyRule, Query, Reply, Request, Route, View,
+        cut, gone, next_links, read_paging, since, until, wire,
     )
     from kilonova.api.framework.types import Flag, Metadata, Name
 
@@ -54,7 +55,8 @@ rows for two methods, or the field that carries the choice has another type (`be
             return KiteView(id=kite.id, ..., host=kite.host if see_host else UNSET)
 
     ROUTES = (
-        Route("GET", "/kites", Kites.index, policy="os_compute_api:kites:index", query=ListKites, view=KiteView, view_key="kites"),
+        Route("GET", "/kites", Kites.index, policy="os_compute_api:kites:index", query=ListKites,
+              view=KiteView, view_key="kites"),
         Route("POST", "/kites", Kites.create, status=202, policy="os_compute_api:kites:create",
               params=CreateKite, params_key="kite", view=KiteView, view_key="kite"),
         Route("GET", "/kites/{kite_id}", Kites.show, policy="os_compute_api:kites:show", view=KiteView, view_key="kite"),
@@ -79,17 +81,17 @@ token's, params and query are valid for the version. It runs in a worker thread 
 What it may return: a view, a list of views, a `Page`, a `Stream`, a `Reply` around any of these, or None for an empty body.
 
 Rules worth knowing
-- In a field's default UNSET means absent; a plain default (`= 50`) stands in for what was not sent. A `Maybe[...]` field *without*
-  default is required where it exists and UNSET elsewhere. `required(since("2.37"))` makes an optional one required.
-- `params` may be any type: `list[PatchOp]`, `LockServer | None` for an action that takes null. Without `params` a body is not read.
+- In a field's default UNSET means absent; a plain default (`= 50`) stands in for what was not sent. A `Maybe[...]` field
+  *without* default is required where it exists and UNSET elsewhere. `required(since("2.37"))` makes an optional one required.
+- `params` may be any type: `list[PatchOp]`, `LockServer | None` for an action that takes null. Without it no body is read.
 - Untagged unions of two shapes do not decode; use one shape with optional fields, or `reads(fn, wire_type)`.
 - Unknown keys wanted as data: one field `properties: Annotated[dict[str, Any], rest()]`, in params, queries and views.
 - `stream=True`: `req.body` iterates or reads the upload; return `Stream(chunks, length)` to send without holding it in memory.
 - Shapes and their annotations must be at module level, as types are resolved by name.
 
-`testing.client(app, token, version)` drives an app in process. The modules: `versions`, `schema` (marks), `compile_in`, `compile_out`
-(codecs), `types` (wire types), `exchange` (Request, Reply), `routes`, `router`, `service`, `serve` and `pipeline` (the two halves of a
-request), `errors` (envelopes), `policy`, `paging`, `openapi`, `metrics`.
+`testing.client(app, token, version)` drives an app in process. The modules: `versions`, `schema` (marks), `compile_in` and
+`compile_out` (codecs), `types` (wire types), `exchange` (Request, Reply), `routes`, `router`, `service`, `serve` and `pipeline`
+(the two halves of a request), `errors` (envelopes), `policy`, `paging`, `openapi`, `metrics`.
 """
 
 from msgspec import UNSET, Meta, UnsetType

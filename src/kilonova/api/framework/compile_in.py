@@ -13,13 +13,13 @@ first use and kept. Making one twice in a race is harmless: the results are equa
 from __future__ import annotations
 
 import functools
-import re
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from kilonova.api.framework.complaints import field_error, malformed, read_value
 from kilonova.api.framework.schema import (
     FieldSpec,
     Query,
@@ -32,15 +32,12 @@ from kilonova.api.framework.schema import (
     stretch_of,
 )
 from kilonova.api.framework.versions import Version
-from kilonova.domain.errors import InvalidField, Rejected
+from kilonova.domain.errors import Rejected
 
 Lift = Callable[[Any, str], Any]
 
 INT64 = Meta(ge=-(2**63), le=2**63 - 1)
 """An `int` that says no limits gets these: databases hold no more."""
-
-_AT = re.compile(r"\A(?P<problem>.*?)(?: - at (?:`(?P<key>key)` in )?`\$(?P<path>.*)`)?\Z", re.DOTALL)
-_KEY = re.compile(r"\AObject (?P<what>missing required|contains unknown) field `(?P<name>.*)`\Z", re.DOTALL)
 
 
 class Wire(NamedTuple):
@@ -51,32 +48,8 @@ class Wire(NamedTuple):
     lift: Lift | None
 
 
-def field_error(problem: Exception, prefix: str) -> InvalidField | Rejected:
-    """Msgspec's complaint in a user's words: `server.name: Expected str of length <= 255`."""
-    found = _AT.match(str(problem))
-    path = prefix + (found["path"] or "" if found else "")
-    text = (found["problem"] if found else str(problem)).replace("`", "")
-    key = _KEY.match(found["problem"]) if found else None
-    if key:
-        path = f"{path}.{key['name']}"
-        text = (
-            "is a required property" if key["what"].startswith("missing") else "additional properties are not allowed"
-        )
-    elif found and found["key"]:
-        text = f"a key is wrong: {text}"
-    return InvalidField(path.lstrip(".") or "body", text)
-
-
-def read_value(fn: Callable[[Any], Any], value: Any, path: str) -> Any:
-    """Run a `reads` function; its ValueError becomes the refusal of that field."""
-    try:
-        return fn(value)
-    except ValueError as problem:
-        raise InvalidField(path.lstrip("."), str(problem)) from problem
-
-
-@functools.lru_cache(maxsize=None)
-def compile_wire(tp: Any, version: Version) -> Wire:
+@functools.cache
+def compile_wire(tp: Any, version: Version) -> Wire:  # noqa: PLR0911 -- one for each kind of type
     """Compile a type expression for the stretch of versions that starts at `version`."""
     base, marks = flatten(tp)
     if marks:
@@ -143,7 +116,7 @@ def _convert(value: Any, tp: Any, path: str, *, strict: bool = True) -> Any:
 
 def _union(parts: list[Wire]) -> Wire:
     by_type = {kind: part.lift for part in parts if part.lift is not None for kind in part.gives}
-    tp = Union[tuple(part.type for part in parts)]  # noqa: UP007 -- built from values
+    tp: Any = Union[tuple(part.type for part in parts)]  # noqa: UP007 -- built from values
     gives = tuple(kind for part in parts for kind in part.gives)
 
     def lift(value: Any, path: str) -> Any:
@@ -277,11 +250,6 @@ class Decoder:
         return value if wire.lift is None else wire.lift(value, "")
 
 
-def malformed(problem: Exception) -> str:
-    """What is wrong with a body that is no JSON, without quoting it."""
-    return "it is nested too deep" if isinstance(problem, RecursionError) else str(problem)
-
-
 def _enveloped(key: str, inner: Wire) -> Wire:
     made = msgspec.defstruct(
         "Body", [("content", inner.type, msgspec.field(name=key))], kw_only=True, forbid_unknown_fields=True
@@ -290,7 +258,7 @@ def _enveloped(key: str, inner: Wire) -> Wire:
     return Wire(made, (made,), lambda value, path: value.content if fn is None else fn(value.content, f"{path}.{key}"))
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def _list_names(shape: type[Shape], version: Version) -> tuple[dict[str, bool], bool]:
     """Which query keys take all their values: by name, and for the keys that go to a `rest` field."""
     live = _live(shape, version)

@@ -30,7 +30,7 @@ class Wire(NamedTuple):
     project: Project | None
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def compile_wire(tp: Any, version: Version) -> Wire:
     """Compile a type expression for the stretch of versions that starts at `version`."""
     base, marks = flatten(tp)
@@ -49,7 +49,7 @@ def compile_wire(tp: Any, version: Version) -> Wire:
 
 
 def _union(parts: list[Wire]) -> Wire:
-    tp = Union[tuple(part.type for part in parts)]  # noqa: UP007 -- built from values
+    tp: Any = Union[tuple(part.type for part in parts)]  # noqa: UP007 -- built from values
     table = {kind: part.project for part in parts if part.project is not None for kind in part.takes}
     if not table:
         return Wire(tp, (), None)

@@ -89,7 +89,9 @@ class Request(Generic[P, Q]):
 @dataclass(frozen=True, slots=True)
 class Page:
     """
-    A list reply. With `view_key="servers"`: `{"servers": [...], "servers_links": links}`, links left out when empty,
+    A list reply.
+
+    With `view_key="servers"`: `{"servers": [...], "servers_links": links}`, links left out when empty,
     and `extra` laid beside them (Keystone's `links`, Glance's `first`, `next`, `schema`).
     """
 
@@ -109,9 +111,7 @@ class Stream:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """
-    A reply that says more than its body: another status than the route's, headers (`Location`), or no body (None).
-    """
+    """More than a body: another status than the route's, headers (`Location`), or no body at all (None)."""
 
     body: Any = None
     status: int | None = None

@@ -86,7 +86,7 @@ def _given(query: PageQuery, name: str) -> list[str]:
 
 
 def next_url(request: Request[object, object], marker: str) -> str:
-    """This request's own URL, with its marker moved to the last item shown."""
+    """The request's own URL, with its marker moved to the last item shown."""
     kept = [(k, v) for k, v in parse_qsl(request.query_string, keep_blank_values=True) if k != "marker"]
     return f"{request.url}?{urlencode([*kept, ('marker', marker)])}"
 

@@ -2,8 +2,8 @@
 The asynchronous half: ASGI in, ASGI out. Everything slow happens in one hop to a bounded pool of threads.
 
 Request id → service by mount → size limit → (thread: `serve.answer`) → reply, counters, one line in the access log. Uploads
-and downloads flow through the same thread, chunk by chunk, in a pool of their own, so that slow transfers starve nobody. When more
-requests wait than `Limits.waiting`, new ones get 503 at once: a queue that long would only answer clients that left.
+and downloads flow through threads of their own, chunk by chunk, so that slow transfers starve nobody. When more requests
+wait than `Limits.waiting`, new ones get 503 at once: a queue that long would only answer clients that left.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 import re
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, MutableMapping, Sequence
 from typing import Any, TypeAlias
 
 import anyio
@@ -29,7 +29,7 @@ from kilonova.domain.context import new_request_id
 from kilonova.domain.errors import KilonovaError, Rejected, TooLarge, Unavailable
 
 Scope: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Receive: TypeAlias = Callable[[], Coroutine[Any, Any, MutableMapping[str, Any]]]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _GLOBAL_ID = re.compile(r"\Areq-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
@@ -52,8 +52,8 @@ class Rim:
     """
     The ASGI application of all services on one port.
 
-    `public_url` is the scheme and host clients use (`https://cloud.example.org`); None trusts the request's Host header. `auth_url`
-    is where a 401 sends them, relative or absolute.
+    `public_url` is the scheme and host clients use (`https://cloud.example.org`); None trusts the request's Host header.
+    `auth_url` is where a 401 sends them, relative or absolute. Mounts are absolute: give it the root of the port.
     """
 
     def __init__(  # noqa: PLR0913 -- what bootstrap hands in, each by name

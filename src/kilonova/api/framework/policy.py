@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from oslo_config import cfg
@@ -51,7 +51,6 @@ BASE_RULES: Mapping[str, str] = {
 _IMPLIED = {"admin": ("manager", "member", "reader"), "manager": ("member", "reader"), "member": ("reader",)}
 _PLAIN = {
     ("project_id", "%(project_id)s"),
-    ("tenant_id", "%(tenant_id)s"),
     ("user_id", "%(user_id)s"),
     ("is_admin", "True"),
 }
@@ -59,9 +58,7 @@ _MEMO = 16384
 
 
 class PolicyRule(msgspec.Struct, frozen=True):
-    """
-    One declared rule. `role` is a key of `ROLE_CHECKS`; `check` says it in oslo.policy's language where no role does.
-    """
+    """One rule. `role` is a key of `ROLE_CHECKS`; `check` says it in oslo.policy's language where no role does."""
 
     name: str
     role: str = "admin"
@@ -74,10 +71,20 @@ class PolicyRule(msgspec.Struct, frozen=True):
         return ROLE_CHECKS[self.role] if self.check is None else self.check
 
 
+class _Live(NamedTuple):
+    """One generation of rules: the engine, which verdicts may be kept, and those kept."""
+
+    enforcer: Any
+    plain: dict[str, bool]
+    memo: dict[tuple[Any, ...], bool]
+
+
 class Policy:
     """
-    `authorize` raises Denied, `can` answers. `target` is what the rule's `%(...)s` are read from; without one, it is a thing of the
-    caller's own. Raises ValueError when made from an override file with unknown references or cycles.
+    The rules in force: `authorize` raises Denied, `can` answers.
+
+    `target` is what the rule's `%(...)s` are read from; without one, it is a thing of the caller's own. Raises ValueError when
+    made from an override file with unknown references or cycles.
     """
 
     def __init__(self, rules: Iterable[PolicyRule], overrides: Path | None = None) -> None:
@@ -96,7 +103,7 @@ class Policy:
             enforcer.check_rules(raise_on_violation=True)
         except oslo.InvalidDefinitionError as problem:
             raise ValueError(f"{self._overrides}: {problem}") from problem
-        self._live = (enforcer, {name: _is_plain(check, tree) for name, check in tree.items()}, {})
+        self._live = _Live(enforcer, {name: _is_plain(check, tree) for name, check in tree.items()}, {})
 
     @property
     def names(self) -> frozenset[str]:
@@ -135,7 +142,7 @@ class Policy:
 def _read(path: Path | None) -> dict[str, str]:
     if path is None:
         return {}
-    found = oslo.parse_file_contents(path.read_text(encoding="utf-8")) or {}
+    found: Any = oslo.parse_file_contents(path.read_text(encoding="utf-8")) or {}
     if not isinstance(found, dict) or not all(isinstance(k, str) and isinstance(v, str) for k, v in found.items()):
         raise ValueError(f"{path}: a policy file is a mapping of rule names to strings")
     return found

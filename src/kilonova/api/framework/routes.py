@@ -24,8 +24,8 @@ class Route(msgspec.Struct, frozen=True):
     (`bind` gives it its object) or bound already. `action` is the single body key of an action route; its value is `params`.
     `params_key`, `view_key` are the envelopes around `params` and around `view` (or a list of it). `params` may be any type
     expression, e.g. `list[PatchOp]`, or `LockServer | None`; None means that the body is not read. `policy` None asks only
-    for a token, `auth=False` not even for that; `late_policy` leaves the
-    check to the handler, where it hangs on the thing found. `stream` hands the raw body to the handler. `media` are the content types read.
+    for a token, `auth=False` not even for that; `late_policy` leaves the check to the handler, where it hangs on the thing found.
+    `stream` hands the raw body to the handler. `media` are the content types read.
     """
 
     method: str

@@ -26,12 +26,12 @@ from collections.abc import Callable, Iterator
 from typing import Annotated, Any, TypeVar, Union, dataclass_transform, get_args, get_origin
 
 import msgspec
-from msgspec import UNSET, NODEFAULT, UnsetType
+from msgspec import NODEFAULT, UNSET, UnsetType
 
 from kilonova.api.framework.versions import ALWAYS, UNVERSIONED, Version, VersionRange
 
 T = TypeVar("T")
-Maybe = Union[T, UnsetType]
+Maybe = Union[T, UnsetType]  # noqa: UP007 -- an alias that takes a type
 """A field that may be absent: UNSET is absent, None is the JSON null."""
 
 
@@ -91,26 +91,29 @@ def rest() -> Rest:
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(msgspec.field,))
-class ShapeMeta(type(msgspec.Struct)):  # type: ignore[misc]
+class ShapeMeta(msgspec.StructMeta):
     """Makes every shape keyword-only, and takes the class keyword `strict` (inherited)."""
 
-    def __new__(
+    def __new__(  # noqa: PYI034
         mcls,
         name: str,
         bases: tuple[type, ...],
         namespace: dict[str, Any],
+        *,
         strict: VersionRange | bool | None = None,
         **options: Any,
-    ) -> ShapeMeta:
+    ) -> ShapeMeta:  # mypy knows no Self in a metaclass
         if strict is not None:
             namespace["__strict__"] = strict
-        return typing.cast("ShapeMeta", super().__new__(mcls, name, bases, namespace, **{"kw_only": True, **options}))
+        return super().__new__(mcls, name, bases, namespace, **{"kw_only": True, **options})
 
 
 class Shape(msgspec.Struct, metaclass=ShapeMeta):
     """
-    Base of all wire types. `strict=` says in which versions an unknown key is refused: True, False, or a range
-    (`strict=since("2.75")`); elsewhere it is ignored.
+    Base of all wire types.
+
+    `strict=` says in which versions an unknown key is refused: True, False, or a range (`strict=since("2.75")`); elsewhere it is
+    ignored.
     """
 
     __strict__: typing.ClassVar[VersionRange | bool] = True
@@ -179,7 +182,7 @@ def _spec(attr: str, hint: Any, default: Any) -> FieldSpec:
     )
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def fields_of(shape: type[Shape]) -> tuple[FieldSpec, ...]:
     """The declared fields in order. Raises TypeError where two would have one wire name in one version."""
     hints = typing.get_type_hints(shape, include_extras=True)
@@ -200,7 +203,7 @@ def shapes_in(tp: Any) -> Iterator[type[Shape]]:
         yield from shapes_in(part)
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def edges_of(tp: Any) -> tuple[Version, ...]:
     """The versions, ascending, at which a type's wire form may change, those of nested shapes included."""
     found: set[Version] = set()

@@ -15,7 +15,7 @@ from urllib.parse import parse_qsl, quote
 
 import msgspec
 
-from kilonova.api.framework.compile_in import malformed
+from kilonova.api.framework.complaints import malformed
 from kilonova.api.framework.exchange import Authoriser, Body, Page, Reply, Request, Stream
 from kilonova.api.framework.router import Match
 from kilonova.api.framework.routes import Route
@@ -48,6 +48,7 @@ class Call:
     origin: str
     request_id: str
     body: bytes = b""
+    content: bytes | msgspec.Raw = b""
     stream: Body = field(default_factory=Body)
     version: Version = UNVERSIONED
     match: Match | KilonovaError | None = None
@@ -97,13 +98,11 @@ def answer(call: Call, authenticator: Authenticator, policy: Authoriser) -> Resp
     _check_project(match, ctx)
     if any("\0" in value for value in match.params.values()):
         raise Rejected(f"The URL is malformed: {_NULL_REFUSED}.")
-    route, raw = _route(call, match)
-    call.route = route
+    route = call.route = _route(call, match)
     if route.policy is not None and not route.late_policy:
         policy.authorize(ctx, route.policy)
     plan = call.service.plan(route)
-    request = _request(call, match, ctx, policy, plan, raw)
-    return _encode(plan, route.handler(request), call.version)
+    return _encode(plan, route.handler(_request(call, match, plan, policy)), call.version)
 
 
 def _authenticate(call: Call, authenticator: Authenticator) -> RequestContext:
@@ -121,10 +120,11 @@ def _check_project(match: Match, ctx: RequestContext) -> None:
         )
 
 
-def _route(call: Call, match: Match) -> tuple[Route, bytes | msgspec.Raw]:
-    """The route and what of the body is its own: for an action, the value under the one key."""
+def _route(call: Call, match: Match) -> Route:
+    """The route; of the body, an action's own part is the value under its key."""
     if match.route is not None:
-        return match.route, call.body
+        call.content = call.body
+        return match.route
     _check_media(call, match.routes[0])
     try:
         actions = msgspec.json.decode(call.body, type=dict[str, msgspec.Raw])
@@ -134,8 +134,8 @@ def _route(call: Call, match: Match) -> tuple[Route, bytes | msgspec.Raw]:
         raise Rejected(f"Malformed request body: {malformed(problem)}") from problem
     if len(actions) != 1:
         raise Rejected("The request body must name exactly one action.")
-    ((key, raw),) = actions.items()
-    return match.pick(key, call.version), raw
+    ((key, call.content),) = actions.items()
+    return match.pick(key, call.version)
 
 
 def _check_media(call: Call, route: Route) -> None:
@@ -144,21 +144,14 @@ def _check_media(call: Call, route: Route) -> None:
         raise UnsupportedMedia(f"Unsupported Content-Type {given[:64]!r}.", next_step=f"Send {', '.join(route.media)}.")
 
 
-def _request(
-    call: Call,
-    match: Match,
-    ctx: RequestContext,
-    policy: Authoriser,
-    plan: Plan,
-    raw: bytes | msgspec.Raw,  # noqa: PLR0917
-) -> Request[Any, Any]:
+def _request(call: Call, match: Match, plan: Plan, policy: Authoriser) -> Request[Any, Any]:
     root = call.origin + call.service.mount
     project = "" if match.project_id is None else f"/{match.project_id}"
     return Request(
-        ctx=ctx,
+        ctx=call.ctx or RequestContext(request_id=call.request_id),
         version=call.version,
         path=match.params,
-        params=_params(call, plan, raw),
+        params=_params(call, plan),
         query=_query(call, plan),
         headers=call.headers,
         base_url=f"{root}{call.service.prefix}{project}",
@@ -170,7 +163,7 @@ def _request(
     )
 
 
-def _params(call: Call, plan: Plan, raw: bytes | msgspec.Raw) -> Any:
+def _params(call: Call, plan: Plan) -> Any:
     route, decoder = plan.route, plan.decoder
     if decoder is None or route.stream:
         return None
@@ -179,7 +172,7 @@ def _params(call: Call, plan: Plan, raw: bytes | msgspec.Raw) -> Any:
         raise Rejected("The request needs a JSON body, and has none.")
     if _NULL in call.body and _holds_null(call.body):
         raise Rejected(f"The request body is refused: {_NULL_REFUSED}.")
-    return decoder.from_json(raw, call.version, f".{route.action}" if route.action else "")
+    return decoder.from_json(call.content, call.version, f".{route.action}" if route.action else "")
 
 
 def _holds_null(body: bytes) -> bool:

@@ -32,8 +32,9 @@ class Plan:
 
 class Microversions(msgspec.Struct, frozen=True):
     """
-    How a service speaks of versions: its name in `OpenStack-API-Version: compute 2.73`, its range, and the header it
-    had before that one, if any.
+    How a service speaks of versions.
+
+    Its name in `OpenStack-API-Version: compute 2.73`, its range, and the header it had before that one, if any.
     """
 
     service_type: str
@@ -64,7 +65,9 @@ class Microversions(msgspec.Struct, frozen=True):
 
 class Service:
     """
-    `mount` is the service's place on the port (`/compute`), `prefix` that of its API below (`/v2.1`). `routes` live below both,
+    One service, compiled.
+
+    `mount` is its place on the port (`/compute`), `prefix` that of its API below (`/v2.1`). `routes` live below both,
     `root_routes` (version discovery) below `mount` alone. `project_in_path` lets clients put their project's id after the prefix.
     `tell_methods=False` answers an unknown method with 404, as Nova does, rather than 405.
     """
