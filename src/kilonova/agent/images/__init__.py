@@ -1,0 +1,1 @@
+"""Images on a host: fetched once, inspected, and made into disks."""
