@@ -1,1 +1,1 @@
-"""Use cases of users, projects, roles, tokens and the catalogue: the embedded Identity v3."""
+"""Identity use cases: who may ask, in which scope, and the catalog that says where."""

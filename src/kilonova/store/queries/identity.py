@@ -1,0 +1,199 @@
+"""
+The nouns of identity: one row, one struct, and the same few verbs for each.
+
+What is particular (who has which roles, what a token stands on, keys) has its own named queries in the modules beside this
+one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any, TypeVar
+
+import msgspec
+from sqlalchemy import Column, ColumnElement, Row, Table, and_, delete, func, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from kilonova.domain.errors import Conflict, InvalidField, Missing
+from kilonova.domain.identity import (
+    ApplicationCredential,
+    Domain,
+    Endpoint,
+    Group,
+    Project,
+    Region,
+    Role,
+    Service,
+    User,
+)
+from kilonova.store.database import Tx
+from kilonova.store.tables import identity as tables
+
+T = TypeVar("T", bound=msgspec.Struct)
+
+_TABLES: dict[type[msgspec.Struct], Table] = {
+    Domain: tables.domains,
+    Project: tables.projects,
+    User: tables.users,
+    Group: tables.groups,
+    Role: tables.roles,
+    ApplicationCredential: tables.application_credentials,
+    Region: tables.regions,
+    Service: tables.services,
+    Endpoint: tables.endpoints,
+}
+_WORDS = {ApplicationCredential: "application credential"}
+
+
+class Listing(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What a list asks for. `equal` compares columns; `name` holds pairs of `contains`, `startswith`, `endswith` (or these with
+    an `i` before: in any case) and a text; `only` keeps to these ids; `where` is a query module's own condition.
+    """
+
+    equal: Mapping[str, Any] = {}
+    name: tuple[tuple[str, str], ...] = ()
+    only: tuple[str, ...] | None = None
+    where: tuple[Any, ...] = ()
+    marker: str | None = None
+    limit: int | None = None
+
+
+def word(kind: type[msgspec.Struct]) -> str:
+    """How messages call a kind of thing."""
+    return _WORDS.get(kind) or kind.__name__.lower()
+
+
+def find(tx: Tx, kind: type[T], ident: str | None, *, lock: bool = False) -> T | None:
+    """The thing of this id, or None. `lock` keeps others from changing it until this transaction ends."""
+    if ident is None:
+        return None
+    table = _TABLES[kind]
+    query = select(table).where(table.c.id == ident)
+    row = tx.execute(query.with_for_update() if lock else query).first()
+    return None if row is None else _thing(kind, row)
+
+
+def get(tx: Tx, kind: type[T], ident: str, *, lock: bool = False) -> T:
+    """The thing of this id; raises Missing."""
+    found = find(tx, kind, ident, lock=lock)
+    if found is None:
+        raise Missing(word(kind).capitalize(), ident[:64])
+    return found
+
+
+def named(tx: Tx, kind: type[T], name: str, **within: str | None) -> T | None:
+    """The thing of this name, `within` its domain (`domain_id=`) or user (`user_id=`), or None."""
+    table = _TABLES[kind]
+    row = tx.execute(
+        select(table).where(table.c.name == name, *(table.c[key] == value for key, value in within.items()))
+    ).first()
+    return None if row is None else _thing(kind, row)
+
+
+def many(tx: Tx, kind: type[T], idents: Iterable[str]) -> dict[str, T]:
+    """Those of these ids that exist, by id."""
+    table = _TABLES[kind]
+    rows = tx.execute(select(table).where(table.c.id.in_(set(idents)))).all()
+    return {row.id: _thing(kind, row) for row in rows}
+
+
+def listed(tx: Tx, kind: type[T], listing: Listing) -> list[T]:
+    """A stretch of the list, ordered by name where there are names, then by id. An unknown marker is InvalidField."""
+    table = _TABLES[kind]
+    if listing.only == ():
+        return []
+    order = _order(table)
+    query = select(table).where(*_conditions(table, listing)).order_by(*order)
+    if listing.marker is not None:
+        last = find(tx, kind, listing.marker)
+        if last is None:
+            raise InvalidField("marker", f"there is no {word(kind)} {listing.marker[:64]}")
+        query = query.where(_after(order, last))
+    rows = tx.execute(query.limit(listing.limit)).all()
+    return [_thing(kind, row) for row in rows]
+
+
+def add(tx: Tx, thing: msgspec.Struct) -> None:
+    """Write a new thing. Raises Conflict where its name is taken."""
+    with _Unique(thing):
+        tx.execute(insert(_TABLES[type(thing)]), msgspec.structs.asdict(thing))
+
+
+def change(tx: Tx, kind: type[T], ident: str, values: Mapping[str, Any]) -> T:
+    """Set these columns, and those only; gives the thing as it is now. Raises Missing, and Conflict where a name is taken."""
+    if not values:
+        return get(tx, kind, ident)
+    table = _TABLES[kind]
+    with _Unique(kind):
+        row = tx.execute(update(table).where(table.c.id == ident).values(**values).returning(*table.c)).first()
+    if row is None:
+        raise Missing(word(kind).capitalize(), ident[:64])
+    return _thing(kind, row)
+
+
+def remove(tx: Tx, kind: type[msgspec.Struct], ident: str) -> None:
+    """Delete the thing and what hangs on it. Raises Conflict where something stands on it that must go first."""
+    table = _TABLES[kind]
+    try:
+        tx.execute(delete(table).where(table.c.id == ident))
+    except IntegrityError as problem:
+        raise Conflict(f"The {word(kind)} {ident} still has things in it; delete those first.") from problem
+
+
+class _Unique:
+    """Turns a broken constraint into a Conflict that says which name."""
+
+    def __init__(self, thing: msgspec.Struct | type[msgspec.Struct]) -> None:
+        self._kind = thing if isinstance(thing, type) else type(thing)
+        self._name = getattr(thing, "name", getattr(thing, "id", "")) if isinstance(thing, msgspec.Struct) else ""
+
+    def __enter__(self) -> None:
+        """Nothing to take."""
+
+    def __exit__(self, _type: object, problem: BaseException | None, _trace: object) -> None:
+        if isinstance(problem, IntegrityError):
+            called = f" called {self._name!r}" if self._name else " of that name"
+            raise Conflict(
+                f"Conflict occurred attempting to store {word(self._kind)}: there is one{called} already."
+            ) from problem
+
+
+def _thing(kind: type[T], row: Row[Any]) -> T:
+    return kind(**row._mapping)
+
+
+def _order(table: Table) -> tuple[Column[Any], ...]:
+    return (table.c.name, table.c.id) if "name" in table.c else (table.c.id,)
+
+
+def _after(order: tuple[Column[Any], ...], last: msgspec.Struct) -> ColumnElement[bool]:
+    if len(order) == 1:
+        return order[0] > getattr(last, order[0].name)
+    name, ident = order
+    at_name, at_id = getattr(last, name.name), getattr(last, ident.name)
+    return or_(name > at_name, and_(name == at_name, ident > at_id))
+
+
+def _conditions(table: Table, listing: Listing) -> list[ColumnElement[bool]]:
+    found: list[ColumnElement[bool]] = [table.c[key] == value for key, value in listing.equal.items()]
+    found += [text_matches(table.c.name, how, text) for how, text in listing.name]
+    if listing.only is not None:
+        found.append(table.c.id.in_(listing.only))
+    return [*found, *listing.where]
+
+
+def text_matches(column: ColumnElement[str], how: str, text: str) -> ColumnElement[bool]:
+    """
+    Whether a text column contains, starts or ends with a text; `how` with an `i` before it ignores case.
+
+    Not by LIKE, which ignores case on SQLite and not on PostgreSQL.
+    """
+    subject: ColumnElement[Any] = column
+    if how.startswith("i"):
+        subject, how, text = func.lower(column), how[1:], text.lower()
+    if how == "contains":
+        return func.replace(subject, text, "") != subject
+    if how == "startswith":
+        return func.substr(subject, 1, len(text)) == text
+    return func.substr(subject, func.length(subject) - len(text) + 1) == text
