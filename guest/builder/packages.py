@@ -9,7 +9,7 @@ from pathlib import Path
 
 KERNEL = "linux-image-cloud-amd64"
 USERLAND = (
-    "busybox-static",
+    "busybox",
     "dropbear-bin",
     "e2fsprogs",
     "libc6",

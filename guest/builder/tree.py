@@ -23,7 +23,7 @@ PROGRAMS = {
     "bin/resize2fs": "sbin/resize2fs",
 }
 LIBRARIES = (
-    *("ld-linux-x86-64.so.2", "libc.so.6", "libcrypt.so.1", "libz.so.1"),
+    *("ld-linux-x86-64.so.2", "libc.so.6", "libresolv.so.2", "libcrypt.so.1", "libz.so.1"),
     *("libtomcrypt.so.1", "libtommath.so.1", "libgmp.so.10"),
     *("libext2fs.so.2", "libe2p.so.2", "libcom_err.so.2"),
 )
