@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 import random
 import threading
 import time
@@ -21,11 +22,18 @@ class Clock(Protocol):
         """Seconds from an arbitrary start; never goes back."""
 
     def call_later(self, delay_s: float, fn: Callable[[], None]) -> Callable[[], None]:
-        """Run `fn` once after `delay_s` seconds in another thread; the result cancels it."""
+        """Run `fn` once after `delay_s` seconds in another thread; the result cancels it. `fn` must be quick and not raise."""
 
 
 class SystemClock:
-    """The machine's own clock."""
+    """The machine's own clock. All timers share one thread, begun with the first of them."""
+
+    def __init__(self) -> None:
+        self._timers: list[tuple[float, int, Callable[[], None]]] = []
+        self._cancelled: set[int] = set()
+        self._count = 0
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
 
     def now(self) -> datetime:
         """The wall clock, timezone-aware UTC."""
@@ -36,11 +44,33 @@ class SystemClock:
         return time.monotonic()
 
     def call_later(self, delay_s: float, fn: Callable[[], None]) -> Callable[[], None]:
-        """Run `fn` once after `delay_s` seconds in a timer thread."""
-        timer = threading.Timer(delay_s, fn)
-        timer.daemon = True
-        timer.start()
-        return timer.cancel
+        """Run `fn` once after `delay_s` seconds in the timer thread."""
+        with self._changed:
+            self._count += 1
+            number = self._count
+            heapq.heappush(self._timers, (time.monotonic() + delay_s, number, fn))
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="timers", daemon=True)
+                self._thread.start()
+            if self._timers[0][1] == number:
+                self._changed.notify()
+        return lambda: self._cancelled.add(number)
+
+    def _run(self) -> None:
+        while True:
+            self._wait_for_next()()
+
+    def _wait_for_next(self) -> Callable[[], None]:
+        with self._changed:
+            while True:
+                wait_s = self._timers[0][0] - time.monotonic() if self._timers else None
+                if wait_s is None or wait_s > 0:
+                    self._changed.wait(wait_s)
+                    continue
+                _, number, fn = heapq.heappop(self._timers)
+                if number not in self._cancelled:
+                    return fn
+                self._cancelled.discard(number)
 
 
 class Ids:

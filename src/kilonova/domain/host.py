@@ -51,6 +51,7 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     disabled: bool
     disabled_reason: str | None
     forced_down: bool
+    boot_id: str  # of the host itself, as its agent last said
     started_at: datetime | None
     seen_at: datetime | None  # last heartbeat
     created_at: datetime
@@ -87,6 +88,6 @@ class ServiceRecord(msgspec.Struct, frozen=True, kw_only=True):
 ALIVE_WITHIN_S = 60  # a service not heard of for longer is down
 
 
-def is_alive(seen_at: datetime | None, forced_down: bool, now: datetime) -> bool:
+def is_alive(seen_at: datetime | None, now: datetime, *, forced_down: bool) -> bool:
     """Whether a service counts as up: heard of within ALIVE_WITHIN_S seconds and not forced down."""
     return not forced_down and seen_at is not None and (now - seen_at).total_seconds() <= ALIVE_WITHIN_S

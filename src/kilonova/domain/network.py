@@ -28,6 +28,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...]
     created_at: datetime
     updated_at: datetime
+    revision: int = 0
 
 
 class Subnet(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,6 +51,7 @@ class Subnet(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...]
     created_at: datetime
     updated_at: datetime
+    revision: int = 0
 
 
 class FixedIp(msgspec.Struct, frozen=True):
@@ -59,10 +61,26 @@ class FixedIp(msgspec.Struct, frozen=True):
     address: str
 
 
+class ServerForNetwork(msgspec.Struct, frozen=True, kw_only=True):
+    """What the networks need to know of a server that gets ports."""
+
+    id: str
+    project_id: str
+    zone: str = "nova"
+    host: str | None = None
+
+
+class ServerAddress(msgspec.Struct, frozen=True):
+    """One address of a server, as its `addresses` show it."""
+
+    network: str
+    address: str
+    version: int
+    mac: str
+
+
 class Port(msgspec.Struct, frozen=True, kw_only=True):
-    """
-    One port. `made_by_compute`: Kilonova made it for a server and deletes it with the server; the user's own are only unbound.
-    """
+    """One port. `made_by_compute`: Kilonova made it for a server and deletes it with that; a user's own is only unbound."""
 
     id: str
     network_id: str
@@ -89,6 +107,7 @@ class Port(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...]
     created_at: datetime
     updated_at: datetime
+    revision: int = 0
 
 
 class SecurityGroup(msgspec.Struct, frozen=True, kw_only=True):
@@ -102,6 +121,7 @@ class SecurityGroup(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...]
     created_at: datetime
     updated_at: datetime
+    revision: int = 0
 
 
 class SecurityGroupRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,3 +140,4 @@ class SecurityGroupRule(msgspec.Struct, frozen=True, kw_only=True):
     remote_group: str | None
     created_at: datetime
     updated_at: datetime
+    revision: int = 0

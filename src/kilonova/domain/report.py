@@ -43,4 +43,3 @@ class Stage(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     started_at: datetime
-    finished_at: datetime | None = None

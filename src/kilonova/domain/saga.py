@@ -40,6 +40,7 @@ class SagaStatus(StrEnum):
     CANCELLED = "cancelled"
 
 
+RUNNING = (SagaStatus.READY, SagaStatus.PARKED)
 LIVE = (SagaStatus.QUEUED, SagaStatus.READY, SagaStatus.PARKED)
 ENDED = (SagaStatus.DONE, SagaStatus.FAILED, SagaStatus.CANCELLED)
 

@@ -71,6 +71,10 @@ class NetworkChanged(Message, frozen=True, kw_only=True):
     """Something in this host's networks changed: ask for the whole state again."""
 
 
+class Observe(Message, frozen=True, kw_only=True):
+    """Look at the machines, and say what runs."""
+
+
 # --- calls to a host (they have a reply) -----------------------------------------------------------------------------
 
 
@@ -154,13 +158,19 @@ class GetHostState(Message, frozen=True, kw_only=True):
 
 class HostState(Message, frozen=True, kw_only=True):
     """
-    What should be on a host. A server that the host has and this does not name is reported, and removed only when it is
-    named in `gone`: a host destroys nothing on a guess.
+    Reply to GetHostState and HostStarted.
+
+    What is to happen to servers comes as commands: a host destroys nothing on a guess.
     """
 
-    servers: tuple[str, ...] = ()
-    gone: tuple[str, ...] = ()
     network: HostNetwork = HostNetwork()
+
+
+class HostObserved(Message, frozen=True, kw_only=True):
+    """What runs on a host, said now and then: heals what a lost PowerChanged left wrong."""
+
+    host: str
+    observed: tuple[Observed, ...]
 
 
 class SagaReady(Message, frozen=True, kw_only=True):

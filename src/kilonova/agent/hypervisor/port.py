@@ -42,6 +42,9 @@ class Host(Protocol):
     def observe(self) -> list[Observed]:
         """Every machine of ours that the hypervisor has, with the generation of the command last carried out."""
 
+    def generations(self) -> dict[str, int]:
+        """The newest generation carried out for each server, those removed lately included."""
+
     def watch(self, changed: Callable[[Observed], None]) -> None:
         """Call `changed` whenever a machine changes its power state by itself."""
 

@@ -24,7 +24,7 @@ from kilonova.domain.report import Outcome
 from kilonova.domain.saga import Event, JournalEvent, Saga
 from kilonova.rpc.bus import Bus
 from kilonova.store.database import Database, Tx
-from kilonova.store.queries import sagas
+from kilonova.store.queries import saga_leases, sagas
 
 _log = structlog.get_logger(__name__)
 
@@ -101,7 +101,7 @@ class Execution:
                 self._journal(tx, Event.STEP_DONE, step.name, outcome)
                 following = self._position.next_step
                 if following < len(self._definition.steps):
-                    sagas.show_step(tx, self._saga, self._definition.steps[following].name)
+                    saga_leases.show_step(tx, self._saga, self._definition.steps[following].name)
             return True
         except TryAgain as again:
             return self._let_go(again.after_s)
@@ -148,17 +148,17 @@ class Execution:
             self._definition.at_end(tx, self._run(None, "end"), status)
             failure = self._position.failure
             self._journal(tx, Event.FINISHED, error=None if failure is None else failure.message)
-            following = sagas.finish(tx, self._saga, status, self._kernel.clock.now())
+            following = saga_leases.finish(tx, self._saga, status, self._kernel.clock.now())
             if following is not None:
                 tx.after_commit(lambda: self._kernel.wake(following))
         return False
 
     def _park(self, tx: Tx, wanted: Await) -> bool:
         wake_at = self._kernel.clock.now() + timedelta(seconds=wanted.resend_after_s)
-        told_to_stop = sagas.park(tx, self._saga, command_id=wanted.command.command_id, wake_at=wake_at)
+        told_to_stop = saga_leases.park(tx, self._saga, command_id=wanted.command.command_id, wake_at=wake_at)
         if told_to_stop and not self._cancel:
             # The cancel came while this turn ran: it must not sleep on the command it did not know it should not send.
-            sagas.unpark(tx, self._saga, self._kernel.clock.now())
+            saga_leases.unpark(tx, self._saga, self._kernel.clock.now())
             tx.after_commit(lambda: self._kernel.wake(self._saga.id))
             return False
         tx.after_commit(lambda: self._kernel.bus.cast(f"agent.{wanted.host}", wanted.command))
@@ -167,7 +167,7 @@ class Execution:
     def _let_go(self, after_s: float) -> bool:
         wake_at = self._kernel.clock.now() + timedelta(seconds=after_s)
         with self._kernel.db.write() as tx:
-            sagas.let_go(tx, self._saga, wake_at=wake_at)
+            saga_leases.let_go(tx, self._saga, wake_at=wake_at)
         self._kernel.clock.call_later(after_s, lambda: self._kernel.wake(self._saga.id))
         return False
 
@@ -184,7 +184,7 @@ class Execution:
             seq=self._position.seq, event=kind, at=self._kernel.clock.now(), attempt=attempt or self._position.attempt,
             step=step, host=getattr(result, "host", None), result=msgspec.Raw(msgspec.json.encode(result)), error=error,
         )  # fmt: skip
-        self._cancel = sagas.record(tx, self._saga, event) or self._cancel
+        self._cancel = saga_leases.record(tx, self._saga, event) or self._cancel
         self._kernel.on_journal(self._saga, event, "before")
         tx.after_commit(lambda: self._kernel.on_journal(self._saga, event, "after"))
         after = advance(self._definition, self._position, event)

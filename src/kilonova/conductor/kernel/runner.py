@@ -21,7 +21,7 @@ from kilonova.domain.clock import Clock
 from kilonova.domain.saga import Saga
 from kilonova.rpc.bus import Bus
 from kilonova.store.database import Database
-from kilonova.store.queries import sagas
+from kilonova.store.queries import saga_leases
 
 _log = structlog.get_logger(__name__)
 
@@ -37,7 +37,7 @@ def ignore_journal(_saga: Saga, _event: object, _when: str) -> None:
 class Runner:
     """Runs the sagas of these definitions, as `owner`."""
 
-    def __init__(  # noqa: PLR0913 - what a runner is made of, handed in once by bootstrap
+    def __init__(
         self, db: Database, bus: Bus, clock: Clock, definitions: Iterable[Definition], *,
         owner: str, workers: int = 4, period_s: float = 1.0, on_journal: OnJournal = ignore_journal,
     ) -> None:  # fmt: skip
@@ -55,7 +55,7 @@ class Runner:
     def start(self) -> None:
         """Free what a dead process of the same name held, and begin."""
         with self._db.write() as tx:
-            sagas.renounce(tx, self._owner, self._clock.now())
+            saga_leases.renounce(tx, self._owner, self._clock.now())
         for thread in self._threads:
             thread.start()
 
@@ -67,7 +67,7 @@ class Runner:
         for thread in self._threads:
             thread.join()
         with self._db.write() as tx:
-            sagas.renounce(tx, self._owner, self._clock.now())
+            saga_leases.renounce(tx, self._owner, self._clock.now())
 
     def wake(self, saga_id: str) -> None:
         """This saga may be able to go on. Cheap; naming one twice is naming it once."""
@@ -81,10 +81,10 @@ class Runner:
         while not self._stopping.is_set():
             try:
                 with self._db.read() as tx:
-                    due = sagas.due(tx, self._clock.now(), _BATCH)
+                    due = saga_leases.due(tx, self._clock.now(), _BATCH)
                 for saga_id in due:
                     self.wake(saga_id)
-            except Exception:  # the pass is what heals everything else: it must not end
+            except Exception:  # noqa: BLE001 - the pass is what heals everything else: it must not end
                 _log.exception("looking for due sagas failed; trying again")
             self._stopping.wait(self._period_s)
 
@@ -94,12 +94,12 @@ class Runner:
                 self._queued.discard(saga_id)
             try:
                 self._run_one(saga_id)
-            except Exception:  # the database is away: the pass finds the saga again
+            except Exception:  # noqa: BLE001 - the database is away: the pass finds the saga again
                 _log.exception("a saga could not be run; it will be taken again", saga=saga_id)
 
     def _run_one(self, saga_id: str) -> None:
         with self._db.write() as tx:
-            saga = sagas.take(tx, saga_id, self._owner, self._clock.now(), _LEASE_S)
+            saga = saga_leases.take(tx, saga_id, self._owner, self._clock.now(), _LEASE_S)
         if saga is None:
             return
         with structlog.contextvars.bound_contextvars(request_id=saga.request_id, saga=saga.id, server=saga.server_id):
@@ -108,9 +108,9 @@ class Runner:
                 execution = Execution(self._kernel, self._definitions[saga.kind], saga)
                 execution.run()
                 self._bugs.pop(saga.id, None)
-            except sagas.LostLease:
+            except saga_leases.LostLease:
                 _log.info("saga was taken over")
-            except Exception:  # a bug in one step must not take the others with it
+            except Exception:  # noqa: BLE001 - a bug in one step must not take the others with it
                 _log.exception("saga turn failed")
                 self._after_bug(saga, execution)
 
@@ -125,5 +125,5 @@ class Runner:
             tries = 0
         delay_s = min(30.0, 0.2 * 2**tries)
         with self._db.write() as tx:
-            sagas.delay(tx, saga, self._clock.now(), delay_s)
+            saga_leases.delay(tx, saga, self._clock.now(), delay_s)
         self._clock.call_later(delay_s, lambda: self.wake(saga.id))

@@ -1,13 +1,15 @@
 """
 Boot a server: place ─► network ─► block_devices ─► spawn ─► activate.
 
-The claim is made in `place`, in the transaction that writes the host on the server's row. `spawn` is the only step that leaves our
-database: it parks on one `EnsureServer`, and its undo on one `RemoveServer`. A failure that another host could cure undoes all and
-begins again without that host; the third time the server is ERROR, with the scheduler's or the host's own words as its fault.
+The claim is made in `place`, in the transaction that writes the host on the server's row. `spawn` is the only step
+that leaves our database: it parks on one `EnsureServer`, and its undo on one `RemoveServer`. A failure that another
+host could cure undoes all and begins again without that host; the third time the server is ERROR, with the
+scheduler's or the host's own words as its fault.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -66,7 +68,7 @@ class PlaceStep(Step):
             use = hosts.claim(tx, candidate.host_id, wanted, run.now)
             if use is not None:
                 server_facts.place(tx, run.saga.server_id, candidate.host, candidate.zone, run.now)
-                tx.after_commit(lambda: self._bus.fanout("scheduler", FleetUse(use=use)))
+                tx.after_commit(partial(self._bus.fanout, "scheduler", FleetUse(use=use)))
                 return _placement(candidate)
         raise TryAgain(0.05)  # the picture was old; the scheduler has heard of the claims that were quicker by then
 
@@ -75,7 +77,7 @@ class PlaceStep(Step):
         use = hosts.release(tx, run.saga.server_id)
         server_facts.unplace(tx, run.saga.server_id, run.now)
         if use is not None:
-            tx.after_commit(lambda: self._bus.fanout("scheduler", FleetUse(use=use)))
+            tx.after_commit(partial(self._bus.fanout, "scheduler", FleetUse(use=use)))
 
 
 class NetworkStep(Step):
@@ -142,7 +144,7 @@ class SpawnStep(HostStep):
                     elsewhere=fault.elsewhere,
                     details=fault.details,
                     host=run.results["place"].host,
-                )  # fmt: skip
+                )
             )
         return outcome
 

@@ -8,6 +8,7 @@ counts as dead), so no other server can get them while it runs.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from kilonova.conductor.kernel.definition import Await, Definition, Failure, Run, Step, StepFailed
@@ -70,7 +71,7 @@ class ReleaseClaimStep(Step):
         """Release the claim."""
         use = hosts.release(tx, run.saga.server_id)
         if use is not None:
-            tx.after_commit(lambda: self._bus.fanout("scheduler", FleetUse(use=use)))
+            tx.after_commit(partial(self._bus.fanout, "scheduler", FleetUse(use=use)))
 
 
 class ForgetStep(Step):

@@ -45,4 +45,4 @@ def server_host(tx: Tx, run: Run) -> str | None:
 def host_is_alive(tx: Tx, name: str, run: Run) -> bool:
     """Whether a host's agent has been heard of lately."""
     host = hosts.by_name(tx, name)
-    return host is not None and is_alive(host.seen_at, host.forced_down, run.now)
+    return host is not None and is_alive(host.seen_at, run.now, forced_down=host.forced_down)

@@ -42,24 +42,32 @@ class HostDefaults(msgspec.Struct, frozen=True, kw_only=True):
     disk_gib_reserved: int = 0
 
 
+class Joined(msgspec.Struct, frozen=True, kw_only=True):
+    """A host that came up: its record now, and what was known of it before."""
+
+    host: Host
+    is_new: bool
+    was_restarted: bool
+
+
 def register(
-    tx: Tx, name: str, facts: HostFacts, *, defaults: HostDefaults, ids: Ids, now: datetime
-) -> tuple[Host, bool]:
-    """Write down a host that came up. Returns its record, and whether it is new."""
-    changed = tx.execute(
-        update(hosts).where(hosts.c.name == name).values(facts=facts, started_at=now, seen_at=now, updated_at=now)
-    )
-    is_new = changed.rowcount == 0
-    if is_new:
+    tx: Tx, name: str, boot_id: str, facts: HostFacts, *, defaults: HostDefaults, ids: Ids, now: datetime
+) -> Joined:
+    """Write down a host that came up."""
+    before = by_name(tx, name)
+    if before is None:
         tx.execute(insert(hosts), {
             "id": ids.uuid(), "service_id": ids.uuid(), "number": next_number(tx, "hosts"), "name": name,
             "facts": facts, "vcpus_used": 0, "ram_mib_used": 0, "disk_gib_used": 0, "servers": 0, "generation": 1,
-            "disabled": False, "forced_down": False, "started_at": now, "seen_at": now, "created_at": now,
-            **msgspec.structs.asdict(defaults),
+            "disabled": False, "forced_down": False, "boot_id": boot_id, "started_at": now, "seen_at": now,
+            "created_at": now, **msgspec.structs.asdict(defaults),
         })  # fmt: skip
+    else:
+        came = {"facts": facts, "boot_id": boot_id, "started_at": now, "seen_at": now, "updated_at": now}
+        tx.execute(update(hosts).where(hosts.c.name == name).values(**came))
     host = by_name(tx, name)
     assert host is not None  # noqa: S101 - written above, in this transaction
-    return host, is_new
+    return Joined(host=host, is_new=before is None, was_restarted=before is not None and before.boot_id != boot_id)
 
 
 def seen(tx: Tx, names: Sequence[str], now: datetime) -> None:

@@ -32,6 +32,16 @@ def on_host(tx: Tx, host: str) -> list[Server]:
     return [server_of(row) for row in rows]
 
 
+def wanted_but_down(tx: Tx) -> list[Server]:
+    """Servers at rest that should run and do not, as far as is known."""
+    down = (PowerState.NOSTATE, PowerState.SHUTDOWN, PowerState.CRASHED)
+    at_rest = (servers.c.lifecycle == Lifecycle.BUILT, servers.c.saga.is_(None), servers.c.host.is_not(None))
+    rows = tx.execute(
+        select(servers).where(*at_rest, servers.c.intent == Intent.ACTIVE, servers.c.power_state.in_(down))
+    )
+    return [server_of(row) for row in rows]
+
+
 def some(tx: Tx, server_ids: Sequence[str]) -> dict[str, Server]:
     """These servers by id, deleted ones too; those there is no record of are left out."""
     rows = tx.execute(select(servers).where(servers.c.id.in_(server_ids)))
@@ -74,9 +84,11 @@ def observe_power(tx: Tx, server_id: str, power_state: PowerState, intent: Inten
     _set(tx, server_id, power_state=power_state, intent=intent, updated_at=now)
 
 
-def progressed(tx: Tx, server_id: str, percent: int) -> None:
-    """How far its host has come."""
-    _set(tx, server_id, progress=percent)
+def progressed(tx: Tx, percents: dict[str, int]) -> None:
+    """How far the hosts of servers being built have come with them."""
+    for server_id, percent in percents.items():
+        building = (servers.c.id == server_id, servers.c.lifecycle == Lifecycle.BUILDING)
+        tx.execute(update(servers).where(*building).values(progress=percent))
 
 
 def forget(tx: Tx, server: Server, now: datetime) -> None:

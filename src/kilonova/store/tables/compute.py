@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from sqlalchemy import (
-    Boolean, CheckConstraint, Column, Float, ForeignKey, Index, Integer, String, Table, Text, UniqueConstraint,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
 )  # fmt: skip
 
 from kilonova.domain.server import Fault, FlavorSnapshot
@@ -120,6 +130,20 @@ quota_usage = Table(
     Column("resource", String(64), primary_key=True),
     Column("used", Integer, nullable=False),
     CheckConstraint("used >= 0", name="not_negative"),
+)  # fmt: skip
+
+# What was done to a server in one transaction (lock, unlock): actions without a saga, for the same timeline.
+server_actions = Table(
+    "server_actions", metadata,
+    Column("id", Uuid, primary_key=True),
+    Column("server_id", Uuid, nullable=False),
+    Column("action", String(32), nullable=False),
+    Column("request_id", String(64), nullable=False),
+    Column("project_id", Name),
+    Column("user_id", Name),
+    Column("message", Text),
+    Column("at", Instant, nullable=False),
+    Index("ix_server_actions_server", "server_id", "at"),
 )  # fmt: skip
 
 # Small unique numbers (servers, hosts, services): one row a series.

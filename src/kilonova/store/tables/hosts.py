@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, CheckConstraint, Column, Float, ForeignKey, Integer, String, Table, Text, UniqueConstraint
+from sqlalchemy import (
+    Boolean,
+    CheckConstraint,
+    Column,
+    Float,
+    ForeignKey,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 from kilonova.domain.host import HostFacts
 from kilonova.store.tables.base import Name, Uuid, metadata
@@ -29,6 +40,7 @@ hosts = Table(
     Column("disabled", Boolean, nullable=False),
     Column("disabled_reason", Text),
     Column("forced_down", Boolean, nullable=False),
+    Column("boot_id", Name, nullable=False, server_default=""),
     Column("started_at", Instant),
     Column("seen_at", Instant),
     Column("created_at", Instant, nullable=False),

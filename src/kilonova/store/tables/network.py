@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from sqlalchemy import (
-    Boolean, CheckConstraint, Column, ForeignKey, Index, Integer, LargeBinary, String, Table, Text, UniqueConstraint,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
 )  # fmt: skip
 
 from kilonova.store.tables.base import Name, Uuid, metadata
@@ -30,6 +40,7 @@ networks = Table(
     Column("dns_domain", Name, nullable=False),
     Column("zone_hints", _Tags, nullable=False),
     Column("tags", _Tags, nullable=False),
+    Column("revision", Integer, nullable=False, server_default="0"),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
 )  # fmt: skip
@@ -53,6 +64,7 @@ subnets = Table(
     Column("tags", _Tags, nullable=False),
     # Where the search for a free address goes on: the last one given, as a 16-byte big-endian number. A hint, not a claim.
     Column("cursor", LargeBinary(16)),
+    Column("revision", Integer, nullable=False, server_default="0"),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
 )  # fmt: skip
@@ -80,9 +92,16 @@ ports = Table(
     Column("tag", Name),
     Column("nic_order", Integer, nullable=False, server_default="0"),
     Column("tags", _Tags, nullable=False),
+    Column("revision", Integer, nullable=False, server_default="0"),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     UniqueConstraint("network_id", "mac"),
+)  # fmt: skip
+
+# A server's interfaces that Kilonova made are told apart by their order: making them twice is refused here too.
+Index(
+    "uq_ports_made", ports.c.device_id, ports.c.nic_order, unique=True,
+    sqlite_where=ports.c.made_by_compute, postgresql_where=ports.c.made_by_compute,
 )  # fmt: skip
 
 # The ledger of addresses: the unique constraint is what makes it impossible to give one twice.
@@ -111,6 +130,7 @@ security_groups = Table(
     Column("stateful", Boolean, nullable=False),
     Column("is_default", Boolean, nullable=False),
     Column("tags", _Tags, nullable=False),
+    Column("revision", Integer, nullable=False, server_default="0"),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
 )  # fmt: skip
@@ -133,6 +153,7 @@ security_group_rules = Table(
     Column("port_max", Integer),
     Column("remote_cidr", String(64)),
     Column("remote_group", Uuid, ForeignKey("security_groups.id", ondelete="CASCADE"), index=True),
+    Column("revision", Integer, nullable=False, server_default="0"),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     CheckConstraint("remote_cidr IS NULL OR remote_group IS NULL", name="one_remote"),

@@ -59,5 +59,4 @@ stages = Table(
     Column("attempt", Integer, primary_key=True),
     Column("host", Name),
     Column("started_at", Instant, nullable=False),
-    Column("finished_at", Instant),
 )  # fmt: skip

@@ -1,0 +1,185 @@
+"""
+A host that only pretends.
+
+A boot goes through the stages a real one does (image, disks, network, domain), each taking a time drawn around
+`Pace`'s medians on the injected clock. Nothing waits in a thread: ten thousand boots under way are ten thousand
+timers. An image is fetched once a host; the first boot of it is slow and the next are not, as in life. What "exists"
+on the host is kept in a small file, so that a killed process finds its machines again as a real host would.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from kilonova.agent.hypervisor.port import Done, OnStage
+from kilonova.agent.hypervisor.sim.machines import Machine, Machines
+from kilonova.domain.clock import Clock
+from kilonova.domain.errors import Missing
+from kilonova.domain.host import HostFacts
+from kilonova.domain.hostnet import HostNetwork
+from kilonova.domain.machine import ImageRef
+from kilonova.domain.report import HostFault, Observed, Outcome
+from kilonova.domain.server import PowerState
+from kilonova.rpc.messages import Command, EnsureServer, RemoveServer, SetPower, UpdateGuestData
+
+
+class Pace(msgspec.Struct, frozen=True, kw_only=True):
+    """Median seconds of each stage, and how far they spread (sigma of a log-normal); `factor` 0: everything at once."""
+
+    image_s: float = 1.5  # the first time an image is used on the host
+    disks_s: float = 0.15
+    network_s: float = 0.1
+    domain_s: float = 0.6
+    power_s: float = 0.3
+    remove_s: float = 0.25
+    spread: float = 0.25
+    factor: float = 1.0
+
+
+class SimSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """One simulated host. `state_dir` None: it forgets everything with the process."""
+
+    facts: HostFacts
+    pace: Pace = Pace()
+    state_dir: Path | None = None
+    seed: int = 0
+
+
+class SimDriver:
+    """A `Driver` without a hypervisor."""
+
+    name = "sim"
+
+    def __init__(self, settings: SimSettings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._rng = random.Random(settings.seed)  # noqa: S311 - variety, not secrecy
+        self._machines = Machines(settings.state_dir)
+        self._images: set[str] = set()
+        self._order: dict[str, list[Callable[[], None]]] = {}
+        self._lock = threading.RLock()
+        self._started = clock.monotonic()
+
+    def facts(self) -> HostFacts:
+        return self._settings.facts
+
+    def observe(self) -> list[Observed]:
+        return self._machines.observed()
+
+    def generations(self) -> dict[str, int]:
+        return self._machines.generations()
+
+    def watch(self, changed: Callable[[Observed], None]) -> None:
+        """Simulated guests do nothing of their own accord."""
+
+    def console_output(self, server_id: str, lines: int | None) -> str:
+        machine = self._machines.get(server_id)
+        if machine is None:
+            raise Missing("Server", server_id)
+        text = machine.console.splitlines(keepends=True)
+        return "".join(text if lines is None else text[-lines:] if lines else [])
+
+    def uptime(self) -> str:
+        minutes = int(self._clock.monotonic() - self._started) // 60
+        return f" up {minutes} min,  0 users,  load average: 0.00, 0.00, 0.00"
+
+    def set_network(self, state: HostNetwork) -> None:
+        """There is no network to converge."""
+
+    def cache_image(self, image: ImageRef) -> None:
+        self._images.add(image.id)
+
+    def close(self) -> None:
+        """Nothing is held."""
+
+    def submit(self, command: Command, stage: OnStage, done: Done) -> None:
+        """Queue behind the server's other commands, and go on when it is this one's turn."""
+        go = partial(self._go, command, stage, partial(self._end, command.server_id, done))
+        with self._lock:
+            waiting = self._order.setdefault(command.server_id, [])
+            waiting.append(go)
+            is_first = len(waiting) == 1
+        if is_first:
+            go()
+
+    def _end(self, server_id: str, done: Done, outcome: Outcome) -> None:
+        with self._lock:
+            waiting = self._order[server_id]
+            waiting.pop(0)
+            following = waiting[0] if waiting else None
+            if following is None:
+                del self._order[server_id]
+        done(outcome)
+        if following is not None:
+            following()
+
+    def _go(self, command: Command, stage: OnStage, done: Done) -> None:
+        pace = self._settings.pace
+        match command:
+            case EnsureServer():
+                self._stage(self._boot_stages(command), 0, stage, partial(self._booted, command, done))
+            case RemoveServer():
+                self._after(pace.remove_s, partial(self._removed, command, done))
+            case SetPower():
+                self._after(pace.power_s, partial(self._powered, command, done))
+            case UpdateGuestData():
+                done(Outcome())
+            case _:
+                done(Outcome(fault=HostFault(message=f"{type(command).__name__} is not known here.", elsewhere=False)))
+
+    def _boot_stages(self, command: EnsureServer) -> list[tuple[str, float]]:
+        known = self._machines.get(command.server_id)
+        if known is not None and known.power_state is PowerState.RUNNING:
+            return []  # it runs: converging again is looking and finding so
+        pace = self._settings.pace
+        wanted = {disk.image.id for disk in command.spec.disks if disk.image is not None}
+        image_s = pace.image_s if wanted - self._images else 0.0
+        self._images |= wanted
+        return [("image", image_s), ("disks", pace.disks_s), ("network", pace.network_s), ("domain", pace.domain_s)]
+
+    def _stage(self, stages: list[tuple[str, float]], at: int, on_stage: OnStage, then: Callable[[], None]) -> None:
+        if at == len(stages):
+            then()
+            return
+        name, seconds = stages[at]
+        on_stage(name, at * 100 // len(stages))
+        self._after(seconds, partial(self._stage, stages, at + 1, on_stage, then))
+
+    def _booted(self, command: EnsureServer, done: Done) -> None:
+        console = (
+            f"[    0.000000] Simulated machine {command.spec.instance_name} on {self._settings.facts.hypervisor_type}\n"
+            f"[    0.{self._rng.randrange(10**6):06d}] {command.spec.vcpus} CPUs, {command.spec.ram_mib} MiB\n"
+            f"{command.spec.guest.hostname} login: "
+        )
+        machine = Machine(
+            server_id=command.server_id, generation=command.generation, power_state=PowerState.RUNNING, console=console
+        )
+        self._machines.put(machine)
+        done(Outcome(power_state=PowerState.RUNNING))
+
+    def _removed(self, command: RemoveServer, done: Done) -> None:
+        self._machines.remove(command.server_id, command.generation)
+        done(Outcome(power_state=PowerState.NOSTATE))
+
+    def _powered(self, command: SetPower, done: Done) -> None:
+        machine = self._machines.get(command.server_id)
+        if machine is None:
+            done(Outcome(fault=HostFault(message=f"Server {command.server_id} is not on this host.", elsewhere=False)))
+            return
+        changed = msgspec.structs.replace(machine, power_state=command.target, generation=command.generation)
+        self._machines.put(changed)
+        done(Outcome(power_state=command.target))
+
+    def _after(self, median_s: float, then: Callable[[], None]) -> None:
+        pace = self._settings.pace
+        seconds = median_s * pace.factor * self._rng.lognormvariate(0.0, pace.spread)
+        if seconds <= 0:
+            then()
+        else:
+            self._clock.call_later(seconds, then)

@@ -1,0 +1,205 @@
+"""
+The agent: takes a host's commands off the bus, has the driver carry them out, and says what came of it.
+
+It keeps one thing of its own, the newest generation seen for each server: a command older than that is refused, whatever the bus
+did with the order. A command that is already being carried out and comes again is dropped (its report will come); one that was
+carried out and comes again is carried out again, which changes nothing and reports again.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+import structlog
+
+from kilonova.agent.hypervisor.port import Driver
+from kilonova.domain.clock import Clock
+from kilonova.domain.errors import KilonovaError
+from kilonova.domain.report import HostFault, Observed, Outcome, Stage
+from kilonova.rpc.bus import Bus, NoAnswer
+from kilonova.rpc.messages import (
+    CacheImage,
+    Command,
+    ConsoleOutput,
+    Failed,
+    GetConsoleOutput,
+    GetHostState,
+    GetUptime,
+    HostObserved,
+    HostStarted,
+    HostState,
+    Message,
+    NetworkChanged,
+    Observe,
+    Ok,
+    PowerChanged,
+    Progress,
+    Report,
+    Uptime,
+)
+
+_log = structlog.get_logger(__name__)
+
+CONDUCTOR = "conductor"
+OBSERVE_EVERY_S = 60.0
+_JOIN_RETRY_S = 2.0
+
+
+class HostIdentity(NamedTuple):
+    """A host's name in the cloud, and what changes when the host itself is restarted."""
+
+    name: str
+    boot_id: str
+
+
+class Agent:
+    """One host's agent. `workers` 0: messages are handled by whoever sends them, for drivers that never block."""
+
+    def __init__(self, host: HostIdentity, driver: Driver, bus: Bus, clock: Clock, *, workers: int = 1) -> None:
+        self.host = host.name
+        self._boot_id = host.boot_id
+        self._workers = workers
+        self._topic = f"agent.{self.host}"
+        self._driver = driver
+        self._bus = bus
+        self._clock = clock
+        self._seen: dict[str, int] = {}
+        self._under_way: dict[str, set[str]] = {}
+        self._lock = threading.Lock()
+        self._stop_serving: Callable[[], None] = lambda: None
+        self._stopped = False
+
+    def start(self) -> None:
+        """Serve the host's topic, and join the cloud (again and again until it answers)."""
+        self._seen = dict(self._driver.generations())
+        self._driver.watch(self._power_changed)
+        self._stop_serving = self._bus.serve(self._topic, self.handle, workers=self._workers)
+        self._join()
+
+    def stop(self) -> None:
+        """Stop taking commands. Machines go on running."""
+        self._stopped = True
+        self._stop_serving()
+        self._driver.close()
+
+    def handle(self, message: Message) -> Message | None:
+        """One message to this host."""
+        match message:
+            case Command():
+                self._command(message)
+            case GetConsoleOutput(server_id=server_id, lines=lines):
+                return self._answer(lambda: ConsoleOutput(output=self._driver.console_output(server_id, lines)))
+            case GetUptime():
+                return self._answer(lambda: Uptime(text=self._driver.uptime()))
+            case CacheImage(image=image):
+                self._driver.cache_image(image)
+            case Observe():
+                self._observe()
+            case NetworkChanged():
+                self._refresh_network()
+            case _:
+                _log.warning("a message this agent does not know", message=type(message).__name__)
+        return Ok()
+
+    # --- commands ---
+
+    def _command(self, command: Command) -> None:
+        with self._lock:
+            newest = self._seen.get(command.server_id, 0)
+            under_way = self._under_way.setdefault(command.server_id, set())
+            is_stale = command.generation < newest
+            if not is_stale:
+                if command.command_id in under_way:
+                    return
+                self._seen[command.server_id] = command.generation
+                under_way.add(command.command_id)
+        if is_stale:
+            message = f"Generation {command.generation} is older than {newest}, which this host has seen."
+            self._report(command, Outcome(fault=HostFault(message=message, code=409, elsewhere=False)))
+            return
+        self._driver.submit(command, partial(self._stage, command), partial(self._done, command))
+
+    def _done(self, command: Command, outcome: Outcome) -> None:
+        with self._lock:
+            under_way = self._under_way.get(command.server_id, set())
+            under_way.discard(command.command_id)
+            if not under_way:
+                self._under_way.pop(command.server_id, None)
+        self._report(command, outcome)
+
+    def _report(self, command: Command, outcome: Outcome) -> None:
+        self._bus.cast(
+            CONDUCTOR,
+            Report(
+                request_id=command.request_id,
+                host=self.host,
+                command_id=command.command_id,
+                server_id=command.server_id,
+                generation=command.generation,
+                outcome=outcome,
+            ),
+        )
+
+    def _stage(self, command: Command, name: str, percent: int) -> None:
+        self._bus.cast(
+            CONDUCTOR,
+            Progress(
+                request_id=command.request_id,
+                host=self.host,
+                command_id=command.command_id,
+                server_id=command.server_id,
+                stage=Stage(name=name, started_at=self._clock.now()),
+                percent=percent,
+            ),
+        )
+
+    # --- facts ---
+
+    def _join(self) -> None:
+        if self._stopped:
+            return
+        started = HostStarted(
+            host=self.host,
+            boot_id=self._boot_id,
+            facts=self._driver.facts(),
+            observed=tuple(self._driver.observe()),
+        )
+        try:
+            answer = self._bus.call(CONDUCTOR, started, timeout_s=30.0)
+        except NoAnswer as why:
+            _log.warning("the control plane does not answer; joining again soon", host=self.host, why=str(why))
+            self._clock.call_later(_JOIN_RETRY_S, self._join)
+            return
+        if isinstance(answer, HostState):
+            self._driver.set_network(answer.network)
+        self._observe_later()
+
+    def _observe_later(self) -> None:
+        if not self._stopped:
+            self._clock.call_later(OBSERVE_EVERY_S, lambda: self._bus.cast(self._topic, Observe()))
+
+    def _observe(self) -> None:
+        self._bus.cast(CONDUCTOR, HostObserved(host=self.host, observed=tuple(self._driver.observe())))
+        self._observe_later()
+
+    def _power_changed(self, observed: Observed) -> None:
+        self._bus.cast(CONDUCTOR, PowerChanged(host=self.host, observed=observed))
+
+    def _refresh_network(self) -> None:
+        try:
+            answer = self._bus.call(CONDUCTOR, GetHostState(host=self.host))
+        except NoAnswer as why:
+            _log.warning("the network's state could not be read; trying again soon", host=self.host, why=str(why))
+            self._clock.call_later(_JOIN_RETRY_S, lambda: self._bus.cast(self._topic, NetworkChanged()))
+            return
+        if isinstance(answer, HostState):
+            self._driver.set_network(answer.network)
+
+    def _answer(self, ask: Callable[[], Message]) -> Message:
+        try:
+            return ask()
+        except KilonovaError as error:
+            return Failed(fault=HostFault(message=error.message, code=error.status, elsewhere=False))

@@ -1,0 +1,80 @@
+"""
+Folding what hosts say into the records.
+
+A host's word is a fact, and facts alone are written here; what ought to be done about them is the reconcilers'
+business. One judgement cannot be left to them, because it needs the event itself: a guest that stopped while its host
+ran stopped by its own will (somebody typed `poweroff` in it), so its intent follows; a guest that is down because its
+host was restarted is still wanted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from kilonova.domain.report import Observed, Outcome
+from kilonova.domain.server import Intent, Lifecycle, PowerState, Server
+from kilonova.store.database import Tx
+from kilonova.store.queries import server_facts
+
+_DOWN = (PowerState.SHUTDOWN, PowerState.CRASHED)
+_INTENT_OF = {
+    PowerState.RUNNING: Intent.ACTIVE,
+    PowerState.PAUSED: Intent.PAUSED,
+    PowerState.SUSPENDED: Intent.SUSPENDED,
+    PowerState.SHUTDOWN: Intent.STOPPED,
+    PowerState.CRASHED: Intent.STOPPED,
+}
+
+
+def fold_observation(tx: Tx, host: str, seen: Observed, now: datetime) -> bool:
+    """One machine changed its power state by itself. Returns whether the record changed."""
+    server = server_facts.some(tx, [seen.server_id]).get(seen.server_id)
+    if server is None or not _is_settled(server, host):
+        return False
+    return _fold(tx, server, seen.power_state, now, by_host_restart=False)
+
+
+def fold_host(tx: Tx, host: str, observed: Sequence[Observed], now: datetime, *, was_restarted: bool) -> int:
+    """All that runs on a host. A server of the host's that is not among them is not there. Returns how many records changed."""
+    states = {seen.server_id: seen.power_state for seen in observed}
+    changed = 0
+    for server in server_facts.on_host(tx, host):
+        if _is_settled(server, host):
+            state = states.get(server.id, PowerState.NOSTATE)
+            changed += _fold(tx, server, state, now, by_host_restart=was_restarted)
+    return changed
+
+
+def fold_outcome(tx: Tx, server_id: str, generation: int, outcome: Outcome, now: datetime) -> None:
+    """The end of a command that no saga waits for: a reconciler sent it."""
+    server = server_facts.some(tx, [server_id]).get(server_id)
+    if server is None or outcome.power_state is None or server.generation != generation or server.saga is not None:
+        return
+    if outcome.fault is None and server.lifecycle is Lifecycle.BUILT:
+        server_facts.observe_power(tx, server_id, outcome.power_state, server.intent, now)
+
+
+def strays(tx: Tx, host: str, observed: Sequence[Observed]) -> list[Server]:
+    """
+    Machines on a host that should not be there: the record says deleted, or on another host and at rest.
+
+    A machine there is no record of is nobody's to remove: it is left, and the audit counts it.
+    """
+    known = server_facts.some(tx, [seen.server_id for seen in observed])
+    return [server for server in known.values() if server.saga is None and server.host != host]
+
+
+def _is_settled(server: Server, host: str) -> bool:
+    """Whether a host's word about the server counts: it lives there, and no saga is changing it."""
+    return server.lifecycle is Lifecycle.BUILT and server.host == host and server.saga is None
+
+
+def _fold(tx: Tx, server: Server, state: PowerState, now: datetime, *, by_host_restart: bool) -> bool:
+    if state is server.power_state:
+        return False
+    intent = server.intent
+    if not by_host_restart and state in _INTENT_OF and not (state in _DOWN and server.power_state in _DOWN):
+        intent = _INTENT_OF[state]
+    server_facts.observe_power(tx, server.id, state, intent, now)
+    return True

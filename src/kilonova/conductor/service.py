@@ -1,0 +1,151 @@
+"""
+The conductor: what the rest of the cloud says to it on the bus, and what it runs.
+
+Every message is either a wake-up or a fact. A fact is written in one transaction before the message counts as
+handled; what follows from it is left to the saga that waits for it, or to a reconciler.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+import structlog
+
+from kilonova.conductor import facts
+from kilonova.conductor.kernel.runner import Runner
+from kilonova.conductor.ports import Networks
+from kilonova.conductor.reconcilers.base import Reconcilers
+from kilonova.conductor.timeline import Timeline
+from kilonova.domain.clock import Clock, Ids
+from kilonova.domain.server import Server
+from kilonova.rpc.bus import Bus
+from kilonova.rpc.messages import (
+    FleetChanged,
+    GetHostState,
+    Heartbeat,
+    HostObserved,
+    HostStarted,
+    HostState,
+    Message,
+    Ok,
+    PowerChanged,
+    Progress,
+    RemoveServer,
+    Report,
+    SagaReady,
+)
+from kilonova.store.database import Database, Tx
+from kilonova.store.queries import hosts, saga_leases, server_facts
+
+_log = structlog.get_logger(__name__)
+
+TOPIC = "conductor"
+
+
+@dataclass(frozen=True)
+class ConductorParts:
+    """What a conductor is made of."""
+
+    db: Database
+    bus: Bus
+    clock: Clock
+    ids: Ids
+    runner: Runner
+    reconcilers: Reconcilers
+    networks: Networks
+    host_defaults: hosts.HostDefaults
+
+
+class Conductor:
+    """Serves the topic `conductor`."""
+
+    def __init__(self, parts: ConductorParts, *, workers: int = 2) -> None:
+        self._parts = parts
+        self._workers = workers
+        self._timeline = Timeline(parts.db)
+        self._stop_serving: Callable[[], None] = lambda: None
+
+    def start(self) -> None:
+        """Go on with every saga there is, and listen."""
+        self._timeline.start()
+        self._parts.runner.start()
+        self._stop_serving = self._parts.bus.serve(TOPIC, self.handle, workers=self._workers)
+        self._parts.reconcilers.start()
+
+    def stop(self) -> None:
+        """Finish what is under way, give leases back, and end."""
+        self._stop_serving()
+        self._parts.reconcilers.stop()
+        self._parts.runner.stop()
+        self._timeline.stop()
+
+    def handle(self, message: Message) -> Message | None:
+        """One message to the conductor."""
+        match message:
+            case SagaReady(saga_id=saga_id):
+                self._parts.runner.wake(saga_id)
+            case Report():
+                self._report(message)
+            case Progress():
+                self._timeline.add(message)
+            case Heartbeat(hosts=names):
+                self._heartbeat(names)
+            case HostStarted():
+                return self._host_started(message)
+            case GetHostState(host=host):
+                with self._parts.db.read() as tx:
+                    return HostState(network=self._parts.networks.for_host(tx, host))
+            case PowerChanged(host=host, observed=observed):
+                with self._parts.db.write() as tx:
+                    facts.fold_observation(tx, host, observed, self._parts.clock.now())
+            case HostObserved():
+                self._host_observed(message)
+            case _:
+                _log.warning("a message the conductor does not know", message=type(message).__name__)
+        return Ok()
+
+    def _report(self, report: Report) -> None:
+        now = self._parts.clock.now()
+        with self._parts.db.write() as tx:
+            saga_id = saga_leases.accept_reply(tx, report.command_id, report.outcome, now)
+            if saga_id is None:
+                facts.fold_outcome(tx, report.server_id, report.generation, report.outcome, now)
+        if saga_id is not None:
+            self._parts.runner.wake(saga_id)
+
+    def _heartbeat(self, names: tuple[str, ...]) -> None:
+        with self._parts.db.write() as tx:
+            hosts.seen(tx, names, self._parts.clock.now())
+
+    def _host_started(self, started: HostStarted) -> HostState:
+        now, parts = self._parts.clock.now(), self._parts
+        with parts.db.write() as tx:
+            joined = hosts.register(
+                tx, started.host, started.boot_id, started.facts, defaults=parts.host_defaults, ids=parts.ids, now=now
+            )
+            facts.fold_host(tx, started.host, started.observed, now, was_restarted=joined.was_restarted)
+            self._remove_strays(tx, started.host, facts.strays(tx, started.host, started.observed))
+            # Commands sent to this host may have died with its agent: what waits for one asks again now.
+            waiting = saga_leases.wake_host(tx, started.host, now)
+            state = HostState(network=parts.networks.for_host(tx, started.host))
+        parts.bus.fanout("scheduler", FleetChanged())
+        for saga_id in waiting:
+            parts.runner.wake(saga_id)
+        parts.reconcilers.wake("power_state")
+        return state
+
+    def _host_observed(self, seen: HostObserved) -> None:
+        with self._parts.db.write() as tx:
+            facts.fold_host(tx, seen.host, seen.observed, self._parts.clock.now(), was_restarted=False)
+            self._remove_strays(tx, seen.host, facts.strays(tx, seen.host, seen.observed))
+
+    def _remove_strays(self, tx: Tx, host: str, strays: list[Server]) -> None:
+        for server in strays:
+            generation = server_facts.next_generation(tx, server, same=False)
+            command = RemoveServer(
+                command_id=f"stray/{server.id}/{generation}", server_id=server.id, generation=generation
+            )
+            _log.info("a machine that should not be there goes", host=host, server=server.id)
+            tx.after_commit(partial(self._parts.bus.cast, f"agent.{host}", command))

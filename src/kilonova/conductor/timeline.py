@@ -1,0 +1,69 @@
+"""
+The stages hosts report on the way, gathered and written a few times a second.
+
+They are for people to look at; a boot has several of them, so each in a transaction of its own would cost more than the boot.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from kilonova.rpc.messages import Progress
+from kilonova.store.database import Database
+from kilonova.store.queries import server_facts, stages
+
+FLUSH_EVERY_S = 0.3
+
+
+class Timeline:
+    """Takes `Progress`; writes it in batches, from a thread of its own."""
+
+    def __init__(self, db: Database) -> None:
+        self._db = db
+        self._waiting: list[Progress] = []
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="timeline", daemon=True)
+
+    def start(self) -> None:
+        """Begin to write."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write what waits, and end."""
+        self._stopping.set()
+        self._thread.join()
+
+    def add(self, progress: Progress) -> None:
+        """Take one."""
+        with self._lock:
+            self._waiting.append(progress)
+
+    def _run(self) -> None:
+        while not self._stopping.wait(FLUSH_EVERY_S):
+            self._flush()
+        self._flush()
+
+    def _flush(self) -> None:
+        with self._lock:
+            batch, self._waiting = self._waiting, []
+        if not batch:
+            return
+        reached = [stage for progress in batch if (stage := _reached(progress)) is not None]
+        with self._db.write() as tx:
+            stages.add(tx, reached)
+            server_facts.progressed(tx, {progress.server_id: progress.percent for progress in batch})
+
+
+def _reached(progress: Progress) -> stages.StageReached | None:
+    """A saga's commands are named `<saga>/<attempt>/<step>/<way>`; a reconciler's have no timeline."""
+    saga_id, attempt, *_ = (*progress.command_id.split("/"), "")
+    if not attempt.isdigit():
+        return None
+    return stages.StageReached(
+        saga_id=saga_id,
+        attempt=int(attempt),
+        host=progress.host,
+        name=progress.stage.name,
+        started_at=progress.stage.started_at,
+    )

@@ -1,0 +1,98 @@
+"""
+The bus inside one process.
+
+A topic's casts wait in its queue and are handled by its own threads; a call runs the handler in the caller's thread, for there
+is nobody in between to wait for. A handler that raises is logged and does not stop the topic: whatever the message was to bring
+about is found again by the next pass over the records, as when a message is lost.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable
+
+import structlog
+
+from kilonova.rpc.bus import Handler, NoAnswer
+from kilonova.rpc.messages import Message
+
+_log = structlog.get_logger(__name__)
+
+
+class InProcessBus:
+    """A `Bus` of queues and threads."""
+
+    def __init__(self) -> None:
+        self._topics: dict[str, list[_Server]] = {}
+        self._lock = threading.Lock()
+
+    def serve(self, topic: str, handler: Handler, *, workers: int = 1) -> Callable[[], None]:
+        """Handle a topic's messages in `workers` threads (0: in the thread that casts), until the returned function is called."""
+        server = _Server(topic, handler, workers)
+        with self._lock:
+            self._topics[topic] = [*self._topics.get(topic, []), server]
+
+        def stop() -> None:
+            with self._lock:
+                self._topics[topic] = [other for other in self._topics[topic] if other is not server]
+            server.stop()
+
+        return stop
+
+    def cast(self, topic: str, message: Message) -> None:
+        """Send to one of those who serve the topic; to nobody when there is none."""
+        servers = self._topics.get(topic)
+        if servers:
+            servers[0].take(message)
+
+    def call(self, topic: str, message: Message, *, timeout_s: float = 10.0) -> Message:
+        """Ask, in this thread. Raises NoAnswer at once when nobody serves the topic or the handler fails."""
+        servers = self._topics.get(topic)
+        if not servers:
+            raise NoAnswer(f"nobody serves {topic}")
+        try:
+            answer = servers[0].handler(message)
+        except Exception as error:
+            _log.exception("a call failed", topic=topic, message=type(message).__name__)
+            raise NoAnswer(f"{topic} failed on {type(message).__name__}") from error
+        if answer is None:
+            raise NoAnswer(f"{topic} has no answer to {type(message).__name__}")
+        return answer
+
+    def fanout(self, topic: str, message: Message) -> None:
+        """Send to all who serve the topic."""
+        for server in self._topics.get(topic, ()):
+            server.take(message)
+
+
+class _Server:
+    def __init__(self, topic: str, handler: Handler, workers: int) -> None:
+        self.topic, self.handler = topic, handler
+        self._queue: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
+        self._threads = [threading.Thread(target=self._work, name=f"{topic}-{i}", daemon=True) for i in range(workers)]
+        for thread in self._threads:
+            thread.start()
+
+    def take(self, message: Message) -> None:
+        if self._threads:
+            self._queue.put(message)
+        else:
+            self._handle(message)
+
+    def stop(self) -> None:
+        for _ in self._threads:
+            self._queue.put(None)
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join()
+
+    def _work(self) -> None:
+        while (message := self._queue.get()) is not None:
+            self._handle(message)
+
+    def _handle(self, message: Message) -> None:
+        try:
+            self.handler(message)
+        except Exception:  # noqa: BLE001 - see the module's text
+            _log.exception("a message could not be handled", topic=self.topic, message=type(message).__name__)

@@ -1,0 +1,181 @@
+"""
+Sagas as they are run: leased, journaled, parked, ended.
+
+Every write that moves a saga names the epoch its writer holds. When somebody else has taken the saga over, the write
+touches no row and the writer learns that it lost the lease (`LostLease`); so two runners that both believe they own a
+saga cannot both move it.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import msgspec
+from sqlalchemy import and_, or_, select, update
+
+from kilonova.domain.saga import RUNNING, JournalEvent, Saga, SagaStatus
+from kilonova.store.database import Tx
+from kilonova.store.queries.sagas import append_event, saga_of, show_on_server
+from kilonova.store.tables.compute import servers
+from kilonova.store.tables.sagas import sagas
+
+
+class LostLease(Exception):
+    """Another runner has taken this saga over (or it has ended); whoever sees this lets go of it."""
+
+
+def due(tx: Tx, now: datetime, limit: int) -> list[str]:
+    """Sagas that could go on: ready, or parked past their time; unleased, or with a lease that ran out. Oldest first."""
+    free = or_(sagas.c.lease_until.is_(None), sagas.c.lease_until <= now)
+    waiting = and_(sagas.c.status.in_(RUNNING), or_(sagas.c.wake_at.is_(None), sagas.c.wake_at <= now))
+    found = tx.execute(select(sagas.c.id).where(waiting, free).order_by(sagas.c.wake_at, sagas.c.id).limit(limit))
+    return [str(row.id) for row in found]
+
+
+def take(tx: Tx, saga_id: str, owner: str, now: datetime, lease_s: float) -> Saga | None:
+    """
+    Lease a saga that has something to do and raise its epoch; None when there is nothing to do or somebody holds it.
+
+    A parked saga may be taken before its time only when the reply it waits for has come.
+    """
+    mine_or_free = or_(sagas.c.lease_until.is_(None), sagas.c.lease_until <= now)
+    due_now = or_(
+        sagas.c.status == SagaStatus.READY,
+        and_(sagas.c.status == SagaStatus.PARKED, or_(sagas.c.wake_at <= now, sagas.c.reply.is_not(None))),
+    )
+    taken = tx.execute(
+        update(sagas)
+        .where(sagas.c.id == saga_id, due_now, mine_or_free)
+        .values(owner=owner, epoch=sagas.c.epoch + 1, lease_until=now + timedelta(seconds=lease_s), updated_at=now)
+        .returning(*sagas.c)
+    ).first()
+    return None if taken is None else saga_of(taken)
+
+
+def record(tx: Tx, saga: Saga, event: JournalEvent) -> bool:
+    """
+    Append one event to the journal, and say whether the saga has been told to stop.
+
+    Raises LostLease when `saga.epoch` is no longer the row's.
+    """
+    held = tx.execute(
+        update(sagas)
+        .where(sagas.c.id == saga.id, sagas.c.epoch == saga.epoch)
+        .values(attempt=event.attempt, updated_at=event.at)
+        .returning(sagas.c.cancel)
+    ).first()
+    if held is None:
+        raise LostLease(saga.id)
+    append_event(tx, saga.id, event)
+    return bool(held.cancel)
+
+
+def show_step(tx: Tx, saga: Saga, step: str | None) -> None:
+    """Let the server's record say which step of which saga it is at."""
+    show_on_server(tx, saga.server_id, saga.kind, step)
+
+
+def park(tx: Tx, saga: Saga, *, command_id: str | None, wake_at: datetime) -> bool:
+    """
+    Let go of a saga that waits for a host's report or for its time. Says whether it has been told to stop meanwhile.
+
+    Raises LostLease.
+    """
+    row = tx.execute(
+        update(sagas)
+        .where(sagas.c.id == saga.id, sagas.c.epoch == saga.epoch)
+        .values(
+            status=SagaStatus.PARKED, command_id=command_id, wake_at=wake_at, reply=None, owner=None, lease_until=None
+        )
+        .returning(sagas.c.cancel)
+    ).first()
+    if row is None:
+        raise LostLease(saga.id)
+    return bool(row.cancel)
+
+
+def unpark(tx: Tx, saga: Saga, now: datetime) -> None:
+    """Make a saga just parked ready again. Raises LostLease."""
+    _release(tx, saga, status=SagaStatus.READY, wake_at=now)
+
+
+def let_go(tx: Tx, saga: Saga, *, wake_at: datetime) -> None:
+    """Give the lease back undone, to be taken again at `wake_at`. Raises LostLease."""
+    _release(tx, saga, status=SagaStatus.READY, wake_at=wake_at, owner=None, lease_until=None)
+
+
+def delay(tx: Tx, saga: Saga, now: datetime, delay_s: float) -> None:
+    """Give the lease back as it is (ready or parked), to be taken again in `delay_s` seconds. Raises LostLease."""
+    _release(tx, saga, wake_at=now + timedelta(seconds=delay_s), owner=None, lease_until=None)
+
+
+def finish(tx: Tx, saga: Saga, status: SagaStatus, now: datetime) -> str | None:
+    """End a saga and let the next one queued for its server go. Returns that one's id. Raises LostLease."""
+    _release(
+        tx,
+        saga,
+        status=status,
+        finished_at=now,
+        owner=None,
+        lease_until=None,
+        command_id=None,
+        reply=None,
+        wake_at=None,
+    )
+    waiting = tx.execute(
+        select(sagas.c.id, sagas.c.kind)
+        .where(sagas.c.server_id == saga.server_id, sagas.c.status == SagaStatus.QUEUED)
+        .order_by(sagas.c.created_at, sagas.c.id)
+        .limit(1)
+    ).first()
+    if waiting is None:
+        show_on_server(tx, saga.server_id, None, None)
+        return None
+    tx.execute(
+        update(sagas).where(sagas.c.id == waiting.id).values(status=SagaStatus.READY, wake_at=now, updated_at=now)
+    )
+    show_on_server(tx, saga.server_id, waiting.kind, None)
+    return str(waiting.id)
+
+
+def accept_reply(tx: Tx, command_id: str, reply: msgspec.Struct, now: datetime) -> str | None:
+    """
+    Keep a host's report in the row of the saga that waits for it, and make that ready. Returns the saga's id.
+
+    A report nobody waits for (doubled, late, of a cancelled attempt) changes nothing: None.
+    """
+    row = tx.execute(
+        update(sagas)
+        .where(sagas.c.command_id == command_id, sagas.c.status == SagaStatus.PARKED, sagas.c.reply.is_(None))
+        .values(reply=msgspec.json.encode(reply).decode(), wake_at=now, updated_at=now)
+        .returning(sagas.c.id)
+    ).first()
+    return None if row is None else str(row.id)
+
+
+def wake_host(tx: Tx, host: str, now: datetime) -> list[str]:
+    """Make every saga that may wait for this host due at once: its agent has started anew. Returns their ids."""
+    there = select(servers.c.id).where(servers.c.host == host)
+    rows = tx.execute(
+        update(sagas)
+        .where(sagas.c.status == SagaStatus.PARKED, sagas.c.server_id.in_(there))
+        .values(wake_at=now)
+        .returning(sagas.c.id)
+    )
+    return [str(row.id) for row in rows]
+
+
+def renounce(tx: Tx, owner: str, now: datetime) -> int:
+    """Free every lease that `owner` holds: its process has started anew, or is about to stop. Returns how many."""
+    freed = tx.execute(
+        update(sagas).where(sagas.c.owner == owner, sagas.c.status.in_(RUNNING))
+        .values(owner=None, lease_until=None, updated_at=now)
+    )  # fmt: skip
+    return int(freed.rowcount)
+
+
+def _release(tx: Tx, saga: Saga, **values: Any) -> None:
+    moved = tx.execute(update(sagas).where(sagas.c.id == saga.id, sagas.c.epoch == saga.epoch).values(**values))
+    if moved.rowcount != 1:
+        raise LostLease(saga.id)
