@@ -1,0 +1,120 @@
+"""
+A server's timeline: its sagas and what was done in one transaction, as one list of actions, newest first.
+
+The journal is the record; nothing is written twice for this view.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Select, func, literal_column, select, union_all
+
+from kilonova.domain.errors import Missing
+from kilonova.domain.saga import Event, JournalEvent
+from kilonova.store.database import Tx
+from kilonova.store.queries import sagas as saga_queries
+from kilonova.store.queries.keyset import Keyset, page
+from kilonova.store.tables.compute import server_actions
+from kilonova.store.tables.sagas import sagas, stages
+
+_NAMES: Mapping[str, str] = {"boot": "create"}
+"""Nova's name of a saga's kind, where it has another."""
+
+_all = union_all(
+    select(
+        sagas.c.id, sagas.c.server_id, sagas.c.kind.label("action"), sagas.c.request_id, sagas.c.project_id, sagas.c.user_id,
+        sagas.c.message, sagas.c.created_at.label("at"), func.coalesce(sagas.c.updated_at, sagas.c.created_at).label("updated_at"),
+        literal_column("1").label("has_journal"),
+    ),
+    select(
+        server_actions.c.id, server_actions.c.server_id, server_actions.c.action, server_actions.c.request_id,
+        server_actions.c.project_id, server_actions.c.user_id, server_actions.c.message, server_actions.c.at,
+        server_actions.c.at.label("updated_at"), literal_column("0").label("has_journal"),
+    ),
+).subquery("actions")  # fmt: skip
+
+
+class Action(msgspec.Struct, frozen=True, kw_only=True):
+    """One thing that was done to a server. `has_journal`: a saga, whose steps `steps` tells."""
+
+    id: str
+    server_id: str
+    action: str
+    request_id: str
+    project_id: str | None
+    user_id: str | None
+    message: str | None
+    at: datetime
+    updated_at: datetime
+    has_journal: bool
+
+
+class StepEvent(msgspec.Struct, frozen=True, kw_only=True):
+    """One step of an action; without `finished_at` it is under way. `error` says why it failed."""
+
+    name: str
+    host: str | None
+    started_at: datetime
+    finished_at: datetime | None
+    error: str | None
+
+
+def page_of(
+    tx: Tx, server_id: str, keyset: Keyset, *, since: datetime | None = None, before: datetime | None = None
+) -> list[Action]:
+    """A page of a server's actions, newest first; a marker is a request id. Raises Rejected for an unknown marker."""
+    mine = select(_all).where(_all.c.server_id == server_id)
+    query = mine
+    if since is not None:
+        query = query.where(_all.c.updated_at >= since)
+    if before is not None:
+        query = query.where(_all.c.updated_at <= before)
+    keys = {"at": _all.c.at, "id": _all.c.request_id}
+    newest = msgspec.structs.replace(keyset, sort=(("at", "desc"), ("id", "desc")))
+    return [_action(row) for row in tx.execute(page(tx, query, newest, keys, mine))]
+
+
+def get(tx: Tx, server_id: str, request_id: str) -> Action:
+    """What a request did to a server. Raises Missing."""
+    query: Select[Any] = select(_all).where(_all.c.server_id == server_id, _all.c.request_id == request_id)
+    row = tx.execute(query).first()
+    if row is None:
+        raise Missing("Action for request_id", f"{request_id[:255]} on instance {server_id}")
+    return _action(row)
+
+
+def steps(tx: Tx, action: Action) -> list[StepEvent]:
+    """The steps of an action and the stages its host reported, in the order in which they began."""
+    if not action.has_journal:
+        return []
+    found = list(_of_journal(saga_queries.events(tx, action.id)))
+    for row in tx.execute(select(stages).where(stages.c.saga_id == action.id)):
+        found.append(
+            StepEvent(
+                name=f"host_{row.name}", host=row.host, started_at=row.started_at, finished_at=row.finished_at, error=None
+            )
+        )
+    return sorted(found, key=lambda step: step.started_at)
+
+
+def _of_journal(events: list[JournalEvent]) -> list[StepEvent]:
+    """A step began when the event before it was written, and ended with its own."""
+    found = []
+    for before, event in zip(events, events[1:], strict=False):
+        if event.step is None or event.event not in (Event.STEP_DONE, Event.STEP_FAILED, Event.UNDO_DONE):
+            continue
+        name = f"undo_{event.step}" if event.event is Event.UNDO_DONE else event.step
+        found.append(
+            StepEvent(name=name, host=event.host, started_at=before.at, finished_at=event.at, error=event.error)
+        )
+    return found
+
+
+def _action(row: Any) -> Action:
+    fields = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's documented row accessor
+    fields["action"] = _NAMES.get(fields["action"], fields["action"])
+    return Action(**{**fields, "has_journal": bool(fields["has_journal"])})

@@ -1,0 +1,111 @@
+"""
+Servers as the API reads and edits them. Every query takes the caller's context and stays within its scope.
+
+What sagas write of a server is in `server_facts.py`; how a list is filtered and sorted, in `server_filters.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+from sqlalchemy import Select, false, insert, select, update
+
+from kilonova.domain.context import RequestContext
+from kilonova.domain.errors import Missing
+from kilonova.domain.server import Lifecycle, Server
+from kilonova.store.database import Tx
+from kilonova.store.queries.keyset import Keyset, page
+from kilonova.store.queries.server_filters import SORT_KEYS, ServerFilter, conditions
+from kilonova.store.queries.server_row import server_of
+from kilonova.store.tables.compute import server_actions, servers
+
+
+class Brief(msgspec.Struct, frozen=True):
+    """What the short list shows of a server."""
+
+    id: str
+    name: str
+
+
+def add(tx: Tx, new: Sequence[Server]) -> None:
+    """Write the records of new servers."""
+    tx.execute(insert(servers), [msgspec.structs.asdict(server) for server in new])
+
+
+def get(tx: Tx, ctx: RequestContext, server_id: str, *, deleted: bool = False) -> Server:
+    """One server in the caller's scope. Raises Missing; for a deleted one too, unless `deleted`."""
+    query = _scoped(select(servers), ctx).where(servers.c.id == server_id)
+    row = tx.execute(query if deleted else query.where(servers.c.lifecycle != Lifecycle.DELETED)).first()
+    if row is None:
+        raise Missing("Instance", server_id[:255])
+    return server_of(row)
+
+
+def page_of(tx: Tx, ctx: RequestContext, wanted: ServerFilter, keyset: Keyset) -> list[Server]:
+    """A page of servers, whole. Raises Rejected for an unknown marker."""
+    return [server_of(row) for row in tx.execute(_listed(tx, select(servers), ctx, wanted, keyset))]
+
+
+def briefs(tx: Tx, ctx: RequestContext, wanted: ServerFilter, keyset: Keyset) -> list[Brief]:
+    """A page of servers, ids and names only. Raises Rejected for an unknown marker."""
+    query = _listed(tx, select(servers.c.id, servers.c.name), ctx, wanted, keyset)
+    return [Brief(*row) for row in tx.execute(query)]
+
+
+def on_hosts(tx: Tx, names: Sequence[str]) -> dict[str, list[Brief]]:
+    """The servers on these hosts, by host: an operator's view, in no tenant's scope."""
+    query = select(servers.c.host, servers.c.id, servers.c.name).where(
+        servers.c.host.in_(names), servers.c.lifecycle != Lifecycle.DELETED
+    )
+    found: dict[str, list[Brief]] = {name: [] for name in names}
+    for host, ident, name in tx.execute(query.order_by(servers.c.number)):
+        found[host].append(Brief(ident, name))
+    return found
+
+
+def edit(tx: Tx, server_id: str, now: datetime, **values: Any) -> None:
+    """Change columns of a server that was found in scope in this transaction."""
+    tx.execute(update(servers).where(servers.c.id == server_id).values(updated_at=now, **values))
+
+
+def locked_for_edit(tx: Tx, ctx: RequestContext, server_id: str) -> Server:
+    """As `get`, and nobody else edits the row before this transaction ends. Raises Missing."""
+    query = _scoped(select(servers), ctx).where(servers.c.id == server_id, servers.c.lifecycle != Lifecycle.DELETED)
+    row = tx.execute(query.with_for_update()).first()
+    if row is None:
+        raise Missing("Instance", server_id[:255])
+    return server_of(row)
+
+
+def hostname_taken(tx: Tx, hostname: str, project_id: str | None) -> bool:
+    """Whether a living server has this host name, in one project or anywhere (None)."""
+    query = select(servers.c.id).where(servers.c.hostname == hostname, servers.c.lifecycle != Lifecycle.DELETED)
+    return tx.execute(query if project_id is None else query.where(servers.c.project_id == project_id)).first() is not None
+
+
+def note_action(  # noqa: PLR0913 - one row's columns
+    tx: Tx, ctx: RequestContext, server_id: str, *, ident: str, action: str, now: datetime, message: str | None = None
+) -> None:
+    """Write down what was done to a server in this very transaction, for its timeline."""
+    tx.execute(
+        insert(server_actions),
+        {
+            "id": ident, "server_id": server_id, "action": action, "request_id": ctx.request_id,
+            "project_id": ctx.project_id, "user_id": ctx.user_id, "message": message, "at": now,
+        },
+    )  # fmt: skip
+
+
+def _scoped(query: Select[Any], ctx: RequestContext) -> Select[Any]:
+    if ctx.all_projects:
+        return query
+    return query.where(false() if ctx.project_id is None else servers.c.project_id == ctx.project_id)
+
+
+def _listed(tx: Tx, query: Select[Any], ctx: RequestContext, wanted: ServerFilter, keyset: Keyset) -> Select[Any]:
+    query = _scoped(query, ctx).where(*conditions(wanted))
+    return page(tx, query, keyset, SORT_KEYS, _scoped(select(servers.c.id), ctx))
+
