@@ -24,7 +24,7 @@ _LDLINUX = Path("/usr/lib/syslinux/modules/bios/ldlinux.c32")
 
 def write_root(image: Path, tree: Tree, staging: Path, when: int) -> None:
     """The tree as an ext4 file system, able to grow online to 1 TiB."""
-    _stage(tree, staging, when)
+    _stage(tree, staging)
     image.write_bytes(b"")
     os.truncate(image, _ROOT_SIZE)
     growth = f"resize={1024**4 // 4096},hash_seed={_UUID},lazy_itable_init=0,nodiscard,root_owner=0:0"
@@ -93,7 +93,7 @@ def _staged(tree: Tree, path: str) -> bool:
     return path == "" or not stat.S_ISCHR(tree[path].mode)
 
 
-def _stage(tree: Tree, staging: Path, when: int) -> None:
+def _stage(tree: Tree, staging: Path) -> None:
     shutil.rmtree(staging, ignore_errors=True)
     staging.mkdir(parents=True)
     for path in filter(lambda path: _staged(tree, path), sorted(tree)):

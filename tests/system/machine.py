@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 import re
 import select
+import shlex
 import socket
 import subprocess
 import time
 from contextlib import AbstractContextManager
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 # Four times what the slowest step takes on two busy cores.
 PATIENCE_S = 90.0
+_QEMU = "qemu-system-x86_64 -M pc -accel tcg -m 256 -nodefaults -display none -serial stdio -no-reboot -device virtio-rng-pci"
 
 
 class Machine(AbstractContextManager["Machine"]):
@@ -27,16 +28,15 @@ class Machine(AbstractContextManager["Machine"]):
     def __init__(self, folder: Path, *arguments: str) -> None:
         self._qmp_path = folder / "qmp"
         self.output = ""
-        base = ("-M", "pc", "-accel", "tcg", "-m", "256", "-nodefaults", "-display", "none", "-device", "virtio-rng-pci")
-        control = ("-serial", "stdio", "-qmp", f"unix:{self._qmp_path},server=on,wait=off", "-no-reboot")
+        control = ("-qmp", f"unix:{self._qmp_path},server=on,wait=off")
         self._process = subprocess.Popen(
-            ["qemu-system-x86_64", *base, *control, *arguments],
+            [*shlex.split(_QEMU), *control, *arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
 
-    def __exit__(self, *error: type[BaseException] | BaseException | TracebackType | None) -> None:
+    def __exit__(self, *error: object) -> None:
         self._process.kill()
         self._process.wait()
         for stream in (self._process.stdin, self._process.stdout):

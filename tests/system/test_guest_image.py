@@ -55,7 +55,7 @@ def openstack_files(folder: Path, key: str, user_data: str) -> Path:
     """What a config drive holds, and what the metadata service serves."""
     metadata = {
         "uuid": UUID,
-        "name": "naïve \"name\"",
+        "name": 'naïve "name"',
         "hostname": "star.novalocal",
         "project_id": "p1",
         "public_keys": {"my.key": key + "\n"},
@@ -148,11 +148,16 @@ def test_config_drive_is_honoured(tmp_path: Path, told: Path, key: Path, form: s
     assert "eth0 10.0.2.15/24" in report["addresses"]
 
 
-def test_metadata_service_is_honoured_and_user_data_runs_once(tmp_path: Path, told: Path, key: Path) -> None:
+def metadata_network(told: Path) -> tuple[str, ...]:
+    """A network whose 169.254.169.254 serves the files below a folder."""
     server = shlex.join([sys.executable, "-c", METADATA_SERVER.strip(), str(told)]).replace(",", ",,")
-    forward = f"hostfwd=tcp:127.0.0.1:0-:22,guestfwd=tcp:169.254.169.254:80-cmd:{server}"
     addresses = "net=169.254.169.0/24,host=169.254.169.2,dns=169.254.169.3,dhcpstart=169.254.169.15"
-    network = ("-netdev", f"user,id=net,restrict=on,{addresses},{forward}", *CARD)
+    forward = f"hostfwd=tcp:127.0.0.1:0-:22,guestfwd=tcp:169.254.169.254:80-cmd:{server}"
+    return ("-netdev", f"user,id=net,restrict=on,{addresses},{forward}", *CARD)
+
+
+def test_metadata_service_is_honoured_and_user_data_runs_once(tmp_path: Path, told: Path, key: Path) -> None:
+    network = metadata_network(told)
     disk = overlay(tmp_path, "kilonova-guest.qcow2", "qcow2", "256M")
     with Machine(tmp_path, *disk, *network) as first:
         first.wait_for("kilonova-guest: user-data exit=3\n")
@@ -164,11 +169,25 @@ def test_metadata_service_is_honoured_and_user_data_runs_once(tmp_path: Path, to
         first.wait_for_end()
     assert report["metadata_source"] == "openstack"
     assert report["metadata_service"]["uuid"] == UUID
-    assert report["metadata_service"]["name"] == "naïve \"name\""
+    assert report["metadata_service"]["name"] == 'naïve "name"'
     with Machine(tmp_path, *attached(tmp_path / "disk.qcow2"), *network) as second:
         second.wait_for("kilonova-guest: ready")
         assert ssh(second, key, "root", "dropbearkey -y -f /etc/dropbear/dropbear_ed25519_host_key") == host_key
     assert "user-data exit" not in second.output
+
+
+def test_ec2_metadata_is_the_fall_back(tmp_path: Path, key: Path) -> None:
+    latest = tmp_path / "ec2" / "latest"
+    (latest / "meta-data" / "public-keys" / "0").mkdir(parents=True)
+    (latest / "meta-data" / "instance-id").write_text("i-00000001")
+    (latest / "meta-data" / "hostname").write_text("comet.novalocal")
+    (latest / "meta-data" / "public-keys" / "0" / "openssh-key").write_text(Path(f"{key}.pub").read_text())
+    (latest / "user-data").write_text("#cloud-config\n")
+    with Machine(tmp_path, *KERNEL, "-append", ARGUMENTS, *metadata_network(tmp_path / "ec2")) as machine:
+        machine.wait_for("kilonova-guest: ready")
+        assert ssh(machine, key, "root", "hostname") == "comet\n"
+    assert "kilonova-guest: metadata ok source=ec2\n" in machine.output
+    assert "kilonova-guest: user-data ignored" in machine.output
 
 
 def test_ephemeral_and_swap_disks_are_used(tmp_path: Path) -> None:
@@ -210,4 +229,6 @@ def test_what_is_not_json_is_refused(text: str) -> None:
 def flatten(text: str) -> subprocess.CompletedProcess[str]:
     program = ("awk", "-f", str(REPOSITORY / "guest" / "files" / "bin" / "json"))
     busybox = GUEST / "packages" / "root" / "bin" / "busybox"
-    return subprocess.run([busybox, *program], input=text, capture_output=True, text=True, check=False, timeout=PATIENCE_S)
+    return subprocess.run(
+        [busybox, *program], input=text, capture_output=True, text=True, check=False, timeout=PATIENCE_S
+    )
