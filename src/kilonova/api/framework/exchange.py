@@ -61,7 +61,8 @@ class Request(Generic[P, Q]):
     One authenticated, authorised and decoded request.
 
     `base_url` is where this service's API lives, with the project if the client had it in the URL (for `self` links);
-    `root_url` is the same without the version (for `bookmark` links). Neither ends in a slash.
+    `root_url` is the same without the version (for `bookmark` links). Neither ends in a slash. `client` is the address the request
+    came from, empty where there is none.
     """
 
     ctx: RequestContext
@@ -76,6 +77,7 @@ class Request(Generic[P, Q]):
     query_string: str
     body: Body
     policy: Authoriser
+    client: str = ""
 
     def can(self, rule: str, target: Mapping[str, Any] | None = None) -> bool:
         """Whether the caller may do `rule`; `target` defaults to a thing of the caller's own project."""

@@ -96,6 +96,7 @@ class Rim:
             headers=headers,
             origin=self._public_url or f"{scope['scheme']}://{headers.get('host', 'localhost')}",
             request_id=request_id,
+            client=(scope.get("client") or ("",))[0],
         )
         with structlog.contextvars.bound_contextvars(request_id=request_id, **_global_id(headers)):
             try:

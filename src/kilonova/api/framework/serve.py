@@ -47,6 +47,7 @@ class Call:
     headers: Mapping[str, str]
     origin: str
     request_id: str
+    client: str = ""
     body: bytes = b""
     content: bytes | msgspec.Raw = b""
     stream: Body = field(default_factory=Body)
@@ -160,6 +161,7 @@ def _request(call: Call, match: Match, plan: Plan, policy: Authoriser) -> Reques
         query_string=call.query_string,
         body=call.stream,
         policy=policy,
+        client=call.client,
     )
 
 
