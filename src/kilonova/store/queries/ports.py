@@ -1,0 +1,207 @@
+"""Ports with their addresses and groups, which lie in tables of their own and are read in two more statements for any number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, delete, false, func, insert, or_, select, true, update
+from sqlalchemy.dialects import postgresql, sqlite
+
+from kilonova.domain.context import RequestContext
+from kilonova.domain.network import FixedIp, Port, ServerAddress
+from kilonova.store.database import Tx
+from kilonova.store.queries import network_rows
+from kilonova.store.queries.network_rows import Listing
+from kilonova.store.queries.text import contains
+from kilonova.store.tables.compute import servers
+from kilonova.store.tables.network import fixed_ips, networks, port_groups, ports, security_groups
+
+_COLUMNS = network_rows.columns_of(ports, Port)
+
+
+def visible(ctx: RequestContext) -> ColumnElement[bool]:
+    """A project sees its own ports, and all that are on its networks."""
+    if ctx.all_projects:
+        return true()
+    mine = ctx.project_id or ""
+    return or_(
+        ports.c.project_id == mine, ports.c.network_id.in_(select(networks.c.id).where(networks.c.project_id == mine))
+    )
+
+
+def create(tx: Tx, port: Port) -> bool:
+    """Write a new port with its groups; its addresses are given apart. False when its MAC is in use on the network."""
+    dialect = postgresql if tx.connection.dialect.name == "postgresql" else sqlite
+    values = dialect.insert(ports).values(network_rows.row_of(ports, port))
+    unless_in_use = values.on_conflict_do_nothing(index_elements=["network_id", "mac"]).returning(ports.c.id)
+    is_made = tx.execute(unless_in_use).first() is not None
+    if is_made:
+        join_groups(tx, port.id, port.security_groups)
+    return is_made
+
+
+def join_groups(tx: Tx, port_id: str, group_ids: Iterable[str]) -> None:
+    """Put a port into groups."""
+    rows = [{"port_id": port_id, "group_id": group_id} for group_id in group_ids]
+    if rows:
+        tx.execute(insert(port_groups), rows)
+
+
+def set_groups(tx: Tx, port_id: str, group_ids: Iterable[str]) -> None:
+    """Put a port into these groups and no others."""
+    tx.execute(delete(port_groups).where(port_groups.c.port_id == port_id))
+    join_groups(tx, port_id, group_ids)
+
+
+def take_addresses(tx: Tx, port_id: str) -> None:
+    """Take all its addresses from a port."""
+    tx.execute(delete(fixed_ips).where(fixed_ips.c.port_id == port_id))
+
+
+def find(tx: Tx, ctx: RequestContext, port_id: str, *, lock: bool = False) -> Port | None:
+    """One port the caller may see, or None. `lock`: nobody else changes it until this transaction ends."""
+    query = select(*_COLUMNS).where(ports.c.id == port_id, visible(ctx))
+    found = _ports(tx, tx.execute(query.with_for_update() if lock else query).all())
+    return found[0] if found else None
+
+
+def page(tx: Tx, ctx: RequestContext, listing: Listing) -> list[Port]:
+    """The ports a listing asks for, of those the caller may see."""
+    return _ports(tx, network_rows.page(tx, select(*_COLUMNS).where(visible(ctx)), ports, listing, _CONDITIONS))
+
+
+def by_ids(tx: Tx, port_ids: Iterable[str], *, lock: bool = False) -> dict[str, Port]:
+    """Ports by id, whoever owns them."""
+    query = select(*_COLUMNS).where(ports.c.id.in_(set(port_ids))).order_by(ports.c.id)
+    return {port.id: port for port in _ports(tx, tx.execute(query.with_for_update() if lock else query).all())}
+
+
+def of_server(tx: Tx, server_id: str) -> list[Port]:
+    """A server's ports in the order of its interfaces."""
+    query = select(*_COLUMNS).where(_of_server(server_id)).order_by(ports.c.nic_order, ports.c.id)
+    return _ports(tx, tx.execute(query).all())
+
+
+def on_host(tx: Tx, host: str) -> list[Port]:
+    """Every port bound to a host."""
+    return _ports(tx, tx.execute(select(*_COLUMNS).where(ports.c.host == host).order_by(ports.c.id)).all())
+
+
+def change(tx: Tx, port_id: str, changes: Mapping[str, Any], now: datetime) -> None:
+    """Write changed columns."""
+    network_rows.change(tx, ports, port_id, changes, now)
+
+
+def change_of_server(tx: Tx, server_id: str, changes: Mapping[str, Any], now: datetime) -> int:
+    """Write changed columns of all a server's ports; how many they are."""
+    values = {**changes, "updated_at": now, "revision": ports.c.revision + 1}
+    return tx.execute(update(ports).where(_of_server(server_id)).values(values)).rowcount
+
+
+def delete_one(tx: Tx, port_id: str) -> None:
+    """Delete a port; its addresses are free again."""
+    network_rows.remove(tx, ports, port_id)
+
+
+def delete_made(tx: Tx, server_id: str) -> None:
+    """Delete the ports that Kilonova made for a server."""
+    tx.execute(delete(ports).where(ports.c.device_id == server_id, ports.c.made_by_compute))
+
+
+def count(tx: Tx, project_id: str) -> int:
+    """How many ports a project has."""
+    return network_rows.count(tx, ports, project_id)
+
+
+def addresses(tx: Tx, server_ids: Sequence[str]) -> dict[str, list[ServerAddress]]:
+    """Each server's addresses, in the order of its interfaces."""
+    query = (
+        select(ports.c.device_id, networks.c.name, fixed_ips.c.address, ports.c.mac)
+        .join(fixed_ips, fixed_ips.c.port_id == ports.c.id)
+        .join(networks, networks.c.id == ports.c.network_id)
+        .where(ports.c.device_id.in_(server_ids), _IS_COMPUTE)
+        .order_by(ports.c.nic_order, ports.c.id, fixed_ips.c.position)
+    )
+    found: dict[str, list[ServerAddress]] = {server_id: [] for server_id in server_ids}
+    for server_id, network, address, mac in network_rows.tuples(tx, query):
+        found[server_id].append(ServerAddress(network, address, 6 if ":" in address else 4, mac))
+    return found
+
+
+def group_names(tx: Tx, server_ids: Sequence[str]) -> dict[str, list[str]]:
+    """The names of the groups that each server's ports are in, each group once, in the order of names."""
+    query = (
+        select(ports.c.device_id, security_groups.c.name, security_groups.c.id)
+        .join(port_groups, port_groups.c.port_id == ports.c.id)
+        .join(security_groups, security_groups.c.id == port_groups.c.group_id)
+        .where(ports.c.device_id.in_(server_ids), _IS_COMPUTE)
+        .distinct()
+        .order_by(security_groups.c.name, security_groups.c.id)
+    )
+    found: dict[str, list[str]] = {server_id: [] for server_id in server_ids}
+    for server_id, name, _ in network_rows.tuples(tx, query):
+        found[server_id].append(name)
+    return found
+
+
+def hostnames(tx: Tx, server_ids: Iterable[str]) -> dict[str, str]:
+    """What each server calls itself."""
+    query = select(servers.c.id, servers.c.hostname).where(servers.c.id.in_(set(server_ids)))
+    return dict(network_rows.tuples(tx, query))
+
+
+_IS_COMPUTE = ports.c.device_owner.startswith("compute:")
+
+
+def _of_server(server_id: str) -> ColumnElement[bool]:
+    return and_(ports.c.device_id == server_id, _IS_COMPUTE)
+
+
+def _ports(tx: Tx, rows: Sequence[Any]) -> list[Port]:
+    ids = [row.id for row in rows]
+    ips: dict[str, list[FixedIp]] = {ident: [] for ident in ids}
+    groups: dict[str, list[str]] = {ident: [] for ident in ids}
+    if ids:
+        for port_id, subnet_id, address in network_rows.tuples(tx, _its_addresses(ids)):
+            ips[port_id].append(FixedIp(subnet_id, address))
+        query = select(port_groups.c.port_id, port_groups.c.group_id).where(port_groups.c.port_id.in_(ids))
+        for port_id, group_id in network_rows.tuples(tx, query.order_by(port_groups.c.group_id)):
+            groups[port_id].append(group_id)
+    return [
+        network_rows.thing(Port, row, fixed_ips=tuple(ips[row.id]), security_groups=tuple(groups[row.id]))
+        for row in rows
+    ]
+
+
+def _its_addresses(ids: Sequence[str]) -> Select[Any]:
+    query = select(fixed_ips.c.port_id, fixed_ips.c.subnet_id, fixed_ips.c.address)
+    return query.where(fixed_ips.c.port_id.in_(ids)).order_by(fixed_ips.c.position)
+
+
+def _with_address(values: Sequence[str]) -> ColumnElement[bool]:
+    """Neutron's `fixed_ips` filter: `ip_address=…`, `ip_address_substr=…`, `subnet_id=…`; of several words, one each."""
+    by_word: dict[str, list[str]] = {}
+    for value in values:
+        word, _, text = value.partition("=")
+        by_word.setdefault(word, []).append(text)
+    tests: dict[str, network_rows.Condition] = {
+        "ip_address": fixed_ips.c.address.in_,
+        "ip_address_substr": lambda texts: or_(*(contains(fixed_ips.c.address, text) for text in texts)),
+        "subnet_id": fixed_ips.c.subnet_id.in_,
+    }
+    wanted = [tests[word](texts) if word in tests else false() for word, texts in by_word.items()]
+    return ports.c.id.in_(select(fixed_ips.c.port_id).where(*wanted))
+
+
+def _in_groups(values: Sequence[str]) -> ColumnElement[bool]:
+    return ports.c.id.in_(select(port_groups.c.port_id).where(port_groups.c.group_id.in_(values)))
+
+
+_CONDITIONS = {
+    **network_rows.tag_conditions(ports.c.tags),
+    "fixed_ips": _with_address,
+    "security_groups": _in_groups,
+    "mac": lambda values: func.lower(ports.c.mac).in_([value.lower() for value in values]),
+}

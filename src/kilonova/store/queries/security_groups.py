@@ -1,0 +1,164 @@
+"""Security groups, their rules, and who is in them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, exists, func, insert, or_, select, true
+from sqlalchemy.dialects import postgresql, sqlite
+
+from kilonova.domain.context import RequestContext
+from kilonova.domain.network import SecurityGroup, SecurityGroupRule
+from kilonova.store.database import Tx
+from kilonova.store.queries import network_rows
+from kilonova.store.queries.network_rows import Listing
+from kilonova.store.tables.network import fixed_ips, port_groups, ports, security_group_rules, security_groups
+
+DEFAULT = "default"
+_COLUMNS = network_rows.columns_of(security_groups, SecurityGroup)
+_RULE = network_rows.columns_of(security_group_rules, SecurityGroupRule)
+
+
+def visible(ctx: RequestContext) -> ColumnElement[bool]:
+    """A project sees its own groups."""
+    return true() if ctx.all_projects else security_groups.c.project_id == (ctx.project_id or "")
+
+
+def create(tx: Tx, group: SecurityGroup) -> bool:
+    """Write a new group. False when it is a project's `default` and the project has one."""
+    dialect = postgresql if tx.connection.dialect.name == "postgresql" else sqlite
+    values = network_rows.row_of(security_groups, group) | {"is_default": group.name == DEFAULT}
+    unless_there = dialect.insert(security_groups).values(values).on_conflict_do_nothing().returning(security_groups.c.id)
+    return tx.execute(unless_there).first() is not None
+
+
+def create_rules(tx: Tx, rules: Sequence[SecurityGroupRule]) -> None:
+    """Write new rules."""
+    if rules:
+        tx.execute(insert(security_group_rules), [network_rows.row_of(security_group_rules, rule) for rule in rules])
+
+
+def find(tx: Tx, ctx: RequestContext, group_id: str, *, lock: bool = False) -> SecurityGroup | None:
+    """One group the caller may see, or None. `lock`: nobody else changes it or its rules until this transaction ends."""
+    query = select(*_COLUMNS).where(security_groups.c.id == group_id, visible(ctx))
+    row = tx.execute(query.with_for_update() if lock else query).first()
+    return None if row is None else network_rows.thing(SecurityGroup, row)
+
+
+def page(tx: Tx, ctx: RequestContext, listing: Listing) -> list[SecurityGroup]:
+    """The groups a listing asks for, of those the caller may see."""
+    query = select(*_COLUMNS).where(visible(ctx))
+    rows = network_rows.page(tx, query, security_groups, listing, network_rows.tag_conditions(security_groups.c.tags))
+    return [network_rows.thing(SecurityGroup, row) for row in rows]
+
+
+def named(tx: Tx, project_id: str, words: Iterable[str]) -> list[SecurityGroup]:
+    """A project's groups that have one of these as their id or name."""
+    wanted = set(words)
+    match = or_(security_groups.c.id.in_(wanted), security_groups.c.name.in_(wanted))
+    rows = tx.execute(select(*_COLUMNS).where(security_groups.c.project_id == project_id, match))
+    return [network_rows.thing(SecurityGroup, row) for row in rows]
+
+
+def change(tx: Tx, group_id: str, changes: Mapping[str, Any], now: datetime) -> None:
+    """Write changed columns."""
+    network_rows.change(tx, security_groups, group_id, changes, now)
+
+
+def delete(tx: Tx, group_id: str) -> None:
+    """Delete a group and its rules; no port may be in it."""
+    network_rows.remove(tx, security_groups, group_id)
+
+
+def count(tx: Tx, project_id: str) -> int:
+    """How many groups a project has."""
+    return network_rows.count(tx, security_groups, project_id)
+
+
+def is_used(tx: Tx, group_id: str) -> bool:
+    """Whether some port is in it."""
+    return bool(tx.execute(select(exists(select(port_groups).where(port_groups.c.group_id == group_id)))).scalar())
+
+
+def rules_of(tx: Tx, group_ids: Iterable[str]) -> dict[str, list[SecurityGroupRule]]:
+    """The rules of each group, oldest first."""
+    found: dict[str, list[SecurityGroupRule]] = {group_id: [] for group_id in group_ids}
+    query = select(*_RULE).where(security_group_rules.c.group_id.in_(list(found)))
+    for row in tx.execute(query.order_by(security_group_rules.c.created_at, security_group_rules.c.id)):
+        found[row.group_id].append(network_rows.thing(SecurityGroupRule, row))
+    return found
+
+
+def find_rule(tx: Tx, ctx: RequestContext, rule_id: str) -> SecurityGroupRule | None:
+    """One rule of a group the caller may see, or None."""
+    query = select(*_RULE).where(security_group_rules.c.id == rule_id, _rule_visible(ctx))
+    row = tx.execute(query).first()
+    return None if row is None else network_rows.thing(SecurityGroupRule, row)
+
+
+def page_rules(tx: Tx, ctx: RequestContext, listing: Listing) -> list[SecurityGroupRule]:
+    """The rules a listing asks for, of those the caller may see."""
+    rows = network_rows.page(tx, select(*_RULE).where(_rule_visible(ctx)), security_group_rules, listing, {})
+    return [network_rows.thing(SecurityGroupRule, row) for row in rows]
+
+
+def _rule_visible(ctx: RequestContext) -> ColumnElement[bool]:
+    """The rules of a project's groups are its own, whoever wrote them."""
+    return security_group_rules.c.group_id.in_(select(security_groups.c.id).where(visible(ctx)))
+
+
+def change_rule(tx: Tx, rule_id: str, changes: Mapping[str, Any], now: datetime) -> None:
+    """Write changed columns."""
+    network_rows.change(tx, security_group_rules, rule_id, changes, now)
+
+
+def delete_rule(tx: Tx, rule_id: str) -> None:
+    """Delete one rule."""
+    network_rows.remove(tx, security_group_rules, rule_id)
+
+
+def count_rules(tx: Tx, project_id: str) -> int:
+    """How many rules a project has."""
+    return network_rows.count(tx, security_group_rules, project_id)
+
+
+def touch(tx: Tx, group_id: str, now: datetime) -> None:
+    """A group's rules changed, and so has the group."""
+    change(tx, group_id, {}, now)
+
+
+def members(tx: Tx, group_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """
+    The addresses of each group's ports.
+
+    A group may have very many: the database joins them to one text a group, which is several times faster than rows.
+    """
+    query = (
+        select(port_groups.c.group_id, func.aggregate_strings(fixed_ips.c.address, ","))
+        .join(fixed_ips, fixed_ips.c.port_id == port_groups.c.port_id)
+        .where(port_groups.c.group_id.in_(group_ids))
+        .group_by(port_groups.c.group_id)
+    )
+    found = dict.fromkeys(group_ids, ())
+    return found | {group_id: tuple(sorted(text.split(","))) for group_id, text in network_rows.tuples(tx, query)}
+
+
+def hosts(tx: Tx, group_ids: Iterable[str]) -> set[str]:
+    """The hosts on which something follows from these groups: their ports' hosts, and those of groups whose rules name them."""
+    wanted = list(group_ids)
+    naming = select(security_group_rules.c.group_id).where(security_group_rules.c.remote_group.in_(wanted))
+    query = (
+        select(ports.c.host)
+        .join(port_groups, port_groups.c.port_id == ports.c.id)
+        .where(or_(port_groups.c.group_id.in_(wanted), port_groups.c.group_id.in_(naming)), ports.c.host.is_not(None))
+        .distinct()
+    )
+    return set(tx.execute(query).scalars())
+
+
+def hosts_of_network(tx: Tx, network_id: str) -> set[str]:
+    """The hosts that have ports of a network."""
+    query = select(ports.c.host).where(ports.c.network_id == network_id, ports.c.host.is_not(None)).distinct()
+    return set(tx.execute(query).scalars())

@@ -1,0 +1,67 @@
+"""A cloud's worth of network records, made without the API."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime
+
+import pytest
+
+from kilonova.domain.clock import Ids
+from kilonova.domain.network import Network, Port, ServerForNetwork, Subnet
+from kilonova.network.allocate import Allocator
+from kilonova.store.database import Database, Tx
+from kilonova.store.queries import networks, subnets
+
+NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+class World:
+    """Makes records in one database."""
+
+    def __init__(self, database: Database) -> None:
+        self.database = database
+        self.ids = Ids(random.Random(7))
+
+    def network(self, tx: Tx, *, project_id: str = "p1", shared: bool = False, external: bool = False) -> Network:
+        made = Network(
+            id=self.ids.uuid(), project_id=project_id, name="net", description="", admin_up=True, shared=shared,
+            external=external, is_default=False, port_security=True, mtu=1500, kind="flat", physical=None, segment=None,
+            dns_domain="", zone_hints=(), tags=(), created_at=NOW, updated_at=NOW,
+        )  # fmt: skip
+        networks.create(tx, made)
+        return made
+
+    def subnet(
+        self, tx: Tx, network: Network, cidr: str, *pools: tuple[str, str], gateway: str | None = None
+    ) -> Subnet:
+        made = Subnet(
+            id=self.ids.uuid(), network_id=network.id, project_id=network.project_id, name="", description="",
+            ip_version=6 if ":" in cidr else 4, cidr=cidr, gateway=gateway, dhcp=True, pools=pools, dns=("9.9.9.9",),
+            routes=(), ipv6_ra_mode=None, ipv6_address_mode=None, tags=(), created_at=NOW, updated_at=NOW,
+        )  # fmt: skip
+        subnets.create(tx, made)
+        return made
+
+    def server(self, *, host: str | None = "h1", project_id: str = "p1") -> ServerForNetwork:
+        return ServerForNetwork(id=self.ids.uuid(), project_id=project_id, host=host)
+
+    def allocator(self, tx: Tx) -> Allocator:
+        return Allocator(tx, self.ids, NOW)
+
+    def port(self, tx: Tx, network: Network, *, project_id: str = "p1") -> Port:
+        """A user's own port, without an address."""
+        return self.allocator(tx).write(
+            Port(
+                id=self.ids.uuid(), network_id=network.id, project_id=project_id, name="", description="",
+                mac=f"fa:16:3e:00:00:{self.ids.uuid()[:2]}", fixed_ips=(), admin_up=True, status="DOWN", device_id="",
+                device_owner="", host=None, port_security=True, security_groups=(), allowed_pairs=(), extra_dhcp_opts=(),
+                vnic_type="normal", binding_profile={}, dns_name="", made_by_compute=False, tag=None, nic_order=0, tags=(),
+                created_at=NOW, updated_at=NOW,
+            )
+        )  # fmt: skip
+
+
+@pytest.fixture
+def world(database: Database) -> World:
+    return World(database)
