@@ -57,6 +57,8 @@ def compile_wire(tp: Any, version: Version) -> Wire:  # noqa: PLR0911 -- one for
     if is_union(tp):
         return _union([compile_wire(part, version) for part in get_args(tp) if part is not UnsetType])
     if isinstance(tp, type) and issubclass(tp, Shape):
+        if (stretch := stretch_of(tp, version)) != version:
+            return compile_wire(tp, stretch)  # a nested shape has longer stretches than what it is nested in
         return _open_struct(tp, version) if any(f.is_rest for f in _live(tp, version)) else _struct(tp, version)
     if get_origin(tp) is list:
         return _list(compile_wire(get_args(tp)[0], version))
@@ -169,7 +171,11 @@ def _struct(shape: type[Shape], version: Version) -> Wire:
         for spec, w in zip(live, wires, strict=True)
     ]
     made = msgspec.defstruct(
-        shape.__name__, fields, kw_only=True, forbid_unknown_fields=is_strict(shape, version), module=shape.__module__
+        shape.__name__,
+        fields,
+        kw_only=True,
+        forbid_unknown_fields=is_strict(shape, version),
+        module=f"{shape.__module__}.sent",
     )
     steps = [(spec.attr, f"{spec.name}", w.lift) for spec, w in zip(live, wires, strict=True)]
     absent = {
@@ -217,8 +223,8 @@ class Decoder:
         self._decoders: dict[Version, tuple[msgspec.json.Decoder[Any], Wire]] = {}
 
     def wire_type(self, version: Version) -> Any:
-        """The wire struct of one version, for documents."""
-        return self._at(version)[1].type
+        """The wire type of one version without its envelope, for documents."""
+        return compile_wire(self.type, stretch_of(self.type, version)).type
 
     def _at(self, version: Version) -> tuple[msgspec.json.Decoder[Any], Wire]:
         stretch = stretch_of(self.type, version)

@@ -31,7 +31,7 @@ class Wire(NamedTuple):
 
 
 @functools.cache
-def compile_wire(tp: Any, version: Version) -> Wire:
+def compile_wire(tp: Any, version: Version) -> Wire:  # noqa: PLR0911 -- one for each kind of type
     """Compile a type expression for the stretch of versions that starts at `version`."""
     base, marks = flatten(tp)
     if marks:
@@ -40,6 +40,8 @@ def compile_wire(tp: Any, version: Version) -> Wire:
     if is_union(tp):
         return _union([compile_wire(part, version) for part in get_args(tp) if part is not UnsetType])
     if isinstance(tp, type) and issubclass(tp, Shape):
+        if (stretch := stretch_of(tp, version)) != version:
+            return compile_wire(tp, stretch)  # a nested shape has longer stretches than what it is nested in
         return _struct(tp, version)
     if get_origin(tp) in (list, tuple) and get_args(tp):
         return _list(compile_wire(get_args(tp)[0], version))
@@ -98,7 +100,7 @@ def _wire_struct(shape: type[Shape], named: list[FieldSpec], wires: list[Wire]) 
         )
         for spec, w in zip(named, wires, strict=True)
     ]
-    return msgspec.defstruct(shape.__name__, fields, module=shape.__module__, kw_only=False)
+    return msgspec.defstruct(shape.__name__, fields, module=f"{shape.__module__}.shown", kw_only=False)
 
 
 def _mover(made: type[msgspec.Struct], attrs: list[str], nested: list[tuple[int, Project]]) -> Project:

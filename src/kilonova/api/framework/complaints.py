@@ -6,26 +6,25 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from kilonova.domain.errors import InvalidField, Rejected
+from kilonova.domain.errors import InvalidField
 
-_AT = re.compile(r"\A(?P<problem>.*?)(?: - at (?:`(?P<key>key)` in )?`\$(?P<path>.*)`)?\Z", re.DOTALL)
 _KEY = re.compile(r"\AObject (?P<what>missing required|contains unknown) field `(?P<name>.*)`\Z", re.DOTALL)
+_SHOWN = 255
 
 
-def field_error(problem: Exception, prefix: str) -> InvalidField | Rejected:
-    """Msgspec's complaint in a user's words: `server.name: Expected str of length <= 255`."""
-    found = _AT.match(str(problem))
-    path = prefix + (found["path"] or "" if found else "")
-    text = (found["problem"] if found else str(problem)).replace("`", "")
-    key = _KEY.match(found["problem"]) if found else None
+def field_error(problem: Exception, prefix: str) -> InvalidField:
+    """Msgspec's complaint (``Expected `str` - at `$.name` ``) as `server.name: Expected str`."""
+    text, _, where = str(problem).partition(" - at `")
+    spot, _, path = where.removesuffix("`").partition("$")
+    path = prefix + path
+    key = _KEY.match(text)
     if key:
         path = f"{path}.{key['name']}"
-        text = (
-            "is a required property" if key["what"].startswith("missing") else "additional properties are not allowed"
-        )
-    elif found and found["key"]:
+        missing = key["what"].startswith("missing")
+        text = "is a required property" if missing else "additional properties are not allowed"
+    elif spot:  # "key` in `": the complaint is about a key of that object
         text = f"a key is wrong: {text}"
-    return InvalidField(path.lstrip(".") or "body", text)
+    return InvalidField(path.lstrip(".")[:_SHOWN] or "body", text.replace("`", ""))
 
 
 def read_value(fn: Callable[[Any], Any], value: Any, path: str) -> Any:
@@ -33,7 +32,7 @@ def read_value(fn: Callable[[Any], Any], value: Any, path: str) -> Any:
     try:
         return fn(value)
     except ValueError as problem:
-        raise InvalidField(path.lstrip("."), str(problem)) from problem
+        raise InvalidField(path.lstrip(".")[:_SHOWN], str(problem)) from problem
 
 
 def malformed(problem: Exception) -> str:

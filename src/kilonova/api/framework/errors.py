@@ -103,7 +103,8 @@ def _network_type(failure: Failure) -> str:
     """Neutron's clients tell errors apart by exception name; an error class of the network room lends its own."""
     error = failure.error
     if isinstance(error, Missing):
-        return f"{error.kind.title().replace(' ', '').replace('_', '')}NotFound"
+        words = error.kind.replace("_", " ").split()
+        return "".join(word[0].upper() + word[1:] for word in words) + "NotFound"
     if isinstance(error, OverQuota):
         return "OverQuota"
     if type(error) is Denied:

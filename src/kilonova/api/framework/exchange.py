@@ -30,8 +30,8 @@ class Body:
     `length` is the Content-Length, None when chunked. Raises Rejected if the client goes away half way.
     """
 
-    def __init__(self, chunks: Iterator[bytes] = iter(()), length: int | None = 0) -> None:  # noqa: B008 -- an empty one
-        self._chunks, self.length, self._left = chunks, length, b""
+    def __init__(self, chunks: Iterable[bytes] = (), length: int | None = 0) -> None:
+        self._chunks, self.length, self._left = iter(chunks), length, b""
 
     def __iter__(self) -> Iterator[bytes]:
         if self._left:
@@ -61,8 +61,8 @@ class Request(Generic[P, Q]):
     One authenticated, authorised and decoded request.
 
     `base_url` is where this service's API lives, with the project if the client had it in the URL (for `self` links);
-    `root_url` is the same without the version (for `bookmark` links). Neither ends in a slash. `client` is the address the request
-    came from, empty where there is none.
+    `root_url` is the same without the version (for `bookmark` links). Neither ends in a slash. `client` is the address the
+    request came from, empty where there is none.
     """
 
     ctx: RequestContext
@@ -93,8 +93,8 @@ class Page:
     """
     A list reply.
 
-    With `view_key="servers"`: `{"servers": [...], "servers_links": links}`, links left out when empty,
-    and `extra` laid beside them (Keystone's `links`, Glance's `first`, `next`, `schema`).
+    With `view_key="servers"`: `{"servers": [...], "servers_links": links}`, links left out when empty, and `extra` laid beside
+    them (Keystone's `links`, Glance's `first`, `next`, `schema`).
     """
 
     items: Sequence[Any]

@@ -116,17 +116,12 @@ def _query_params(route: Route, book: _Schemas) -> list[dict[str, Any]]:
 
 
 def _body(route: Route, book: _Schemas) -> dict[str, Any] | None:
-    schema = book.of("params", route)
     if route.stream:
         return {"content": {media: {"schema": _ANY} for media in route.media}}
-    if route.action is not None:
+    schema, key = book.of("params", route), route.action or route.params_key
+    if key is not None:
         inner = _ANY if schema is None else schema
-        schema = {
-            "type": "object",
-            "properties": {route.action: inner},
-            "required": [route.action],
-            "additionalProperties": False,
-        }
+        schema = {"type": "object", "properties": {key: inner}, "required": [key], "additionalProperties": False}
     return (
         None if schema is None else {"required": True, "content": {media: {"schema": schema} for media in route.media}}
     )

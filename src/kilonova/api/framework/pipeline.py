@@ -56,7 +56,7 @@ class Rim:
     `auth_url` is where a 401 sends them, relative or absolute. Mounts are absolute: give it the root of the port.
     """
 
-    def __init__(  # noqa: PLR0913 -- what bootstrap hands in, each by name
+    def __init__(
         self,
         services: Sequence[Service],
         *,

@@ -68,8 +68,11 @@ class RouteRow(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def bind(table: Iterable[Route], resource: object) -> list[Route]:
-    """The table with each handler bound to `resource`, of whose class the handlers are methods."""
-    return [msgspec.structs.replace(route, handler=route.handler.__get__(resource)) for route in table]
+    """The table with each method replaced by that of `resource`; a plain function stays what it is."""
+    return [
+        msgspec.structs.replace(route, handler=getattr(resource, route.handler.__name__, route.handler))
+        for route in table
+    ]
 
 
 def _gone(_: Request[None, None]) -> NoReturn:

@@ -90,7 +90,6 @@ def rest() -> Rest:
     return Rest()
 
 
-@dataclass_transform(kw_only_default=True, field_specifiers=(msgspec.field,))
 class ShapeMeta(msgspec.StructMeta):
     """Makes every shape keyword-only, and takes the class keyword `strict` (inherited)."""
 
@@ -108,6 +107,7 @@ class ShapeMeta(msgspec.StructMeta):
         return super().__new__(mcls, name, bases, namespace, **{"kw_only": True, **options})
 
 
+@dataclass_transform(kw_only_default=True, field_specifiers=(msgspec.field,))
 class Shape(msgspec.Struct, metaclass=ShapeMeta):
     """
     Base of all wire types.

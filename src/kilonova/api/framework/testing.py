@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from starlette.applications import Starlette
+from starlette.routing import Mount
 from starlette.testclient import TestClient
 from starlette.types import ASGIApp
 
@@ -43,4 +45,4 @@ def client(app: ASGIApp, token: str | None = None, version: str | None = None) -
     headers = {} if token is None else {"X-Auth-Token": token}
     if version is not None:
         headers["OpenStack-API-Version"] = version
-    return TestClient(app, headers=headers)
+    return TestClient(Starlette(routes=[Mount("/", app)]), headers=headers)

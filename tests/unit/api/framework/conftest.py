@@ -8,6 +8,7 @@ from kilonova.api.framework import Rim
 from kilonova.api.framework.testing import FakeAuthenticator, caller, client
 from tests.unit.api.framework.example import Kites, kite_service, policy
 
+MEMBER = "member"
 CALLERS = {"member": caller("abc", "member"), "reader": caller("abc", "reader"), "admin": caller("abc", "admin")}
 
 
@@ -21,7 +22,7 @@ def open_client(kites: Kites) -> Iterator[Callable[..., TestClient]]:
     """Makes clients of one rim; `changes` are those of the service."""
     opened = []
 
-    def make(token: str | None = "member", version: str | None = None, **changes: Any) -> TestClient:
+    def make(token: str | None = MEMBER, version: str | None = None, **changes: Any) -> TestClient:
         rim = Rim([kite_service(kites, **changes)], authenticator=FakeAuthenticator(CALLERS), policy=policy())
         made = client(rim, token, version)
         opened.append(made)

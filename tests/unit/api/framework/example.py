@@ -6,6 +6,8 @@ import threading
 from collections.abc import Iterator
 from typing import Annotated, Any
 
+import msgspec
+
 from kilonova.api.framework import (
     COMPUTE,
     UNSET,
@@ -70,14 +72,14 @@ class ListKites(SortedPageQuery, strict=since("2.10")):
 
 class OpenQuery(Query):
     limit: Maybe[int] = UNSET
-    filters: Annotated[dict[str, Any], rest()] = {}
+    filters: Annotated[dict[str, Any], rest()] = msgspec.field(default_factory=dict)
 
 
 class Hook(Params):
     """Only the names it knows are its own; others are data."""
 
     id: str
-    others: Annotated[dict[str, Annotated[str, Meta(max_length=5)]], rest()] = {}
+    others: Annotated[dict[str, Annotated[str, Meta(max_length=5)]], rest()] = msgspec.field(default_factory=dict)
 
 
 class StringView(View):
@@ -97,7 +99,7 @@ class KiteView(View):
 class HookView(View):
     id: str
     string: Maybe[StringView] = UNSET
-    others: Annotated[dict[str, str], rest()] = {}
+    others: Annotated[dict[str, str], rest()] = msgspec.field(default_factory=dict)
 
 
 class Kites:
