@@ -149,7 +149,7 @@ def group_names(tx: Tx, server_ids: Sequence[str]) -> dict[str, list[str]]:
 def hostnames(tx: Tx, server_ids: Iterable[str]) -> dict[str, str]:
     """What each server calls itself."""
     query = select(servers.c.id, servers.c.hostname).where(servers.c.id.in_(set(server_ids)))
-    return dict(network_rows.tuples(tx, query))
+    return {row.id: row.hostname for row in tx.execute(query)}
 
 
 _IS_COMPUTE = ports.c.device_owner.startswith("compute:")
