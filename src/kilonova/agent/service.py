@@ -31,6 +31,7 @@ from kilonova.rpc.messages import (
     HostObserved,
     HostStarted,
     HostState,
+    Inventory,
     Message,
     NetworkChanged,
     Observe,
@@ -38,6 +39,7 @@ from kilonova.rpc.messages import (
     PowerChanged,
     Progress,
     Report,
+    TakeInventory,
     Uptime,
 )
 
@@ -92,6 +94,9 @@ class Agent:
                 self._command(message)
             case GetConsoleOutput(server_id=server_id, lines=lines):
                 return self._answer(lambda: ConsoleOutput(output=self._driver.console_output(server_id, lines)))
+            case TakeInventory():
+                machines = tuple(seen.server_id for seen in self._driver.observe())
+                return self._answer(lambda: Inventory(machines=machines, things=self._driver.inventory()))
             case GetUptime():
                 return self._answer(lambda: Uptime(text=self._driver.uptime()))
             case CacheImage(image=image):

@@ -91,6 +91,22 @@ class ConsoleOutput(Message, frozen=True, kw_only=True):
     output: str
 
 
+class TakeInventory(Message, frozen=True, kw_only=True):
+    """What is on the host, with or without an owner? Replied to with Inventory."""
+
+
+class Inventory(Message, frozen=True, kw_only=True):
+    """
+    Reply to TakeInventory.
+
+    `machines` are the servers that the hypervisor has; `things` are, by kind (disks, cache_parts, taps, rules, dhcp_entries...),
+    the things of ours on the host that belong to a server or network, as (thing, id of the server it is for, or "" for none).
+    """
+
+    machines: tuple[str, ...]
+    things: dict[str, tuple[tuple[str, str], ...]] = {}
+
+
 class GetUptime(Message, frozen=True, kw_only=True):
     """The host's uptime line, as the hypervisors API shows it."""
 

@@ -51,6 +51,14 @@ class Host(Protocol):
     def console_output(self, server_id: str, lines: int | None) -> str:
         """The last `lines` lines of the console log (None: all that is kept). Raises Missing."""
 
+    def inventory(self) -> dict[str, tuple[tuple[str, str], ...]]:
+        """
+        Everything of ours on the host but the machines, by kind: (thing, the server it is for; "" when nobody owns it).
+
+        Kinds are disks, cache_parts, taps, rules, dhcp_entries, bridges, as far as the driver has such things. What is shared and
+        in use (a cached image, a bridge with ports) is not listed.
+        """
+
     def uptime(self) -> str:
         """The host's uptime line."""
 

@@ -77,12 +77,21 @@ class Runner:
             self._queued.add(saga_id)
         self._queue.put(saga_id)
 
+    def run_due(self) -> int:
+        """Run what is due, here and now, in the caller's thread: for worlds that have no threads. Returns how many."""
+        due = self._due()
+        for saga_id in due:
+            self._run_one(saga_id)
+        return len(due)
+
+    def _due(self) -> list[str]:
+        with self._db.read() as tx:
+            return saga_leases.due(tx, self._clock.now(), _BATCH)
+
     def _look(self) -> None:
         while not self._stopping.is_set():
             try:
-                with self._db.read() as tx:
-                    due = saga_leases.due(tx, self._clock.now(), _BATCH)
-                for saga_id in due:
+                for saga_id in self._due():
                     self.wake(saga_id)
             except Exception:  # noqa: BLE001 - the pass is what heals everything else: it must not end
                 _log.exception("looking for due sagas failed; trying again")

@@ -1,5 +1,5 @@
 """
-Sagas as they are started, told to stop, and read. (Their running is in `saga_leases.py`.)
+Sagas: starting them, telling them to stop, reading them. Their running is in `saga_leases.py`.
 
 A server has one saga at work at a time: `start` queues behind a live one (a partial unique index backs it), and the end of that
 one lets the next go.

@@ -85,6 +85,9 @@ class SimDriver:
         text = machine.console.splitlines(keepends=True)
         return "".join(text if lines is None else text[-lines:] if lines else [])
 
+    def inventory(self) -> dict[str, tuple[tuple[str, str], ...]]:
+        return {}
+
     def uptime(self) -> str:
         minutes = int(self._clock.monotonic() - self._started) // 60
         return f" up {minutes} min,  0 users,  load average: 0.00, 0.00, 0.00"
@@ -94,6 +97,10 @@ class SimDriver:
 
     def cache_image(self, image: ImageRef) -> None:
         self._images.add(image.id)
+
+    def lose_power(self) -> None:
+        """The host goes down and comes up again: its machines are there, and none runs."""
+        self._machines.all_down()
 
     def close(self) -> None:
         """Nothing is held."""

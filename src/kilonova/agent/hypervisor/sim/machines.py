@@ -51,6 +51,12 @@ class Machines:
         """Remove one, and remember at which generation."""
         self.put(Machine(server_id=server_id, generation=generation, power_state=PowerState.NOSTATE, removed=True))
 
+    def all_down(self) -> None:
+        """None runs any more."""
+        for machine in list(self._machines.values()):
+            if not machine.removed:
+                self.put(msgspec.structs.replace(machine, power_state=PowerState.SHUTDOWN))
+
     def observed(self) -> list[Observed]:
         """All that are there."""
         return [

@@ -1,0 +1,149 @@
+"""
+The control plane and some simulated hosts, wired as bootstrap does but with no thread: a cast is handled where it is made, the
+runner runs when the test says so, and time passes when the test says so. Killing the process is dropping everything but the
+database and the hosts' own state, and building it anew.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+from kilonova.scheduler.service import SchedulerService, SchedulerSettings
+
+from kilonova.agent.heart import Heart
+from kilonova.agent.hypervisor.sim.driver import Pace, SimDriver, SimSettings
+from kilonova.agent.service import Agent, HostIdentity
+from kilonova.compute.boot import BootServers
+from kilonova.compute.delete import DeleteServer
+from kilonova.compute.request import BootRequest
+from kilonova.conductor.kernel.definition import Definition
+from kilonova.conductor.kernel.execution import OnJournal
+from kilonova.conductor.kernel.runner import Runner, ignore_journal
+from kilonova.conductor.reconcilers.base import Reconcilers
+from kilonova.conductor.reconcilers.power_state import PowerStateReconciler
+from kilonova.conductor.sagas.boot import boot_saga
+from kilonova.conductor.sagas.delete import delete_saga
+from kilonova.conductor.service import Conductor, ConductorParts
+from kilonova.domain.clock import Ids
+from kilonova.domain.context import RequestContext
+from kilonova.domain.flavor import Flavor
+from kilonova.domain.host import HostFacts
+from kilonova.domain.image import Image, ImageStatus
+from kilonova.domain.server import Server
+from kilonova.network.defaults import DefaultNetwork, ensure_default
+from kilonova.network.embedded import EmbeddedNetworks
+from kilonova.network.resolve import NicResolver
+from kilonova.rpc.inprocess import InProcessBus
+from kilonova.store.database import Database
+from kilonova.store.queries import flavors, hosts, server_facts
+from tests.world.clock import ManualClock
+
+IMAGE = "11111111-2222-4333-8444-555555555555"
+FLAVOR = "tiny"
+TENANT = RequestContext(request_id="req-world", user_id="somebody", project_id="project-a", roles=("member", "reader"))
+FACTS = HostFacts(
+    vcpus=4, ram_mib=4096, disk_gib=100, hypervisor_type="kilonova-sim", hypervisor_version=1000000, accelerator="sim",
+    arch="x86_64",
+)  # fmt: skip
+
+
+class OneImage:
+    """An image service with one image."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self._image = Image(
+            id=IMAGE, owner=None, name="tiny", status=ImageStatus.ACTIVE, visibility="public", protected=False,
+            hidden=False, disk_format="qcow2", container_format="bare", size=1024, virtual_size=1 << 20, min_disk=0,
+            min_ram=0, checksum=None, sha512="0" * 128, tags=(), properties={}, created_at=clock.now(), updated_at=None,
+            deleted_at=None,
+        )  # fmt: skip
+
+    def get(self, *args: object) -> Image:
+        """The image, with a context or without."""
+        assert args[-1] == IMAGE
+        return self._image
+
+
+class World:
+    """See the module's text."""
+
+    def __init__(self, database: Database, folder: Path, *, hosts_count: int = 2) -> None:
+        self.db, self.folder = database, folder
+        self.names = tuple(f"host-{i}" for i in range(hosts_count))
+        self.clock = ManualClock()
+        self.ids = Ids(random.Random(7))
+        self.on_journal: OnJournal = ignore_journal
+        self.edit: Callable[[Definition], Definition] = lambda definition: definition
+        self.boot_ids = dict.fromkeys(self.names, "first")
+        with database.write() as tx:
+            ensure_default(
+                tx, DefaultNetwork(project_id="admin", cidr="10.9.0.0/24"), ids=self.ids, now=self.clock.now()
+            )
+            flavors.add(tx, self._flavor())
+        self.start()
+
+    def start(self) -> None:
+        """Build the process."""
+        self.bus = InProcessBus()
+        self.networks = EmbeddedNetworks(self.ids)
+        images = OneImage(self.clock)
+        definitions = (boot_saga(self.bus, self.networks, images), delete_saga(self.bus, self.networks))
+        self.runner = Runner(
+            self.db, self.bus, self.clock, [self.edit(d) for d in definitions], owner="world",
+            on_journal=lambda saga, event, when: self.on_journal(saga, event, when),
+        )  # fmt: skip
+        self.scheduler = SchedulerService(
+            self.db, self.bus, self.clock, SchedulerSettings(), random.Random(3), workers=0
+        )
+        self.scheduler.start()
+        self.power = PowerStateReconciler(self.db, self.bus, self.clock)
+        parts = ConductorParts(
+            db=self.db, bus=self.bus, clock=self.clock, ids=self.ids, runner=self.runner,
+            reconcilers=Reconcilers([self.power], self.clock), networks=self.networks,
+            host_defaults=hosts.HostDefaults(),
+        )  # fmt: skip
+        self.bus.serve("conductor", Conductor(parts).handle, workers=0)
+        self.drivers = {name: self._join(name) for name in self.names}
+        Heart(self.names, self.bus, self.clock).start()
+        common = {"database": self.db, "bus": self.bus, "clock": self.clock, "ids": self.ids}
+        self.boot_servers = BootServers(**common, images=images, nics=NicResolver(self.ids, self.clock))
+        self.delete_server = DeleteServer(**common)
+
+    def kill(self) -> None:
+        """Kill -9, and a new process on what is left."""
+        self.clock.forget_timers()
+        self.start()
+
+    def boot(self, **more: object) -> str:
+        """Ask for one server; its id."""
+        request = BootRequest(name="vm", flavor_ref=FLAVOR, image_ref=IMAGE, **more)  # type: ignore[arg-type]
+        return self.boot_servers(TENANT, request).server_ids[0]
+
+    def server(self, server_id: str) -> Server:
+        """A server's record."""
+        with self.db.read() as tx:
+            return server_facts.get(tx, server_id)
+
+    def settle(self, seconds: float = 300.0) -> None:
+        """Let everything that can happen within `seconds` happen."""
+        until = self.clock.now() + timedelta(seconds=seconds)
+        while self.clock.now() < until:
+            while self.runner.run_due():
+                pass
+            self.clock.advance(1.0)
+
+    def _join(self, name: str) -> SimDriver:
+        settings = SimSettings(facts=FACTS, pace=Pace(spread=0.0), state_dir=self.folder / name)
+        driver = SimDriver(settings, self.clock)
+        Agent(HostIdentity(name, self.boot_ids[name]), driver, self.bus, self.clock, workers=0).start()
+        return driver
+
+    def _flavor(self) -> Flavor:
+        return Flavor(
+            id=FLAVOR, name=FLAVOR, vcpus=1, ram_mib=512, disk_gib=1, ephemeral_gib=0, swap_mib=0, rxtx_factor=1.0,
+            is_public=True, disabled=False, description=None, extra_specs={}, created_at=self.clock.now(),
+            updated_at=None,
+        )  # fmt: skip
