@@ -32,6 +32,7 @@ from kilonova.domain.context import RequestContext
 from kilonova.domain.flavor import Flavor
 from kilonova.domain.host import HostFacts
 from kilonova.domain.image import Image, ImageStatus
+from kilonova.domain.saga import JournalEvent, Saga
 from kilonova.domain.server import Server
 from kilonova.network.defaults import DefaultNetwork, ensure_default
 from kilonova.network.embedded import EmbeddedNetworks
@@ -44,6 +45,7 @@ from tests.world.clock import ManualClock
 IMAGE = "11111111-2222-4333-8444-555555555555"
 FLAVOR = "tiny"
 TENANT = RequestContext(request_id="req-world", user_id="somebody", project_id="project-a", roles=("member", "reader"))
+NETWORK = DefaultNetwork(project_id="admin", cidr="10.9.0.0/24")
 FACTS = HostFacts(
     vcpus=4, ram_mib=4096, disk_gib=100, hypervisor_type="kilonova-sim", hypervisor_version=1000000, accelerator="sim",
     arch="x86_64",
@@ -79,9 +81,7 @@ class World:
         self.edit: Callable[[Definition], Definition] = lambda definition: definition
         self.boot_ids = dict.fromkeys(self.names, "first")
         with database.write() as tx:
-            ensure_default(
-                tx, DefaultNetwork(project_id="admin", cidr="10.9.0.0/24"), ids=self.ids, now=self.clock.now()
-            )
+            ensure_default(tx, NETWORK, ids=self.ids, now=self.clock.now())
             flavors.add(tx, self._flavor())
         self.start()
 
@@ -93,7 +93,7 @@ class World:
         definitions = (boot_saga(self.bus, self.networks, images), delete_saga(self.bus, self.networks))
         self.runner = Runner(
             self.db, self.bus, self.clock, [self.edit(d) for d in definitions], owner="world",
-            on_journal=lambda saga, event, when: self.on_journal(saga, event, when),
+            on_journal=self._tell_of_journal,
         )  # fmt: skip
         self.scheduler = SchedulerService(
             self.db, self.bus, self.clock, SchedulerSettings(), random.Random(3), workers=0
@@ -109,7 +109,7 @@ class World:
         self.drivers = {name: self._join(name) for name in self.names}
         Heart(self.names, self.bus, self.clock).start()
         common = {"database": self.db, "bus": self.bus, "clock": self.clock, "ids": self.ids}
-        self.boot_servers = BootServers(**common, images=images, nics=NicResolver(self.ids, self.clock))
+        self.boot_servers = BootServers(**common, images=images, nics=NicResolver(self.clock, self.ids, NETWORK))
         self.delete_server = DeleteServer(**common)
 
     def kill(self) -> None:
@@ -117,9 +117,9 @@ class World:
         self.clock.forget_timers()
         self.start()
 
-    def boot(self, **more: object) -> str:
+    def boot(self, flavor: str = FLAVOR) -> str:
         """Ask for one server; its id."""
-        request = BootRequest(name="vm", flavor_ref=FLAVOR, image_ref=IMAGE, **more)  # type: ignore[arg-type]
+        request = BootRequest(name="vm", flavor_ref=flavor, image_ref=IMAGE)
         return self.boot_servers(TENANT, request).server_ids[0]
 
     def server(self, server_id: str) -> Server:
@@ -134,6 +134,9 @@ class World:
             while self.runner.run_due():
                 pass
             self.clock.advance(1.0)
+
+    def _tell_of_journal(self, saga: Saga, event: JournalEvent, when: str) -> None:
+        self.on_journal(saga, event, when)
 
     def _join(self, name: str) -> SimDriver:
         settings = SimSettings(facts=FACTS, pace=Pace(spread=0.0), state_dir=self.folder / name)

@@ -1,8 +1,8 @@
 """
 Every saga against every fault, on real records and simulated hosts.
 
-The four tests that every saga gets: a failure at each step leaves a clean world; each do twice and each undo twice change nothing;
-the process killed at each line of the journal, before and after its commit, ends as if it had not been.
+The four tests that every saga gets: a failure at each step leaves a clean world; each do twice and each undo twice change
+nothing; the process killed at each line of the journal, before and after its commit, ends as if it had not been.
 """
 
 from __future__ import annotations
