@@ -23,7 +23,6 @@ import fcntl
 import hashlib
 import os
 import re
-import shutil
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
@@ -34,7 +33,7 @@ import msgspec
 
 from kilonova.agent.hypervisor.failure import HostFailure
 from kilonova.agent.hypervisor.port import ImageSource
-from kilonova.agent.images import qemu_img
+from kilonova.agent.images import durable, qemu_img
 from kilonova.agent.images.inspection import Inspection, refusal
 from kilonova.agent.images.space import require_space
 from kilonova.domain.clock import Clock
@@ -97,7 +96,7 @@ class ImageCache:
                 part = self._path(key, "flat.part")
                 try:
                     qemu_img.convert_to_raw(base.path, part)
-                    _publish(part, flat)
+                    durable.publish(part, flat, mode=0o644)
                 except qemu_img.QemuImgFailed as failed:
                     raise refusal(image, str(failed)) from failed
                 finally:
@@ -133,15 +132,13 @@ class ImageCache:
             virtual_size = self._download(image, part)
             if image.disk_format == "qcow2":
                 qemu_img.check_qcow2(part)
-            _publish(part, self._path(key, "bits"))
+            durable.publish(part, self._path(key, "bits"), mode=0o644)
         except qemu_img.QemuImgFailed as failed:
             raise refusal(image, str(failed)) from failed
         finally:
             part.unlink(missing_ok=True)
         entry = _Entry("qcow2" if image.disk_format == "qcow2" else "raw", virtual_size)
-        info = self._path(key, "json.part")
-        info.write_bytes(msgspec.json.encode(entry))
-        _publish(info, self._path(key, "json"))
+        durable.write(self._path(key, "json"), msgspec.json.encode(entry), mode=0o644)
         return entry
 
     def _download(self, image: ImageRef, part: Path) -> int:
@@ -220,15 +217,3 @@ def _write_sparsely(file: IO[bytes], chunk: bytes) -> None:
         file.seek(len(chunk), os.SEEK_CUR)
     else:
         file.write(chunk)
-
-
-def _publish(part: Path, name: Path) -> None:
-    """Give a finished file its name, durably."""
-    for path in (part, part.parent):
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-    part.chmod(0o644)
-    shutil.move(part, name)

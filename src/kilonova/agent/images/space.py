@@ -15,5 +15,7 @@ def require_space(folder: Path, size: int, reserved: int) -> None:
     """Raise HostFailure when `size` bytes would leave fewer than `reserved` free; another host may have them."""
     free = shutil.disk_usage(folder).free
     if free - size < reserved:
-        message = f"The host's disk has {free // _MIB} MiB free; {size // _MIB} MiB are needed and {reserved // _MIB} MiB kept back."
+        message = (
+            f"The host's disk has {free // _MIB} MiB free, {size // _MIB} are needed and {reserved // _MIB} kept back."
+        )
         raise HostFailure(HostFault(message=message, code=507, elsewhere=True, retry=True))

@@ -1,0 +1,97 @@
+"""
+What the host keeps of its servers beside their disks: the whole specification, and the newest command carried out.
+
+`Kept.done` is the generation of that command, 0 for none: the specification is written before the first disk is made, so
+that whatever a crash leaves can be told to whom it belongs, and `done` is raised when all of it is true. A removed server
+leaves its generation behind for a day, so that an old command which arrives late does not bring it back.
+
+The administrator's password is kept only until the machine has been made: then it is on the config drive and nowhere else.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import msgspec
+
+from kilonova.agent.hypervisor.libvirt.layout import Layout
+from kilonova.agent.images import durable
+from kilonova.domain.machine import MachineSpec
+
+REMEMBERED = timedelta(days=1)
+
+
+class Kept(msgspec.Struct, frozen=True, kw_only=True):
+    """One server's record on the host."""
+
+    spec: MachineSpec
+    done: int = 0
+
+
+class KeptServers:
+    """The records of all servers on the host."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        # QEMU's user passes through the folders above the disks it is given, and lists none of them.
+        for folder in (layout.data_dir, layout.instances, layout.removed):
+            folder.mkdir(parents=True, exist_ok=True)
+        layout.instances.chmod(0o711)
+        layout.removed.chmod(0o700)
+
+    def read(self, server_id: str) -> Kept | None:
+        """A server's record, or None."""
+        try:
+            return msgspec.json.decode(self._layout.instance(server_id).spec.read_bytes(), type=Kept)
+        except FileNotFoundError:
+            return None
+
+    def write(self, kept: Kept) -> None:
+        """Keep a server's record; makes its folder."""
+        folder = self._layout.instance(kept.spec.server_id)
+        folder.path.mkdir(exist_ok=True)
+        folder.path.chmod(0o711)
+        durable.write(folder.spec, msgspec.json.encode(kept))
+
+    def raise_done(self, server_id: str, generation: int) -> None:
+        """A command of this generation has been carried out."""
+        kept = self.read(server_id)
+        if kept is not None and kept.done < generation:
+            self.write(msgspec.structs.replace(kept, done=generation))
+
+    def all(self) -> dict[str, Kept]:
+        """Every server that has a record."""
+        found = {path.name: self.read(path.name) for path in self._layout.instances.iterdir()}
+        return {server_id: kept for server_id, kept in found.items() if kept is not None}
+
+    def folders(self) -> list[str]:
+        """Every server that has a folder, whatever is in it."""
+        return sorted(path.name for path in self._layout.instances.iterdir())
+
+    def bury(self, server_id: str, generation: int) -> None:
+        """Remember that a server was removed by a command of this generation."""
+        durable.write(self._grave(server_id), str(generation).encode())
+
+    def buried(self, server_id: str) -> int:
+        """The generation that removed a server; 0 when none is remembered."""
+        try:
+            return int(self._grave(server_id).read_text())
+        except (FileNotFoundError, ValueError):
+            return 0
+
+    def generations(self) -> dict[str, int]:
+        """The newest generation seen of every server that is here, or was lately."""
+        graves = {
+            path.name: self.buried(path.name) for path in self._layout.removed.iterdir() if path.suffix != ".part"
+        }
+        return graves | {server_id: max(kept.done, graves.get(server_id, 0)) for server_id, kept in self.all().items()}
+
+    def forget(self, now: datetime) -> None:
+        """Let go of what was removed more than a day ago."""
+        for grave in self._layout.removed.iterdir():
+            if now.timestamp() - grave.stat().st_mtime > REMEMBERED.total_seconds():
+                grave.unlink(missing_ok=True)
+
+    def _grave(self, server_id: str) -> Path:
+        return self._layout.removed / server_id

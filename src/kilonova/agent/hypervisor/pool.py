@@ -1,0 +1,119 @@
+"""
+A `Driver` made of a `BlockingDriver`: a few threads carry commands out, and each server's in the order they came.
+
+A server with commands waiting has a queue, and at most one thread at work on that queue, so two commands about one server
+never overlap while those about others go on. A queue that runs dry is forgotten. `done` is called once for each command: with
+the outcome, with the fault the driver raised, or, when the driver broke, with a fault that tells the user nothing of the
+host; what broke is in the log.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from threading import Lock
+
+import structlog
+
+from kilonova.agent.hypervisor.failure import HostFailure
+from kilonova.agent.hypervisor.port import BlockingDriver, Done, OnStage
+from kilonova.domain.host import HostFacts
+from kilonova.domain.hostnet import HostNetwork
+from kilonova.domain.machine import ImageRef
+from kilonova.domain.report import HostFault, Observed, Outcome
+from kilonova.rpc.messages import Command, EnsureServer, RemoveServer, SetPower, UpdateGuestData
+
+_log = structlog.get_logger(__name__)
+
+
+class Pooled:
+    """Runs a blocking driver's commands in at most `threads` threads."""
+
+    def __init__(self, driver: BlockingDriver, *, threads: int = 8) -> None:
+        self.name = driver.name
+        self._driver = driver
+        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="host")
+        self._lock = Lock()
+        self._waiting: dict[str, deque[Callable[[], None]]] = {}
+
+    def submit(self, command: Command, stage: OnStage, done: Done) -> None:
+        job = lambda: done(self._outcome(command, stage))  # noqa: E731 - a closure with a name reads no better
+        with self._lock:
+            queue = self._waiting.get(command.server_id)
+            if queue is not None:
+                queue.append(job)
+                return
+            self._waiting[command.server_id] = deque([job])
+        self._pool.submit(self._drain, command.server_id)
+
+    def cache_image(self, image: ImageRef) -> None:
+        self._pool.submit(self._cache, image)
+
+    def close(self) -> None:
+        """Finish the commands at work and those that wait, then let go of the hypervisor."""
+        self._pool.shutdown(wait=True)
+        self._driver.close()
+
+    def facts(self) -> HostFacts:
+        return self._driver.facts()
+
+    def observe(self) -> list[Observed]:
+        return self._driver.observe()
+
+    def watch(self, changed: Callable[[Observed], None]) -> None:
+        self._driver.watch(changed)
+
+    def console_output(self, server_id: str, lines: int | None) -> str:
+        return self._driver.console_output(server_id, lines)
+
+    def uptime(self) -> str:
+        return self._driver.uptime()
+
+    def set_network(self, state: HostNetwork) -> None:
+        self._driver.set_network(state)
+
+    def _drain(self, server_id: str) -> None:
+        """Carry out one server's commands until none waits."""
+        while True:
+            with self._lock:
+                queue = self._waiting[server_id]
+                if not queue:
+                    del self._waiting[server_id]
+                    return
+                job = queue.popleft()
+            try:
+                job()
+            except Exception:
+                # Whoever is told of outcomes broke: the next command's answer must not be lost for that.
+                _log.exception("outcome not delivered", server_id=server_id)
+
+    def _outcome(self, command: Command, stage: OnStage) -> Outcome:
+        try:
+            return self._carry_out(command, stage)
+        except HostFailure as failure:
+            return Outcome(fault=failure.fault)
+        except Exception:
+            _log.exception("driver broke", server_id=command.server_id, command=type(command).__name__)
+            message = "The host failed in a way nobody foresaw; its log has the details under the server's id."
+            return Outcome(fault=HostFault(message=message, elsewhere=True, retry=True))
+
+    def _carry_out(self, command: Command, stage: OnStage) -> Outcome:
+        match command:
+            case EnsureServer():
+                return self._driver.ensure(command, stage)
+            case RemoveServer():
+                return self._driver.remove(command)
+            case SetPower():
+                return self._driver.set_power(command)
+            case UpdateGuestData():
+                return self._driver.update_guest_data(command)
+            case _:
+                message = f"This host's driver does not know the command {type(command).__name__}."
+                return Outcome(fault=HostFault(message=message, elsewhere=True))
+
+    def _cache(self, image: ImageRef) -> None:
+        try:
+            self._driver.cache_image(image)
+        except Exception:
+            _log.exception("image not cached", image_id=image.id)

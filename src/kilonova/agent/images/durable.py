@@ -1,0 +1,36 @@
+"""Files that are either there and whole, or not there: made under another name, synced, then renamed."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def part_of(path: Path) -> Path:
+    """The name under which `path` is being made."""
+    return path.with_name(path.name + ".part")
+
+
+def publish(part: Path, path: Path, *, mode: int) -> None:
+    """Give a finished file its name, durably."""
+    part.chmod(mode)
+    _sync(part)
+    part.rename(path)
+    _sync(path.parent)
+
+
+def write(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+    """Replace a file's content at once. A reader sees the old or the new."""
+    part = part_of(path)
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+    publish(part, path, mode=mode)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
