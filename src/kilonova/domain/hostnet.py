@@ -76,6 +76,7 @@ class PortSpec(msgspec.Struct, frozen=True, kw_only=True):
     port_security: bool = True
     admin_up: bool = True
     allowed_pairs: tuple[tuple[str, str], ...] = ()  # (cidr, mac) it may also use
+    dhcp_options: tuple[tuple[str, str, int], ...] = ()  # (name, value, IP version) that its guest is told besides
 
     @property
     def tap(self) -> str:

@@ -3,11 +3,15 @@ A host's share of the networks, from the records: what is sent along with a serv
 
 Both are made by the same few statements, however many ports there are: ports with their addresses and groups, networks with their
 subnets, the groups' rules, and the members of the groups that those rules name.
+
+What a group's members are is the only thing here that grows with the project. So the part that goes with a server leaves out the
+groups that its host has already: the host merges parts, counts its own ports as members whatever it was told, and learns of
+members elsewhere by `NetworkChanged`. A boot thus costs the same in a group of ten and of ten thousand.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from ipaddress import ip_network
 
 import msgspec
@@ -37,9 +41,12 @@ class ServerNetwork(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def for_server(tx: Tx, server_id: str) -> ServerNetwork:
-    """What one server needs on its host; its interfaces in their order."""
+    """What one server needs on its host that is not there for sure; its interfaces in their order."""
     mine = ports.of_server(tx, server_id)
-    view = _View(tx, mine)
+    groups = {group_id for port in mine for group_id in port.security_groups}
+    host = next((port.host for port in mine if port.host is not None), None)
+    known = security_groups.known_on(tx, host, groups) if host is not None and groups else set()
+    view = _View(tx, mine, groups - known)
     return ServerNetwork(
         part=view.state(),
         nics=tuple(view.nic(port) for port in mine),
@@ -49,20 +56,21 @@ def for_server(tx: Tx, server_id: str) -> ServerNetwork:
 
 def for_host(tx: Tx, host: str) -> HostNetwork:
     """The whole of a host's networks: what is not in it must go."""
-    return _View(tx, ports.on_host(tx, host)).state()
+    there = ports.on_host(tx, host)
+    return _View(tx, there, {group_id for port in there for group_id in port.security_groups}).state()
 
 
 class _View:
-    """Some ports, and all that must be read to describe them."""
+    """Some ports and groups, and all that must be read to describe them."""
 
-    def __init__(self, tx: Tx, those: Sequence[Port]) -> None:
+    def __init__(self, tx: Tx, those: Sequence[Port], group_ids: set[str]) -> None:
         on = {port.network_id for port in those}
         self._ports = those
         self._networks = networks.by_ids(tx, on) if on else {}
         self._subnets = subnets.of_networks(tx, on) if on else {}
         self._by_id = {subnet.id: subnet for of in self._subnets.values() for subnet in of}
         self._hostnames = ports.hostnames(tx, {port.device_id for port in those}) if those else {}
-        self._groups = _groups(tx, {group_id for port in those for group_id in port.security_groups})
+        self._groups = _groups(tx, group_ids)
 
     def state(self) -> HostNetwork:
         """All of it, as a host is told."""
@@ -78,6 +86,7 @@ class _View:
             addresses=tuple(ip.address for ip in port.fixed_ips), groups=port.security_groups,
             hostname=port.dns_name or self._hostnames.get(port.device_id, ""), port_security=port.port_security,
             admin_up=port.admin_up and self._networks[port.network_id].admin_up, allowed_pairs=port.allowed_pairs,
+            dhcp_options=port.extra_dhcp_opts,
         )  # fmt: skip
 
     def nic(self, port: Port) -> NicSpec:
@@ -114,9 +123,9 @@ def network_spec(network: Network, its: Sequence[Subnet]) -> NetworkSpec:
     )  # fmt: skip
 
 
-def _groups(tx: Tx, group_ids: Iterable[str]) -> tuple[GroupSpec, ...]:
+def _groups(tx: Tx, group_ids: set[str]) -> tuple[GroupSpec, ...]:
     """These groups with their rules, and the members of each group that a rule of theirs names."""
-    rules = security_groups.rules_of(tx, group_ids)
+    rules = security_groups.rules_of(tx, group_ids) if group_ids else {}
     if not rules:
         return ()
     named = {rule.remote_group for of in rules.values() for rule in of if rule.remote_group}

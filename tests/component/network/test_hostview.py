@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kilonova.domain.boot import NicRequest
 from kilonova.domain.hostnet import bridge_name, tap_name
-from kilonova.network import addresses, hostview
+from kilonova.network import addresses, allocate, hostview
 from kilonova.network.defaults import ensure_default_group
 from kilonova.network.notify import hosts_of_groups, hosts_of_network
 from kilonova.store.queries import security_groups
@@ -51,6 +51,20 @@ def test_a_host_is_told_of_its_own_ports_and_of_members_elsewhere(world: World) 
     assert [port.addresses for port in state.ports] == [("10.0.0.2",)]
     assert [one.id for one in state.networks] == [network.id]
     assert state.groups[0].members == ("10.0.0.2", "10.0.0.3", "10.9.0.2")
+
+
+def test_a_group_that_the_host_has_is_not_sent_again(world: World) -> None:
+    with world.database.write() as tx:
+        network = world.network(tx)
+        world.subnet(tx, network, "10.0.0.0/24", ("10.0.0.2", "10.0.0.254"))
+        group = ensure_default_group(tx, "p1", ids=world.ids, now=NOW)
+        servers = [world.server(host="h1"), world.server(host="h1"), world.server(host="h2")]
+        for server in servers:
+            world.allocator(tx).allocate(server, [NicRequest(network_id=network.id)], [group.id])
+        assert len(hostview.for_server(tx, servers[1].id).part.groups) == 1
+        allocate.activate(tx, servers[0].id, NOW)
+        assert hostview.for_server(tx, servers[1].id).part.groups == ()
+        assert len(hostview.for_server(tx, servers[2].id).part.groups) == 1
 
 
 def test_a_host_without_ports_has_nothing(world: World) -> None:

@@ -145,6 +145,17 @@ def members(tx: Tx, group_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
     return found | {group_id: tuple(sorted(text.split(","))) for group_id, text in network_rows.tuples(tx, query)}
 
 
+def known_on(tx: Tx, host: str, group_ids: Iterable[str]) -> set[str]:
+    """Which of these groups a host has for sure: some port of it that is in the group was reported to run there."""
+    running = (
+        select(ports.c.id)
+        .join(port_groups, port_groups.c.port_id == ports.c.id)
+        .where(ports.c.host == host, ports.c.status == "ACTIVE", port_groups.c.group_id == security_groups.c.id)
+    )
+    query = select(security_groups.c.id).where(security_groups.c.id.in_(list(group_ids)), exists(running))
+    return set(tx.execute(query).scalars())
+
+
 def hosts(tx: Tx, group_ids: Iterable[str]) -> set[str]:
     """The hosts on which something follows from these groups: their ports' hosts, and those of groups whose rules name them."""
     wanted = list(group_ids)
