@@ -1,0 +1,55 @@
+"""How one cloud is set up: what `kilonova up` was told, kept in its data directory so that it comes up again the same."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+DEFAULT_PORT = 8774
+SETTINGS_FILE = "cloud.json"
+
+
+class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    One all-in-one cloud. `hypervisor` names a driver (`libvirt` or `sim`); the `sim_*` fields matter to the latter only.
+
+    `durable` has SQLite sync every commit to the disk, so that a power cut loses nothing that was answered for.
+    """
+
+    data_dir: Path
+    host: str = "127.0.0.1"
+    port: int = DEFAULT_PORT
+    hypervisor: str = "libvirt"
+    accelerator: str = "auto"  # auto, kvm or tcg
+    image_backend: str = "qcow2"  # or raw
+    network_cidr: str = "10.42.0.0/16"
+    sim_hosts: int = 1
+    sim_pace: float = 1.0  # times life-like; 0: at once
+    durable: bool = False
+    saga_workers: int = 4
+
+    @property
+    def base_url(self) -> str:
+        """What every service's URL begins with."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
+
+    @property
+    def database_url(self) -> str:
+        """The database in the data directory."""
+        return f"sqlite:///{self.data_dir / 'kilonova.db'}"
+
+
+def load(data_dir: Path) -> CloudSettings | None:
+    """The settings of the cloud that lives in a data directory; None when none does. Raises msgspec.ValidationError."""
+    path = data_dir / SETTINGS_FILE
+    return msgspec.json.decode(path.read_bytes(), type=CloudSettings) if path.exists() else None
+
+
+def save(settings: CloudSettings) -> None:
+    """Keep them."""
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    part = settings.data_dir / f"{SETTINGS_FILE}.part"
+    part.write_bytes(msgspec.json.format(msgspec.json.encode(settings), indent=2) + b"\n")
+    part.replace(settings.data_dir / SETTINGS_FILE)
