@@ -52,6 +52,8 @@ def compile_wire(tp: Any, version: Version) -> Wire:  # noqa: PLR0911 -- one for
 
 def _union(parts: list[Wire]) -> Wire:
     tp: Any = Union[tuple(part.type for part in parts)]  # noqa: UP007 -- built from values
+    if sum(isinstance(part.type, type) and issubclass(part.type, msgspec.Struct) for part in parts) > 1:
+        tp = Any  # sending either of two shapes is well; msgspec can only not describe it
     table = {kind: part.project for part in parts if part.project is not None for kind in part.takes}
     if not table:
         return Wire(tp, (), None)

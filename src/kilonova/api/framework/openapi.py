@@ -56,7 +56,9 @@ class _Schemas:
                 if tp is not None:
                     self._places[kind, id(route)] = len(types)
                     types.append(tp)
-        self._schemas, self.components = msgspec.json.schema_components(types, ref_template=_REF)
+        self._schemas, self.components = msgspec.json.schema_components(
+            types, ref_template=_REF, schema_hook=lambda _: _ANY
+        )
 
     def of(self, kind: str, route: Route) -> dict[str, Any] | None:
         """The schema of a route's `params`, `query` or `view`, None if it has none."""

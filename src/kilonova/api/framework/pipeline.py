@@ -11,29 +11,33 @@ from __future__ import annotations
 import re
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, MutableMapping, Sequence
-from typing import Any, TypeAlias
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import anyio
-import anyio.from_thread
 import anyio.to_thread
 import msgspec
 import structlog
 
+from kilonova.api.framework.bodies import (
+    ClientGone,
+    Receive,
+    Scope,
+    Send,
+    incoming,
+    read_body,
+    send_response,
+    send_stream,
+)
 from kilonova.api.framework.errors import COMPUTE, NoRoute, fail, failure_headers
-from kilonova.api.framework.exchange import Authoriser, Body, Stream
+from kilonova.api.framework.exchange import Authoriser, Stream
 from kilonova.api.framework.metrics import RimMetrics
 from kilonova.api.framework.serve import Authenticator, Call, Response, answer, find, quoted
 from kilonova.api.framework.service import Service
 from kilonova.domain.context import new_request_id
-from kilonova.domain.errors import KilonovaError, Rejected, TooLarge, Unavailable
-
-Scope: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Coroutine[Any, Any, MutableMapping[str, Any]]]
-Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+from kilonova.domain.errors import Unavailable
 
 _GLOBAL_ID = re.compile(r"\Areq-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
-_NO_BODY = {204, 205, 304}
 
 
 class Limits(msgspec.Struct, frozen=True):
@@ -42,10 +46,6 @@ class Limits(msgspec.Struct, frozen=True):
     threads: int = 32
     streams: int = 16
     waiting: int = 1024
-
-
-class _Gone(Exception):
-    """The client went away; there is nobody to answer."""
 
 
 class Rim:
@@ -86,7 +86,9 @@ class Rim:
         request_id = new_request_id()
         if service is None:
             failure = fail(NoRoute(), COMPUTE, request_id)
-            await _send(send, _json(404, COMPUTE.document(failure)), scope["method"])
+            nowhere = _json(404, COMPUTE.document(failure))
+            nowhere.headers["X-Openstack-Request-Id"] = request_id
+            await send_response(send, nowhere, scope["method"])
             return
         call = Call(
             service=service,
@@ -102,8 +104,8 @@ class Rim:
             try:
                 response = await self._respond(call, receive)
                 self._sign(call, response)
-                await _send(send, response, call.method, self._stream_pool)
-            except _Gone:
+                await self._send(call, response, receive, send)
+            except ClientGone:
                 response = Response(499, {})
             self._record(call, response.status, time.perf_counter() - started)
 
@@ -112,14 +114,24 @@ class Rim:
             find(call)
             streams = call.route is not None and call.route.stream
             if streams:
-                call.stream = _incoming(call, receive)
+                call.stream = incoming(call, receive)
             else:
-                call.body = await _read(call, receive)
+                call.body = await read_body(call, receive)
             return await self._in_thread(call, self._stream_pool if streams else self._pool)
-        except _Gone:
+        except ClientGone:
             raise
         except Exception as error:  # noqa: BLE001 -- the edge: whatever happened, the client gets an envelope
             return self._refuse(call, error)
+
+    async def _send(self, call: Call, response: Response, receive: Receive, send: Send) -> None:
+        await send_response(send, response, call.method)
+        if isinstance(response.body, Stream):
+            try:
+                await send_stream(response.body, receive, send, self._stream_pool, wanted=call.method != "HEAD")
+            except ClientGone:
+                raise
+            except Exception as error:  # noqa: BLE001 -- the status is out: all that is left is to break off, and to log why
+                self._log_bug(call, error)
 
     async def _in_thread(self, call: Call, pool: anyio.CapacityLimiter) -> Response:
         if self._inside >= self._limits.threads + self._limits.waiting:
@@ -133,12 +145,15 @@ class Rim:
     def _refuse(self, call: Call, error: Exception) -> Response:
         failure = fail(error, call.service.style, call.request_id)
         if failure.status == 500:
-            # As text: a renderer that shows local variables would show the token.
-            self._log.error("bug", route=_label(call), traceback="".join(traceback.format_exception(error)))
+            self._log_bug(call, error)
         auth_url = self._auth_url if "://" in self._auth_url else call.origin + self._auth_url
         response = _json(failure.status, call.service.style.document(failure))
         response.headers |= failure_headers(failure, auth_url)
         return response
+
+    def _log_bug(self, call: Call, error: Exception) -> None:
+        """The traceback goes as text: a renderer that shows local variables would show the token."""
+        self._log.error("bug", route=_label(call), traceback="".join(traceback.format_exception(error)))
 
     def _sign(self, call: Call, response: Response) -> None:
         response.headers |= {"X-Openstack-Request-Id": call.request_id, "X-Compute-Request-Id": call.request_id}
@@ -171,79 +186,6 @@ def _global_id(headers: Mapping[str, str]) -> dict[str, str]:
     return {"global_request_id": given} if _GLOBAL_ID.match(given) else {}
 
 
-async def _read(call: Call, receive: Receive) -> bytes:
-    """The whole body, unless it says or turns out to be larger than the service takes."""
-    limit = call.service.max_body
-    too_large = TooLarge(f"The request body is larger than the {limit} bytes this service takes.")
-    declared = _length(call.headers)
-    if declared is not None and declared > limit:
-        raise too_large
-    chunks, size = [], 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise _Gone
-        chunk = message.get("body", b"")
-        chunks.append(chunk)
-        size += len(chunk)
-        if size > limit:
-            raise too_large
-        if not message.get("more_body", False):
-            return b"".join(chunks)
-
-
-def _length(headers: Mapping[str, str]) -> int | None:
-    text = headers.get("content-length", "")
-    if text and not (text.isascii() and text.isdigit()):
-        raise Rejected("Content-Length is not a number.")
-    return int(text[:20]) if text else None
-
-
-def _incoming(call: Call, receive: Receive) -> Body:
-    """The body of an upload, drawn from the worker thread; each chunk is one wait on the event loop."""
-
-    def chunks() -> Iterator[bytes]:
-        more = True
-        while more:
-            message = anyio.from_thread.run(receive)
-            if message["type"] == "http.disconnect":
-                raise Rejected("The upload broke off before its end.", next_step="Send it again.")
-            if chunk := message.get("body", b""):
-                yield chunk
-            more = message.get("more_body", False)
-
-    return Body(chunks(), _length(call.headers))
-
-
 def _json(status: int, document: Any) -> Response:
     body = msgspec.json.encode(document)
     return Response(status, {"Content-Type": "application/json", "Content-Length": str(len(body))}, body)
-
-
-async def _send(send: Send, response: Response, method: str, pool: anyio.CapacityLimiter | None = None) -> None:
-    headers = dict(response.headers)
-    if response.status in _NO_BODY:
-        headers.pop("Content-Length", None)
-    lines = [(name.lower().encode("latin-1"), value.encode("latin-1", "replace")) for name, value in headers.items()]
-    await send({"type": "http.response.start", "status": response.status, "headers": lines})
-    if isinstance(response.body, Stream):
-        await _send_stream(send, response.body, pool, wanted=method != "HEAD")
-        return
-    body = b"" if method == "HEAD" or response.status in _NO_BODY else response.body
-    await send({"type": "http.response.body", "body": body})
-
-
-async def _send_stream(send: Send, stream: Stream, pool: anyio.CapacityLimiter | None, *, wanted: bool) -> None:
-    chunks = iter(stream.chunks)
-    try:
-        while wanted and (chunk := await anyio.to_thread.run_sync(next, chunks, None, limiter=pool)) is not None:
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
-    finally:
-        close = getattr(chunks, "close", None)
-        if close is not None:
-            with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(close, limiter=pool)
-
-
-__all__ = ["Authenticator", "KilonovaError", "Limits", "Rim"]

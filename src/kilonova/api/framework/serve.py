@@ -25,6 +25,7 @@ from kilonova.api.framework.versions import UNVERSIONED, Version
 from kilonova.domain.context import RequestContext
 from kilonova.domain.errors import KilonovaError, Rejected, Unauthenticated, UnsupportedMedia
 
+_MOST_KEYS = 1000
 _NULL = b"\\u0000"
 _NULL_REFUSED = "it contains a NUL character, which no field may hold"
 
@@ -186,7 +187,11 @@ def _query(call: Call, plan: Plan) -> Any:
     if plan.query is None:
         return Query()
     pairs: dict[str, list[str]] = {}
-    for key, value in parse_qsl(call.query_string, keep_blank_values=True, max_num_fields=1000):
+    try:
+        given = parse_qsl(call.query_string, keep_blank_values=True, max_num_fields=_MOST_KEYS)
+    except ValueError as problem:
+        raise Rejected(f"The query has more than {_MOST_KEYS} parts.") from problem
+    for key, value in given:
         if "\0" in value or "\0" in key:
             raise Rejected(f"The query is malformed: {_NULL_REFUSED}.")
         pairs.setdefault(key, []).append(value)

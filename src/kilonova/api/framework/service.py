@@ -12,6 +12,7 @@ from kilonova.api.framework.compile_out import Encoder
 from kilonova.api.framework.errors import Style
 from kilonova.api.framework.router import Router
 from kilonova.api.framework.routes import Route, RouteRow
+from kilonova.api.framework.schema import edges_of
 from kilonova.api.framework.versions import Version, VersionRange, negotiate
 
 MIB = 1024 * 1024
@@ -24,6 +25,8 @@ class Plan:
 
     def __init__(self, route: Route) -> None:
         key = route.params_key if route.action is None else None
+        for tp in (route.params, route.query, route.view):
+            edges_of(tp)  # a broken annotation is told at the start, not by the first request
         self.route = route
         self.decoder = None if route.params is None else Decoder(route.params, key)
         self.query = None if route.query is None else Decoder(route.query)
