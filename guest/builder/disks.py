@@ -63,7 +63,7 @@ def write_iso(iso: Path, files: dict[str, Path], staging: Path, when: int) -> No
     for path in (*folder.iterdir(), folder):
         os.utime(path, (when, when))
     boot = ("-b", "isolinux.bin", "-c", "boot.cat", "-no-emul-boot", "-boot-load-size", "4", "-boot-info-table")
-    run("xorriso", "-as", "mkisofs", "-quiet", "-V", "KILONOVA", "-R", *boot, "-o", iso, folder, when=when)
+    run("xorriso", "-as", "mkisofs", "-quiet", "-V", "KILONOVA", "-r", *boot, "-o", iso, folder, when=when)
 
 
 def _write_boot_partition(image: Path, files: dict[str, Path], staging: Path, when: int) -> None:
