@@ -1,1 +1,33 @@
-"""The host's share of the networks: bridges, DHCP, metadata, firewall; converged from desired state."""
+"""
+A host's share of the networks: bridges, DHCP, metadata and firewall, converged from desired state.
+
+    records.py     what the host was told, in a file; merge and take away (pure)
+    conflicts.py   what a host must refuse before it touches anything (pure)
+    devices.py     bridges: planned (pure), and made with netlink
+    dnsmasq.py     a network's DHCP and DNS as text (pure)
+    dhcp.py        dnsmasq processes: started, told, found again, ended
+    firewall/      two nftables tables as text (pure), replaced in one transaction; its own text says how they judge
+    host.py        LinuxHostNetwork: the port's implementation, the order of things, the lock
+    inspection.py  what is there without an owner; what else on the machine drops guests' packets
+
+States
+------
+The *records* (one file in the data directory) are the intent. They are written before anything changes, so whatever is
+found on the host after a crash is either in them or on its way out. What *was made* is one folder per network in the run
+directory, named like its bridge: made before the bridge, removed after it. A pass compares the two and makes the difference:
+
+    check -> write the records -> a network's folder, bridge, metadata socket -> firewall -> DHCP -> remove other networks
+
+Invariants
+----------
+- A refusal (`conflicts.py`) leaves host and records as they were; a failure half-way leaves records that the next pass
+  carries on from.
+- The firewall is in force before `merge` returns, that is before a tap exists; taps are known to it by name.
+- Only what is ours is touched: bridges and processes that have a folder, tables of our name, sysctls whose former value is in
+  the records. Everything else on the machine belongs to somebody.
+- One lock holds for a whole pass. A pass costs some ten milliseconds, and two at the same time would gain nothing.
+
+The run directory is for root to write and for everybody to read: dnsmasq gives up its privileges before it reads its hosts
+file, and a data directory may be in a home that nobody else may enter. It does not survive a reboot, and neither do the
+bridges and processes that it stands for.
+"""

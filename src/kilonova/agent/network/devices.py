@@ -1,0 +1,142 @@
+"""Bridges: what each is to look like (pure), and the difference made with netlink."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from ipaddress import IPv4Interface, IPv6Interface, ip_interface, ip_network
+from typing import Any
+
+from pyroute2 import IPRoute
+
+from kilonova.agent.network.conflicts import Range
+from kilonova.agent.network.sysctl import write_sysctl
+from kilonova.domain.hostnet import NetworkSpec
+
+Interface = IPv4Interface | IPv6Interface
+
+_MAIN_TABLE = 254
+
+
+@dataclass(frozen=True)
+class Bridge:
+    """A network's bridge on this host. It owns the gateways' addresses, so each host serves its own guests."""
+
+    name: str
+    mac: str
+    mtu: int
+    addresses: tuple[Interface, ...]
+
+    @property
+    def speaks_ipv6(self) -> bool:
+        """Whether the host itself has an address there in IPv6."""
+        return any(address.version == 6 for address in self.addresses)
+
+
+def plan_bridge(network: NetworkSpec) -> Bridge:
+    """
+    The bridge of a network.
+
+    Its MAC is made from the network's id and so the same on every host: a guest that moves finds its gateway unchanged.
+    """
+    digest = hashlib.sha256(network.id.encode()).digest()
+    gateways = [
+        ip_interface(f"{subnet.gateway}/{ip_network(subnet.cidr).prefixlen}")
+        for subnet in network.subnets
+        if subnet.gateway is not None
+    ]
+    return Bridge(
+        name=network.bridge,
+        mac="02:6b:6e:" + ":".join(f"{byte:02x}" for byte in digest[:3]),
+        mtu=network.mtu,
+        addresses=tuple(gateways),
+    )
+
+
+class Bridges:
+    """
+    Makes bridges and unmakes them.
+
+    A bridge that was seen right is not looked at again while its device is the same one: a merge must not cost a walk
+    through every device of a busy host.
+    """
+
+    def __init__(self) -> None:
+        self._seen: dict[str, tuple[Bridge, int]] = {}
+
+    def ensure(self, bridge: Bridge) -> None:
+        """Make the bridge exist as planned, and up."""
+        if self._seen.get(bridge.name) == (bridge, _index(bridge.name)):
+            return
+        with IPRoute() as netlink:
+            if _index(bridge.name) is None:
+                netlink.link(
+                    "add", ifname=bridge.name, kind="bridge", address=bridge.mac, br_stp_state=0, br_forward_delay=0
+                )
+            index = socket.if_nametoindex(bridge.name)
+            _quiet(bridge)
+            # Bridged packets of this bridge alone meet the inet hooks, whatever the machine's other bridges do.
+            netlink.link("set", index=index, kind="bridge", br_nf_call_iptables=1, br_nf_call_ip6tables=1)
+            netlink.link("set", index=index, address=bridge.mac, mtu=bridge.mtu, state="up")
+            _converge_addresses(netlink, index, bridge.addresses)
+        self._seen[bridge.name] = (bridge, index)
+
+    def remove(self, name: str) -> None:
+        """Make the bridge not exist; whatever is plugged in is let go of."""
+        self._seen.pop(name, None)
+        index = _index(name)
+        if index is not None:
+            with IPRoute() as netlink:
+                netlink.link("del", index=index)
+
+
+def devices(prefix: str) -> list[str]:
+    """The names of the devices that begin with `prefix`."""
+    return sorted(name for _, name in socket.if_nameindex() if name.startswith(prefix))
+
+
+def foreign_routes(own: set[str]) -> list[Range]:
+    """What the machine routes by itself: all but default routes, IPv6's link-local ones, and those over `own` bridges."""
+    indexes = {index for index, name in socket.if_nameindex() if name in own}
+    with IPRoute() as netlink:
+        routes = list(netlink.get_routes(table=_MAIN_TABLE))
+    found: list[Range] = []
+    for route in routes:
+        target = route.get_attr("RTA_DST")
+        if target is not None and route.get_attr("RTA_OIF") not in indexes:
+            found.append(ip_network(f"{target}/{route['dst_len']}"))
+    return [route for route in found if not route.is_link_local and route.prefixlen > 0]
+
+
+def _index(name: str) -> int | None:
+    try:
+        return socket.if_nametoindex(name)
+    except OSError:
+        return None
+
+
+def _quiet(bridge: Bridge) -> None:
+    """A guest's router advertisements must not configure the host; without a subnet in IPv6 the host is not there at all."""
+    if os.path.isdir(f"/proc/sys/net/ipv6/conf/{bridge.name}"):  # noqa: PTH112 - absent when the kernel has no IPv6
+        write_sysctl(f"net/ipv6/conf/{bridge.name}/accept_ra", "0")
+        write_sysctl(f"net/ipv6/conf/{bridge.name}/disable_ipv6", "0" if bridge.speaks_ipv6 else "1")
+        write_sysctl(f"net/ipv6/conf/{bridge.name}/accept_dad", "0")
+
+
+def _converge_addresses(netlink: Any, index: int, wanted: tuple[Interface, ...]) -> None:
+    present = set(_addresses(netlink, index))
+    for address in present - set(wanted):
+        netlink.addr("del", index=index, address=str(address.ip), prefixlen=address.network.prefixlen)
+    for address in wanted:
+        if address not in present:
+            netlink.addr("add", index=index, address=str(address.ip), prefixlen=address.network.prefixlen)
+
+
+def _addresses(netlink: Any, index: int) -> Iterator[Interface]:
+    for message in netlink.get_addr(index=index):
+        address = ip_interface(f"{message.get_attr('IFA_ADDRESS')}/{message['prefixlen']}")
+        if not address.is_link_local:
+            yield address

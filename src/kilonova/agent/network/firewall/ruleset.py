@@ -1,0 +1,76 @@
+"""The whole firewall of a host as one text for `nft -f -`, and its execution."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+from ipaddress import ip_network
+
+from kilonova.agent.network import records
+from kilonova.agent.network.conflicts import refused
+from kilonova.agent.network.devices import plan_bridge
+from kilonova.agent.network.firewall.anti_spoofing import bridge_table
+from kilonova.agent.network.firewall.forwarding import Segment, inet_table, to_metadata
+from kilonova.agent.network.firewall.guards import guards, profiles_by_address, profiles_by_range
+from kilonova.agent.network.firewall.rules import group_sets, profile_chain
+from kilonova.agent.network.firewall.text import block
+from kilonova.domain.hostnet import HostNetwork, NetworkSpec
+
+_FAMILIES = ("bridge", "inet")
+_NFT_LIMIT_S = 60
+
+
+def plan_ruleset(share: HostNetwork, table: str) -> str:
+    """
+    The text that replaces our tables by what `share` asks for, all at once or not at all.
+
+    Raises HostFailure for a port or rule that cannot be expressed.
+    """
+    all_guards = guards(share)
+    groups = {group.id: group for group in share.groups}
+    profiles = {guard.profile for guard in all_guards}
+    profiles |= {*profiles_by_address(all_guards).values(), *profiles_by_range(all_guards).values()}
+    sets = group_sets(share.groups, records.members(share))
+    ingress = [
+        line for profile in sorted(profiles) for line in profile_chain("ingress", profile, groups, stateful=True)
+    ]
+    egress = [line for profile in sorted(profiles) for line in profile_chain("egress", profile, groups, stateful=True)]
+    flooded = [
+        line for profile in sorted(profiles) for line in profile_chain("ingress", profile, groups, stateful=False)
+    ]
+    segments = [_segment(network) for network in share.networks]
+    down = [port.tap for port in share.ports if not port.admin_up]
+    return "\n".join(
+        [
+            removal(table),
+            *bridge_table(table, all_guards, down, [*sets, *flooded]),
+            *inet_table(table, segments, all_guards, [*sets, *egress, *ingress]),
+            "",
+        ]
+    )
+
+
+def plan_metadata(listeners: Mapping[str, int], table: str) -> str:
+    """What to add to the text to lead guests to the metadata service; `listeners`: bridge -> port."""
+    return "\n".join([*block(f"table inet {table}", to_metadata(listeners)), ""]) if listeners else ""
+
+
+def removal(table: str) -> str:
+    """The text that removes our tables. Declaring each first makes its deletion succeed where there is none."""
+    return "\n".join(f"table {family} {table} {{}}\ndelete table {family} {table}" for family in _FAMILIES)
+
+
+def apply(text: str, *, dry_run: bool = False) -> None:
+    """Hand `text` to the kernel as one transaction; `dry_run` only has it checked. Raises HostFailure with nft's words."""
+    command = ["nft", *(["--check"] if dry_run else []), "--file", "-"]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=_NFT_LIMIT_S, check=False)
+    if done.returncode != 0:
+        first = next((line for line in done.stderr.splitlines() if "rror" in line), done.stderr.strip())
+        raise refused(
+            f"nftables refused the firewall of this host: {first}. `kilonova doctor` tells what the host lacks."
+        )
+
+
+def _segment(network: NetworkSpec) -> Segment:
+    ranges = [str(ip_network(subnet.cidr)) for subnet in network.subnets if subnet.ip_version == 4]
+    return Segment(bridge=plan_bridge(network), masqueraded=tuple(ranges) if network.nat else ())

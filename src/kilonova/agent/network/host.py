@@ -1,0 +1,198 @@
+"""The host's networking on Linux: see the package's text for states, invariants and the order of a pass."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from pyroute2.netlink.exceptions import NetlinkError
+
+from kilonova.agent.hypervisor.failure import HostFailure
+from kilonova.agent.metadata.passwords import OnPassword, PasswordFiles
+from kilonova.agent.metadata.server import MetadataServer
+from kilonova.agent.network import conflicts, inspection, records
+from kilonova.agent.network.conflicts import refused
+from kilonova.agent.network.devices import Bridges, foreign_routes, plan_bridge
+from kilonova.agent.network.dhcp import DhcpServers, stop_dhcp, unprivileged_user
+from kilonova.agent.network.dnsmasq import Folder, plan_dhcp
+from kilonova.agent.network.firewall import ruleset
+from kilonova.agent.network.sysctl import IP_FORWARD, ensure_bridge_netfilter, read_sysctl, write_sysctl
+from kilonova.domain.hostnet import HostNetwork
+from kilonova.domain.machine import GuestData
+
+GuestDataOf = Callable[[str], GuestData | None]  # by server id
+_RESOLV_CONF = Path("/etc/resolv.conf")
+
+
+@dataclass(frozen=True)
+class HostNetworkSettings:
+    """
+    Where the host's networking keeps its things. Two of them in one network namespace need different directories and tables.
+
+    `data_dir` survives a reboot; `run_dir` need not, and must be readable for everybody (None: below /run, named for the first).
+    """
+
+    data_dir: Path
+    run_dir: Path | None = None
+    table: str = "kilonova"
+
+    def run(self) -> Path:
+        """The run directory."""
+        name = hashlib.sha256(str(self.data_dir.resolve()).encode()).hexdigest()[:12]
+        return self.run_dir or Path("/run/kilonova") / name
+
+
+class LinuxHostNetwork:
+    """
+    Implements `HostNetworking` with bridges, dnsmasq and nftables in the network namespace of the process.
+
+    `guest_data` gives what a server's guest may read of itself, `on_password` takes what a guest posts as its password.
+    """
+
+    def __init__(self, settings: HostNetworkSettings, guest_data: GuestDataOf, on_password: OnPassword) -> None:
+        self._run_dir = settings.run()
+        self._table = settings.table
+        self._guest_data = guest_data
+        self._lock = threading.Lock()
+        self._file = records.RecordFile(settings.data_dir / "state.json")
+        self._records = records.Records()
+        self._servers: dict[tuple[str, str], str] = {}
+        self._bridges = Bridges()
+        self._dhcp = DhcpServers()
+        self._passwords = PasswordFiles(settings.data_dir / "passwords", on_password)
+        self._metadata = MetadataServer(self._guest_at, self._passwords)
+        with _told("read what it keeps of its networks"):
+            self._remember(self._file.read())
+
+    def resume(self) -> None:
+        """Bring back what the records say, as after a reboot. Raises HostFailure when that cannot be."""
+        with self._lock:
+            if self._records.share.networks:
+                self._pass(self._records.share)
+
+    def merge(self, part: HostNetwork) -> None:
+        with self._lock:
+            self._pass(records.merged(self._records.share, part))
+
+    def replace(self, state: HostNetwork) -> None:
+        with self._lock:
+            self._pass(records.tidied(state))
+
+    def remove_server(self, server_id: str) -> None:
+        self._passwords.forget(server_id)
+        with self._lock:
+            share = self._records.share
+            if any(port.server_id == server_id for port in share.ports):
+                self._pass(records.without_server(share, server_id))
+
+    def close(self) -> None:
+        self._metadata.close()
+
+    def purge(self) -> None:
+        self._metadata.close()
+        with self._lock, _told("remove its networks"):
+            for folder in self._folders():
+                self._remove_network(folder)
+            ruleset.apply(ruleset.removal(self._table))
+            for name, value in self._records.sysctls.items():
+                write_sysctl(name, value)
+            self._remember(records.Records())
+            self._file.delete()
+            self._passwords.purge()
+            shutil.rmtree(self._run_dir, ignore_errors=True)
+
+    def audit(self) -> dict[str, list[str]]:
+        """What of ours is on the host without an owner in the records, by kind: taps, bridges, rules, dhcp. Empty is good."""
+        with self._lock, _told("look at its networks"):
+            return inspection.orphans(self._records.share, self._folders(), self._table)
+
+    def _pass(self, share: HostNetwork) -> None:
+        """Check, note, converge. The caller holds the lock."""
+        with _told("set up its networks"):
+            firewall = self._checked(share)
+            self._note(share)
+            for network in share.networks:
+                self._folder(network.bridge).path.mkdir(mode=0o755, parents=True, exist_ok=True)
+                self._bridges.ensure(plan_bridge(network))
+            listeners = {network.bridge: self._metadata.serve(network.id, network.bridge) for network in share.networks}
+            ruleset.apply(firewall + ruleset.plan_metadata(listeners, self._table))
+            self._converge_dhcp(share)
+            for folder in self._folders():
+                if folder.path.name not in listeners:
+                    self._remove_network(folder)
+
+    def _checked(self, share: HostNetwork) -> str:
+        """The firewall's text for `share`, once nothing speaks against it. Nothing has changed yet when this refuses."""
+        conflicts.check_ports(share)
+        if share.networks != self._records.share.networks:
+            conflicts.check_kinds(share)
+            conflicts.check_overlaps(share)
+            resolvers = conflicts.resolvers_in(_RESOLV_CONF.read_text()) if _RESOLV_CONF.exists() else []
+            conflicts.check_machine(share, foreign_routes({folder.path.name for folder in self._folders()}), resolvers)
+        return ruleset.plan_ruleset(share, self._table)
+
+    def _note(self, share: HostNetwork) -> None:
+        """Write the records, then do what the machine as a whole needs for them."""
+        forward = any(network.nat for network in share.networks) and read_sysctl(IP_FORWARD) == "0"
+        sysctls = self._records.sysctls
+        if forward:
+            sysctls = {**sysctls, IP_FORWARD: sysctls.get(IP_FORWARD, "0")}
+        fresh = records.Records(share=share, sysctls=sysctls)
+        if fresh != self._records or not self._file.exists():
+            self._file.write(fresh)
+        self._remember(fresh)
+        if share.networks:
+            ensure_bridge_netfilter()
+        if forward:
+            write_sysctl(IP_FORWARD, "1")
+
+    def _remember(self, fresh: records.Records) -> None:
+        self._records = fresh
+        self._servers = records.servers_by_address(fresh.share)
+
+    def _converge_dhcp(self, share: HostNetwork) -> None:
+        user = unprivileged_user()
+        for network in share.networks:
+            folder = self._folder(network.bridge)
+            plan = plan_dhcp(network, records.ports_on(share, network.id), folder, user)
+            if plan is None:
+                stop_dhcp(folder)
+            else:
+                self._dhcp.ensure(folder, plan)
+
+    def _remove_network(self, folder: Folder) -> None:
+        """Its folder goes last: while there is one, a pass knows that there may be more."""
+        self._metadata.forget(folder.path.name)
+        stop_dhcp(folder)
+        self._bridges.remove(folder.path.name)
+        self._dhcp.remove(folder)
+
+    def _folder(self, bridge: str) -> Folder:
+        return Folder(self._run_dir / bridge)
+
+    def _folders(self) -> list[Folder]:
+        return [Folder(path) for path in sorted(self._run_dir.glob("*"))] if self._run_dir.is_dir() else []
+
+    def _guest_at(self, network_id: str, address: str) -> GuestData | None:
+        server_id = self._servers.get((network_id, address))
+        return None if server_id is None else self._guest_data(server_id)
+
+
+@contextmanager
+def _told(doing: str) -> Iterator[None]:
+    """Have what goes wrong on the host be said as the port promises."""
+    try:
+        yield
+    except HostFailure:
+        raise
+    except subprocess.CalledProcessError as error:
+        raise refused(f"This host could not {doing}: {' '.join(error.cmd)} says {str(error.stderr).strip()}") from error
+    except (OSError, NetlinkError, subprocess.SubprocessError, msgspec.MsgspecError) as error:
+        raise refused(f"This host could not {doing}: {error}") from error

@@ -1,0 +1,116 @@
+"""
+What this host is to have of the networks, as it was told last, and the arithmetic on it: merge, take away, index.
+
+The records are one file, written whole before anything on the host changes: after `kill -9` or a reboot the agent reads it
+and converges, so nobody has to be asked. Everything but `RecordFile` is pure.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import msgspec
+
+from kilonova.domain.hostnet import GroupSpec, HostNetwork, PortSpec
+
+
+class Records(msgspec.Struct, frozen=True, kw_only=True):
+    """The host's share, and the sysctls that we changed, each with the value that it had before."""
+
+    share: HostNetwork = HostNetwork()
+    sysctls: dict[str, str] = {}
+
+
+class RecordFile:
+    """Keeps `Records` in a file. A reader sees the old text or the new, never half of one."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def read(self) -> Records:
+        """The records; empty when there are none. Raises msgspec.DecodeError when the file is not ours."""
+        try:
+            return msgspec.json.decode(self._path.read_bytes(), type=Records)
+        except FileNotFoundError:
+            return Records()
+
+    def exists(self) -> bool:
+        """Whether there are any."""
+        return self._path.exists()
+
+    def write(self, records: Records) -> None:
+        """Replace the records, durably."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        part = self._path.with_suffix(".part")
+        with part.open("wb") as file:
+            file.write(msgspec.json.encode(records))
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(self._path)
+
+    def delete(self) -> None:
+        """Forget it all."""
+        self._path.unlink(missing_ok=True)
+        self._path.with_suffix(".part").unlink(missing_ok=True)
+
+
+def merged(share: HostNetwork, part: HostNetwork) -> HostNetwork:
+    """`share` with `part`'s networks, ports and groups in place of those of the same id."""
+    networks = {network.id: network for network in (*share.networks, *part.networks)}
+    ports = {port.id: port for port in (*share.ports, *part.ports)}
+    groups = {group.id: group for group in (*share.groups, *part.groups)}
+    return tidied(
+        HostNetwork(networks=tuple(networks.values()), ports=tuple(ports.values()), groups=tuple(groups.values()))
+    )
+
+
+def without_server(share: HostNetwork, server_id: str) -> HostNetwork:
+    """`share` without the server's ports, and without the networks that they were the last on."""
+    gone = [port for port in share.ports if port.server_id == server_id]
+    ports = tuple(port for port in share.ports if port.server_id != server_id)
+    left_alone = {port.network_id for port in gone} - {port.network_id for port in ports}
+    addresses = {address for port in gone for address in port.addresses}
+    groups = tuple(_without_members(group, addresses) for group in share.groups)
+    networks = tuple(network for network in share.networks if network.id not in left_alone)
+    return tidied(HostNetwork(networks=networks, ports=ports, groups=groups))
+
+
+def tidied(share: HostNetwork) -> HostNetwork:
+    """`share` in a fixed order, without groups that no port of this host has or is let through by."""
+    by_id = {group.id: group for group in share.groups}
+    own = {group_id for port in share.ports for group_id in port.groups}
+    remote = {rule.remote_group for group_id in own & by_id.keys() for rule in by_id[group_id].rules}
+    return HostNetwork(
+        networks=tuple(sorted(share.networks, key=lambda network: network.id)),
+        ports=tuple(sorted(share.ports, key=lambda port: port.id)),
+        groups=tuple(by_id[group_id] for group_id in sorted(by_id) if group_id in own or group_id in remote),
+    )
+
+
+def members(share: HostNetwork) -> dict[str, tuple[str, ...]]:
+    """
+    The addresses of each group's members: as told, and those of the ports on this host.
+
+    Two boots at the same time are each told the members of their own moment; the ports here are known for sure.
+    """
+    told = {group.id: set(group.members) for group in share.groups}
+    for port in share.ports:
+        for group_id in port.groups:
+            told.setdefault(group_id, set()).update(port.addresses)
+    return {group_id: tuple(sorted(addresses)) for group_id, addresses in told.items()}
+
+
+def servers_by_address(share: HostNetwork) -> dict[tuple[str, str], str]:
+    """The server behind each (network id, address)."""
+    return {(port.network_id, address): port.server_id for port in share.ports for address in port.addresses}
+
+
+def ports_on(share: HostNetwork, network_id: str) -> tuple[PortSpec, ...]:
+    """The network's ports on this host."""
+    return tuple(port for port in share.ports if port.network_id == network_id)
+
+
+def _without_members(group: GroupSpec, addresses: set[str]) -> GroupSpec:
+    kept = tuple(address for address in group.members if address not in addresses)
+    return group if kept == group.members else msgspec.structs.replace(group, members=kept)
