@@ -104,7 +104,11 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A streaming reply: `chunks` is drawn in a worker thread, and closed whatever happens."""
+    """
+    A streaming reply: `chunks` is drawn in worker threads, and closed whatever happens.
+
+    Let a generator open its own source: one that was never started has no `finally` to run.
+    """
 
     chunks: Iterable[bytes]
     length: int | None = None

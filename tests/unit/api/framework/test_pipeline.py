@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any, Never
 
 import anyio
+import anyio.lowlevel
 import httpx2
 import msgspec
 import pytest
@@ -15,8 +16,8 @@ import structlog
 from prometheus_client import CollectorRegistry
 from starlette.testclient import TestClient
 
-from kilonova.api.framework import NETWORK, Limits, Rim, RimMetrics, Service
-from kilonova.api.framework.testing import FakeAuthenticator, caller, client
+from kilonova.api.framework import NETWORK, Limits, Reply, Rim, RimMetrics, Route, Service, Stream, View
+from kilonova.api.framework.testing import FakeAuthenticator, caller, client, compile_all
 from kilonova.domain.errors import Unavailable
 from tests.unit.api.framework.conftest import CALLERS
 from tests.unit.api.framework.example import Kites, kite_service, policy
@@ -469,3 +470,105 @@ def test_a_fixed_public_url_makes_the_links(kites: Kites) -> None:
     with client(rim, "t") as api:
         links = msgspec.json.decode(api.get(BASE + "/kites?limit=1").content)["kites_links"]
     assert links[0]["href"] == "https://cloud.example.org/compute/v2.1/kites?limit=1&marker=k0"
+
+
+def run_raw(rim: Rim, path: str, arriving: Any) -> list[Any]:
+    """One GET on the bare ASGI interface; `arriving` is the coroutine function that gives what the client sends."""
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {
+        "type": "http",
+        "method": "GET",
+        "scheme": "http",
+        "path": BASE + path,
+        "query_string": b"",
+        "headers": [(b"x-auth-token", b"member")],
+    }
+    anyio.run(rim, scope, arriving, send)
+    return sent
+
+
+class Torrents(Kites):
+    """Downloads that go wrong."""
+
+    def __init__(self, *, broken: bool) -> None:
+        super().__init__()
+        self.broken = broken
+        self.drawn = 0
+
+    def download(self, req: Any) -> Stream:
+        def chunks() -> Any:
+            try:
+                while True:
+                    self.drawn += 1
+                    if self.broken and self.drawn == 3:
+                        raise OSError("the disk is on fire")
+                    yield b"x"
+            finally:
+                self.closed.set()
+
+        return Stream(chunks())
+
+
+def rim_of(kites: Kites) -> Rim:
+    return Rim([kite_service(kites)], authenticator=FakeAuthenticator(CALLERS), policy=policy())
+
+
+def test_a_client_that_leaves_a_download_ends_it() -> None:
+    torrents = Torrents(broken=False)
+
+    async def arriving() -> Any:
+        with anyio.fail_after(10):
+            while torrents.drawn < 3:
+                await anyio.lowlevel.checkpoint()
+        return {"type": "http.disconnect"}
+
+    with structlog.testing.capture_logs() as logs:
+        run_raw(rim_of(torrents), "/kites/k1/file", arriving)
+    assert torrents.closed.is_set()
+    assert logs[-1]["status"] == 499
+
+
+def test_a_download_that_breaks_is_broken_off_and_logged() -> None:
+    torrents = Torrents(broken=True)
+
+    async def arriving() -> Any:
+        await anyio.sleep_forever()
+
+    with structlog.testing.capture_logs() as logs:
+        sent = run_raw(rim_of(torrents), "/kites/k1/file", arriving)
+    assert [message.get("body") for message in sent[1:]] == [b"x", b"x"]
+    assert all(message["more_body"] for message in sent[1:])
+    assert "the disk is on fire" in next(entry for entry in logs if entry["event"] == "bug")["traceback"]
+    assert torrents.closed.is_set()
+
+
+def test_line_breaks_cannot_get_into_headers(kites: Kites) -> None:
+    class Careless(Kites):
+        def show(self, req: Any) -> Any:
+            return Reply(None, headers={"Location": "http://h/\r\nSet-Cookie: a=b"})
+
+    with client(rim_of(Careless()), "member") as api:
+        headers = api.get(BASE + "/kites/k1").headers
+    assert "Set-Cookie" not in headers
+    assert headers["Location"] == "http://h/ Set-Cookie: a=b"
+
+
+def test_a_query_has_a_number_of_parts(api: TestClient) -> None:
+    assert api.get(BASE + "/kites?" + "&".join(["tag=a"] * 1000)).status_code == 200
+    assert api.get(BASE + "/kites?" + "&".join(["tag=a"] * 1001)).status_code == 400
+
+
+def test_every_codec_of_every_version_compiles(kites: Kites) -> None:
+    assert compile_all(kite_service(kites)) > 20
+
+
+def test_a_broken_annotation_is_told_at_the_start(kites: Kites) -> None:
+    class Broken(View):
+        name: "Unheard"  # noqa: F821, UP037
+
+    with pytest.raises(NameError):
+        kite_service(kites, routes=[Route("GET", "/x", Kites.plain, view=Broken)])
