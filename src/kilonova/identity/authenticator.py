@@ -127,7 +127,7 @@ def find_target(tx: Tx, scope: Scope) -> tuple[Target | None, Domain | None]:
 def effective_roles(
     tx: Tx, user_id: str, scope: Scope, credential: ApplicationCredential | None = None
 ) -> tuple[Role, ...]:
-    """The roles a user has in a scope (an application credential: those of its own that the user still has), with implied ones."""
+    """The roles a user has in a scope, with implied ones; a credential has those of its own that the user still has."""
     held = identity_roles.role_ids_of(tx, user_id, scope)
     if credential is not None:
         held &= set(credential.role_ids)

@@ -11,8 +11,6 @@ that we made and whose URL is another now is moved, a service that exists by now
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 import msgspec
 
 from kilonova.domain.identity import (
@@ -62,7 +60,7 @@ def ensure_first_start(
     Must be in a transaction that has seen the tables made. Idempotent.
     """
     tx.after_commit(identity.authenticator.forget)
-    identity.keys.rotate_when_older(tx, timedelta(days=36500))
+    identity.keys.ensure(tx)
     _ensure_catalog(tx, identity, base_url.rstrip("/"), services)
     if nouns.find(tx, Domain, DEFAULT_DOMAIN_ID) is not None:
         return None

@@ -70,5 +70,5 @@ def check_template(url: str) -> str:
     """A URL template that `filled` understands; ValueError for any other."""
     unknown = set(_PLACE.findall(url)) - {"project_id", "tenant_id", "user_id"}
     if unknown:
-        raise ValueError(f"unknown substitution {sorted(unknown)[0]!r}: use project_id, tenant_id or user_id")
+        raise ValueError(f"unknown substitution {min(unknown)!r}: use project_id, tenant_id or user_id")
     return url

@@ -12,6 +12,7 @@ for. Two processes that rotate at once make one key too many, which harms nothin
 
 from __future__ import annotations
 
+import itertools
 import threading
 from datetime import datetime, timedelta
 
@@ -49,12 +50,16 @@ class KeyRing:
 
     def rotate(self, tx: Tx) -> None:
         """Make a new key, and drop those that nothing valid can be sealed with any more."""
-        now = self._clock.now()
-        identity_tokens.add_key(tx, self._purpose, SecretKey(created_at=now, key=Fernet.generate_key()))
-        for younger, old in _pairs(identity_tokens.keys(tx, self._purpose)):
+        now = self._make(tx).created_at
+        for younger, old in itertools.pairwise(identity_tokens.keys(tx, self._purpose)):
             if younger.created_at + SETTLE + self._life < now:
                 identity_tokens.drop_key(tx, self._purpose, old.created_at)
         tx.after_commit(self._forget)
+
+    def ensure(self, tx: Tx) -> None:
+        """Make the first key where there is none."""
+        if not identity_tokens.keys(tx, self._purpose):
+            self.rotate(tx)
 
     def rotate_when_older(self, tx: Tx, age: timedelta) -> bool:
         """Rotate when there is no key, or the youngest is older than `age`; says whether it did."""
@@ -63,6 +68,11 @@ class KeyRing:
         if due:
             self.rotate(tx)
         return due
+
+    def _make(self, tx: Tx) -> SecretKey:
+        key = SecretKey(created_at=self._clock.now(), key=Fernet.generate_key())
+        identity_tokens.add_key(tx, self._purpose, key)
+        return key
 
     def _keys(self) -> MultiFernet:
         with self._lock:
@@ -76,8 +86,7 @@ class KeyRing:
             keys = identity_tokens.keys(tx, self._purpose)
         if not keys:
             with self._database.write() as tx:
-                self.rotate_when_older(tx, timedelta.max)
-                keys = identity_tokens.keys(tx, self._purpose)
+                keys = identity_tokens.keys(tx, self._purpose) or [self._make(tx)]
         return MultiFernet([Fernet(key.key) for key in sealing_first(keys, self._clock.now())])
 
     def _forget(self) -> None:
@@ -89,7 +98,3 @@ def sealing_first(keys: list[SecretKey], now: datetime) -> list[SecretKey]:
     settled = [key for key in keys if key.created_at + SETTLE <= now]
     first = settled[0] if settled else keys[-1]
     return [first, *(key for key in keys if key is not first)]
-
-
-def _pairs(keys: list[SecretKey]) -> list[tuple[SecretKey, SecretKey]]:
-    return list(zip(keys, keys[1:], strict=False))

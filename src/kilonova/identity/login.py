@@ -117,13 +117,12 @@ def _by_password(identity: Identity, given: PasswordProof, address: str) -> Proo
     account = (
         user.id if user else f"{given.user.domain_id or given.user.domain_name}/{given.user.id or given.user.name}"
     )
-    check_password(identity, user, given.password, account=account, address=address)
-    assert user is not None  # noqa: S101 -- a password of nobody is never right
-    return Proof(user_id=user.id, methods=("password",))
+    proven = check_password(identity, user, given.password, account=account, address=address)
+    return Proof(user_id=proven.id, methods=("password",))
 
 
-def check_password(identity: Identity, user: User | None, password: str, *, account: str, address: str) -> None:
-    """Return if the password is the user's. Raises Unauthenticated, or TooManyAttempts before it even looks."""
+def check_password(identity: Identity, user: User | None, password: str, *, account: str, address: str) -> User:
+    """The user, if the password is theirs. Raises Unauthenticated, or TooManyAttempts before it even looks."""
     identity.throttle.check(account, address)
     hashed = user.password_hash if user else None
     if not identity.passwords.verify(hashed, password) or user is None or hashed is None:
@@ -134,6 +133,7 @@ def check_password(identity: Identity, user: User | None, password: str, *, acco
         renewed = identity.passwords.hash(password)
         with identity.database.write() as tx:
             nouns.change(tx, User, user.id, {"password_hash": renewed})
+    return user
 
 
 def _by_token(identity: Identity, token: str) -> Proof:

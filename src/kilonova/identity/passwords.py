@@ -1,8 +1,8 @@
 """
 Passwords and other secrets: argon2id, at a cost of about 20 ms and 19 MiB a look.
 
-Hashing runs in the thread that asks, without the interpreter's lock; a semaphore keeps a burst of logins from taking the machine's
-memory and cores. Who names no existing user pays the same time, so that a stranger cannot tell users by the clock.
+Hashing runs in the thread that asks, without the interpreter's lock; a semaphore keeps a burst of logins from taking the
+machine's memory and cores. Who names no existing user pays the same time, so that a stranger cannot tell users by the clock.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """
 Failed logins slow down whoever makes them: a bounded table of back-offs by account and address.
 
-The first few failures are free (people mistype); each further one doubles the wait, up to a minute. The wait binds the pair of account
-and address, so that a stranger cannot lock a user out of another place. In memory and per process: a guess that has to be
+The first few failures are free (people mistype); each further one doubles the wait, up to a minute. The wait binds the pair of
+account and address, so that a stranger cannot lock a user out of another place. In memory and per process: a guess that is
 spread over processes still meets the cost of the hash.
 """
 
@@ -13,7 +13,7 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from kilonova.domain.clock import Clock
-from kilonova.domain.errors import KilonovaError
+from kilonova.domain.errors import Unavailable
 
 FREE_FAILURES = 5
 LONGEST_S = 60.0
@@ -21,7 +21,7 @@ FORGET_S = 900.0
 CAPACITY = 10_000
 
 
-class TooManyAttempts(KilonovaError):
+class TooManyAttempts(Unavailable):
     """429: too many failed logins from there; try again after `retry_after_s` seconds."""
 
     status = 429
@@ -30,9 +30,9 @@ class TooManyAttempts(KilonovaError):
     def __init__(self, retry_after_s: int) -> None:
         super().__init__(
             "Too many failed authentication attempts for this account from this address.",
+            retry_after_s=retry_after_s,
             next_step=f"Try again in {retry_after_s} seconds.",
         )
-        self.retry_after_s = retry_after_s
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Column, ColumnElement, Row, Table, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Column, ColumnElement, RowMapping, Table, delete, func, insert, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from kilonova.domain.errors import Conflict, InvalidField, Missing
@@ -42,13 +42,15 @@ _TABLES: dict[type[msgspec.Struct], Table] = {
     Service: tables.services,
     Endpoint: tables.endpoints,
 }
-_WORDS = {ApplicationCredential: "application credential"}
+_WORDS: dict[type[msgspec.Struct], str] = {ApplicationCredential: "application credential"}
 
 
 class Listing(msgspec.Struct, frozen=True, kw_only=True):
     """
-    What a list asks for. `equal` compares columns; `name` holds pairs of `contains`, `startswith`, `endswith` (or these with
-    an `i` before: in any case) and a text; `only` keeps to these ids; `where` is a query module's own condition.
+    What a list asks for.
+
+    `equal` compares columns; `name` holds pairs of `contains`, `startswith` or `endswith` (with an `i` before it: in any case)
+    and a text; `only` keeps to these ids; `where` is a query module's own condition.
     """
 
     equal: Mapping[str, Any] = {}
@@ -70,7 +72,7 @@ def find(tx: Tx, kind: type[T], ident: str | None, *, lock: bool = False) -> T |
         return None
     table = _TABLES[kind]
     query = select(table).where(table.c.id == ident)
-    row = tx.execute(query.with_for_update() if lock else query).first()
+    row = tx.execute(query.with_for_update() if lock else query).mappings().first()
     return None if row is None else _thing(kind, row)
 
 
@@ -85,17 +87,16 @@ def get(tx: Tx, kind: type[T], ident: str, *, lock: bool = False) -> T:
 def named(tx: Tx, kind: type[T], name: str, **within: str | None) -> T | None:
     """The thing of this name, `within` its domain (`domain_id=`) or user (`user_id=`), or None."""
     table = _TABLES[kind]
-    row = tx.execute(
-        select(table).where(table.c.name == name, *(table.c[key] == value for key, value in within.items()))
-    ).first()
+    here = (table.c[key] == value for key, value in within.items())
+    row = tx.execute(select(table).where(table.c.name == name, *here)).mappings().first()
     return None if row is None else _thing(kind, row)
 
 
 def many(tx: Tx, kind: type[T], idents: Iterable[str]) -> dict[str, T]:
     """Those of these ids that exist, by id."""
     table = _TABLES[kind]
-    rows = tx.execute(select(table).where(table.c.id.in_(set(idents)))).all()
-    return {row.id: _thing(kind, row) for row in rows}
+    rows = tx.execute(select(table).where(table.c.id.in_(set(idents)))).mappings()
+    return {row["id"]: _thing(kind, row) for row in rows}
 
 
 def listed(tx: Tx, kind: type[T], listing: Listing) -> list[T]:
@@ -110,8 +111,7 @@ def listed(tx: Tx, kind: type[T], listing: Listing) -> list[T]:
         if last is None:
             raise InvalidField("marker", f"there is no {word(kind)} {listing.marker[:64]}")
         query = query.where(_after(order, last))
-    rows = tx.execute(query.limit(listing.limit)).all()
-    return [_thing(kind, row) for row in rows]
+    return [_thing(kind, row) for row in tx.execute(query.limit(listing.limit)).mappings()]
 
 
 def add(tx: Tx, thing: msgspec.Struct) -> None:
@@ -126,19 +126,23 @@ def change(tx: Tx, kind: type[T], ident: str, values: Mapping[str, Any]) -> T:
         return get(tx, kind, ident)
     table = _TABLES[kind]
     with _Unique(kind):
-        row = tx.execute(update(table).where(table.c.id == ident).values(**values).returning(*table.c)).first()
+        row = (
+            tx.execute(update(table).where(table.c.id == ident).values(**values).returning(*table.c)).mappings().first()
+        )
     if row is None:
         raise Missing(word(kind).capitalize(), ident[:64])
     return _thing(kind, row)
 
 
 def remove(tx: Tx, kind: type[msgspec.Struct], ident: str) -> None:
-    """Delete the thing and what hangs on it. Raises Conflict where something stands on it that must go first."""
+    """Delete the thing and what hangs on it. Raises Missing, and Conflict where something stands on it that must go first."""
     table = _TABLES[kind]
     try:
-        tx.execute(delete(table).where(table.c.id == ident))
+        gone = tx.execute(delete(table).where(table.c.id == ident)).rowcount
     except IntegrityError as problem:
         raise Conflict(f"The {word(kind)} {ident} still has things in it; delete those first.") from problem
+    if not gone:
+        raise Missing(word(kind).capitalize(), ident[:64])
 
 
 class _Unique:
@@ -159,8 +163,8 @@ class _Unique:
             ) from problem
 
 
-def _thing(kind: type[T], row: Row[Any]) -> T:
-    return kind(**row._mapping)
+def _thing(kind: type[T], row: RowMapping) -> T:
+    return kind(**row)
 
 
 def _order(table: Table) -> tuple[Column[Any], ...]:
@@ -168,11 +172,7 @@ def _order(table: Table) -> tuple[Column[Any], ...]:
 
 
 def _after(order: tuple[Column[Any], ...], last: msgspec.Struct) -> ColumnElement[bool]:
-    if len(order) == 1:
-        return order[0] > getattr(last, order[0].name)
-    name, ident = order
-    at_name, at_id = getattr(last, name.name), getattr(last, ident.name)
-    return or_(name > at_name, and_(name == at_name, ident > at_id))
+    return tuple_(*order) > tuple_(*(getattr(last, column.name) for column in order))
 
 
 def _conditions(table: Table, listing: Listing) -> list[ColumnElement[bool]]:
@@ -193,7 +193,9 @@ def text_matches(column: ColumnElement[str], how: str, text: str) -> ColumnEleme
     if how.startswith("i"):
         subject, how, text = func.lower(column), how[1:], text.lower()
     if how == "contains":
-        return func.replace(subject, text, "") != subject
-    if how == "startswith":
-        return func.substr(subject, 1, len(text)) == text
-    return func.substr(subject, func.length(subject) - len(text) + 1) == text
+        found: ColumnElement[bool] = func.replace(subject, text, "") != subject
+    elif how == "startswith":
+        found = func.substr(subject, 1, len(text)) == text
+    else:
+        found = func.substr(subject, func.length(subject) - len(text) + 1) == text
+    return found

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, Select, delete, exists, insert, or_, select
+from sqlalchemy import ColumnElement, delete, exists, insert, or_, select
 from sqlalchemy.exc import IntegrityError
 
 from kilonova.domain.errors import Conflict
-from kilonova.domain.identity import Assignment, Group, User
+from kilonova.domain.identity import Assignment
 from kilonova.store.database import Tx
-from kilonova.store.tables.identity import assignments, domains, group_members, groups, projects, roles, users
+from kilonova.store.tables.identity import assignments, domains, group_members, projects
 
 _COLUMNS = ("role_id", "user_id", "group_id", "project_id", "domain_id")
 
@@ -31,12 +30,13 @@ class Scope(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Sought(msgspec.Struct, frozen=True, kw_only=True):
-    """Which assignments to list; what is None is not asked about. `scope` is exact; `scoped` asks only for the sort of scope."""
+    """Which assignments to list; what is None is not asked about."""
 
     role_id: str | None = None
     user_id: str | None = None
     group_id: str | None = None
     scope: Scope | None = None
+    through_groups: bool = False
 
 
 def is_assigned(tx: Tx, one: Assignment) -> bool:
@@ -69,13 +69,6 @@ def role_ids_of(tx: Tx, user_id: str, scope: Scope) -> set[str]:
     return set(tx.execute(query).scalars())
 
 
-def role_names(tx: Tx, role_ids: Iterable[str]) -> dict[str, str]:
-    """Names by id."""
-    return {
-        row.id: row.name for row in tx.execute(select(roles.c.id, roles.c.name).where(roles.c.id.in_(set(role_ids))))
-    }
-
-
 def project_ids_of(tx: Tx, user_id: str) -> tuple[str, ...]:
     """The enabled projects in which a user has a role."""
     query = (
@@ -99,22 +92,20 @@ def domain_ids_of(tx: Tx, user_id: str) -> tuple[str, ...]:
     return tuple(tx.execute(query).scalars())
 
 
-def listed(tx: Tx, sought: Sought, limit: int) -> list[Assignment]:
-    """Assignments as they were made, in a fixed order."""
-    query = _select()
-    for name in ("role_id", "user_id", "group_id"):
+def listed(tx: Tx, sought: Sought) -> list[Assignment]:
+    """Assignments as they were made, in a fixed order; `through_groups` adds those of the user's groups, naming the group."""
+    query = select(*(assignments.c[name] for name in _COLUMNS))
+    if sought.user_id is not None:
+        query = query.where(
+            _of_user(sought.user_id) if sought.through_groups else assignments.c.user_id == sought.user_id
+        )
+    for name in ("role_id", "group_id"):
         if (value := getattr(sought, name)) is not None:
             query = query.where(assignments.c[name] == value)
     if sought.scope is not None:
         query = query.where(*_on(sought.scope))
-    query = query.order_by(*(assignments.c[name] for name in _COLUMNS)).limit(limit)
-    return [Assignment(**row._mapping) for row in tx.execute(query)]
-
-
-def of_user(tx: Tx, user_id: str, limit: int) -> list[Assignment]:
-    """A user's own assignments and its groups', these still naming the group."""
-    query = _select().where(_of_user(user_id)).order_by(*(assignments.c[name] for name in _COLUMNS)).limit(limit)
-    return [Assignment(**row._mapping) for row in tx.execute(query)]
+    query = query.order_by(*(assignments.c[name] for name in _COLUMNS))
+    return [Assignment(**row) for row in tx.execute(query).mappings()]
 
 
 # --- groups -----------------------------------------------------------------------------------------------------------
@@ -138,31 +129,17 @@ def is_member(tx: Tx, group_id: str, user_id: str) -> bool:
     return bool(tx.execute(select(exists().where(*where))).scalar())
 
 
-def member_ids(tx: Tx, group_id: str) -> tuple[str, ...]:
-    """The users of a group."""
-    return tuple(tx.execute(select(group_members.c.user_id).where(group_members.c.group_id == group_id)).scalars())
+def members(tx: Tx, group_ids: Iterable[str]) -> dict[str, list[str]]:
+    """The users of each of these groups that has any."""
+    found: dict[str, list[str]] = {}
+    for row in tx.execute(select(group_members).where(group_members.c.group_id.in_(set(group_ids)))):
+        found.setdefault(row.group_id, []).append(row.user_id)
+    return found
 
 
 def group_ids_of(tx: Tx, user_id: str) -> tuple[str, ...]:
     """The groups of a user."""
     return tuple(tx.execute(select(group_members.c.group_id).where(group_members.c.user_id == user_id)).scalars())
-
-
-def domain_is_empty(tx: Tx, domain_id: str) -> bool:
-    """Whether a domain has no project, user or group left."""
-    return not any(
-        tx.execute(select(exists().where(table.c.domain_id == domain_id))).scalar()
-        for table in (projects, users, groups)
-    )
-
-
-def kind_of_actor(one: Assignment) -> type[User | Group]:
-    """What an assignment was made to."""
-    return User if one.user_id is not None else Group
-
-
-def _select() -> Select[Any]:
-    return select(*(assignments.c[name] for name in _COLUMNS))
 
 
 def _exactly(one: Assignment) -> list[ColumnElement[bool]]:
