@@ -129,6 +129,18 @@ class CreateServer(Params):
     description: Annotated[Maybe[str | None], since("2.19")] = UNSET
 
 
+NEWER: dict[str, Any] = {
+    "locked": False,
+    "host_status": "UP",
+    "description": None,
+    "tags": [],
+    "trusted": None,
+    "locked_reason": None,
+    "server_groups": [],
+    "pinned": None,
+}
+
+
 def server(i: int) -> ServerView:
     href = f"http://cloud.example.org/compute/v2.1/servers/{UUID}"
     links = [Link(rel="self", href=href), Link(rel="bookmark", href=href)]
@@ -164,14 +176,7 @@ def server(i: int) -> ServerView:
         vm_state="active",
         power_state=1,
         volumes=[],
-        locked=False,
-        host_status="UP",
-        description=None,
-        tags=[],
-        trusted=None,
-        locked_reason=None,
-        server_groups=[],
-        pinned=None,
+        **NEWER,
     )
 
 

@@ -89,9 +89,10 @@ Rules worth knowing
 - `stream=True`: `req.body` iterates or reads the upload; return `Stream(chunks, length)` to send without holding it in memory.
 - Shapes and their annotations must be at module level, as types are resolved by name.
 
-`testing.client(app, token, version)` drives an app in process. The modules: `versions`, `schema` (marks), `compile_in` and
-`compile_out` (codecs), `types` (wire types), `exchange` (Request, Reply), `routes`, `router`, `service`, `serve` and `pipeline`
-(the two halves of a request), `errors` (envelopes), `policy`, `paging`, `openapi`, `metrics`.
+`testing.client(app, token, version)` drives an app in process; `testing.compile_all(service)` is the one line of test that every
+service wants. The modules: `versions`, `schema` (marks), `compile_in` and `compile_out` (codecs), `complaints` (their errors in
+words), `types` (wire types), `exchange` (Request, Reply), `routes`, `router`, `service`, `serve`, `pipeline` and `bodies` (a
+request's way), `errors` (envelopes), `policy`, `paging`, `openapi`, `metrics`.
 """
 
 from msgspec import UNSET, Meta, UnsetType

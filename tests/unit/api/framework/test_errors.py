@@ -1,7 +1,9 @@
 from typing import Any
 
 import msgspec
+import openstack.exceptions
 import pytest
+import requests
 
 from kilonova.api.framework import COMPUTE, IDENTITY, IMAGE, NETWORK, PLACEMENT, VOLUME
 from kilonova.api.framework.errors import BadMethod, fail, failure_headers
@@ -83,3 +85,16 @@ def test_headers_say_what_to_do() -> None:
     assert headers(Unauthenticated("Who?")) == {"WWW-Authenticate": 'Keystone uri="http://h/identity"'}
     assert headers(Unavailable("Later", retry_after_s=9)) == {"Retry-After": "9"}
     assert headers(BadMethod("PUT", ("GET", "POST"))) == {"Allow": "GET, POST"}
+
+
+@pytest.mark.parametrize("style", [COMPUTE, VOLUME, IDENTITY, IMAGE, NETWORK])
+def test_openstacksdk_finds_the_message(style: Any) -> None:
+    """The SDK looks for a `message` one level down, whatever the key above it."""
+    failure = fail(Conflict("It flies", next_step="Land it."), style, "req-1")
+    reply = requests.Response()
+    reply.status_code, reply.url = failure.status, "http://h/kites"
+    reply.headers["Content-Type"] = "application/json"
+    reply._content = msgspec.json.encode(style.document(failure))
+    with pytest.raises(openstack.exceptions.ConflictException) as caught:
+        openstack.exceptions.raise_from_response(reply)
+    assert caught.value.details == "It flies. Land it."
