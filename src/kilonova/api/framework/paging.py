@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Annotated, TypeVar
+from typing import Annotated, Any, TypeVar
 from urllib.parse import parse_qsl, urlencode
 
 import msgspec
@@ -85,13 +85,13 @@ def _given(query: PageQuery, name: str) -> list[str]:
     return [] if value is UNSET else value
 
 
-def next_url(request: Request[object, object], marker: str) -> str:
+def next_url(request: Request[Any, Any], marker: str) -> str:
     """The request's own URL, with its marker moved to the last item shown."""
     kept = [(k, v) for k, v in parse_qsl(request.query_string, keep_blank_values=True) if k != "marker"]
     return f"{request.url}?{urlencode([*kept, ('marker', marker)])}"
 
 
-def next_links(request: Request[object, object], marker: str | None) -> list[dict[str, str]]:
+def next_links(request: Request[Any, Any], marker: str | None) -> list[dict[str, str]]:
     """`[{"rel": "next", "href": ...}]`, or nothing when `marker` is None: the list ends here."""
     return [] if marker is None else [{"rel": "next", "href": next_url(request, marker)}]
 
