@@ -1,12 +1,14 @@
-"""A host in a network namespace of its own, guests in others, an outside behind it: real bridges, DHCP and nftables, no machines."""
+"""A host in a network namespace of its own, guests in others, an outside behind it: all is real but the machines."""
 
 from __future__ import annotations
 
 import contextlib
 import ctypes
+import http.client
 import os
 import secrets
 import socket
+import struct
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -62,7 +64,7 @@ class Space:
     def listen(self, port: int) -> socket.socket:
         listener = self.socket(socket.AF_INET, socket.SOCK_STREAM)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(("0.0.0.0", port))
+        listener.bind(("", port))
         listener.listen()
         return listener
 
@@ -75,6 +77,17 @@ class Space:
             except (TimeoutError, OSError):
                 return False
             return True
+
+    def get(self, address: str, path: str, body: bytes | None = None) -> tuple[int, bytes]:
+        """An HTTP request from here to port 80: the status and the body of the answer."""
+        connection = http.client.HTTPConnection(address, timeout=PATIENCE_S)
+        connection.sock = self.socket(socket.AF_INET, socket.SOCK_STREAM)
+        connection.sock.settimeout(PATIENCE_S)
+        with contextlib.closing(connection):
+            connection.sock.connect((address, 80))
+            connection.request("GET" if body is None else "POST", path, body, {"X-Forwarded-For": "10.77.1.6"})
+            answer = connection.getresponse()
+            return answer.status, answer.read()
 
     def pings(self, address: str) -> bool:
         command = ["ip", "netns", "exec", self.name, str(BUSYBOX), "ping", "-c1", "-W1", address]
@@ -159,3 +172,47 @@ def _setns(descriptor: int) -> None:
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.setns(descriptor, CLONE_NEWNET) != 0:
         raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+
+# --- frames ----------------------------------------------------------------------------------------------------------
+
+BROADCAST = "ff:ff:ff:ff:ff:ff"
+
+
+def frame(source: str, target: str, ethertype: int, payload: bytes) -> bytes:
+    return _mac(target) + _mac(source) + struct.pack("!H", ethertype) + payload
+
+
+def udp(macs: tuple[str, str], addresses: tuple[str, str], ports: tuple[int, int], payload: bytes) -> bytes:
+    """A UDP packet; each pair is (from, to)."""
+    datagram = struct.pack("!HHHH", *ports, 8 + len(payload), 0) + payload
+    ends = socket.inet_aton(addresses[0]) + socket.inet_aton(addresses[1])
+    header = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(datagram), 0, 0, 64, 17, 0) + ends
+    header = header[:10] + struct.pack("!H", _checksum(header)) + header[12:]
+    return frame(*macs, 0x0800, header + datagram)
+
+
+def arp_reply(sender: tuple[str, str], ethernet_source: str) -> bytes:
+    """An answer to everybody that `sender`, a (MAC, address), is there."""
+    claim = _mac(sender[0]) + socket.inet_aton(sender[1])
+    return frame(ethernet_source, BROADCAST, 0x0806, struct.pack("!HHBBH", 1, 0x0800, 6, 4, 2) + claim + claim)
+
+
+def received(frames: socket.socket, until: bytes) -> list[bytes]:
+    """What arrives up to and with the frame that contains `until`."""
+    got: list[bytes] = []
+    while not got or until not in got[-1]:
+        data, (_, _, kind, *_) = frames.recvfrom(2048)
+        if kind != socket.PACKET_OUTGOING:
+            got.append(data)
+    return got
+
+
+def _mac(text: str) -> bytes:
+    return bytes.fromhex(text.replace(":", ""))
+
+
+def _checksum(data: bytes) -> int:
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total = (total & 0xFFFF) + (total >> 16)
+    return ~(total + (total >> 16)) & 0xFFFF

@@ -1,59 +1,22 @@
+"""A host's networking seen from its guests: addresses, rules, the outside, metadata."""
+
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+import socket
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from kilonova.agent.network.host import HostNetworkSettings, LinuxHostNetwork
-from kilonova.domain.hostnet import GroupSpec, HostNetwork, NetworkSpec, PortSpec, RuleSpec, SubnetSpec
-from kilonova.domain.machine import GuestData
-from tests.system.netlab import Lab
+from kilonova.agent.network.inspection import forward_blockers
+from kilonova.domain.hostnet import PortSpec
+from tests.netparts import CLOSED, SSH, guest_data, network, port, share
+from tests.system.netlab import BROADCAST, BUSYBOX, Guest, Lab, arp_reply, frame, received, run, udp
 
-
-def network(number: int = 1, **changes: object) -> NetworkSpec:
-    subnet = SubnetSpec(
-        id=f"s{number}", cidr=f"10.77.{number}.0/24", ip_version=4, gateway=f"10.77.{number}.1", dhcp=True
-    )
-    return NetworkSpec(
-        **{"id": f"n{number}", "name": f"net{number}", "kind": "flat", "mtu": 1450, "subnets": (subnet,), **changes}
-    )
-
-
-def port(number: int, *groups: str, net: int = 1, **changes: object) -> PortSpec:
-    values = {
-        "id": f"p{net}-{number}",
-        "network_id": f"n{net}",
-        "server_id": f"server{net}-{number}",
-        "mac": f"02:00:00:00:{net:02x}:{number:02x}",
-        "addresses": (f"10.77.{net}.{number}",),
-        "groups": groups,
-        "hostname": f"guest{number}",
-    }
-    return PortSpec(**{**values, **changes})
-
-
-OUT = RuleSpec(id="out", direction="egress", ethertype="IPv4")
-SSH = RuleSpec(id="ssh", direction="ingress", ethertype="IPv4", protocol="tcp", port_min=22, port_max=22)
-FRIENDS = RuleSpec(id="friends", direction="ingress", ethertype="IPv4", remote_group="default")
-DEFAULT = GroupSpec(id="default", rules=(OUT, FRIENDS))
-WITH_SSH = GroupSpec(id="ssh", rules=(OUT, SSH))
-CLOSED = GroupSpec(id="closed", rules=(OUT,))
-
-
-def guest_data(server_id: str) -> GuestData:
-    return GuestData(
-        server_id=server_id,
-        instance_name="instance-00000001",
-        number=1,
-        name=server_id,
-        hostname=f"{server_id}.novalocal",
-        project_id="p",
-        availability_zone="nova",
-        launch_index=0,
-        reservation_id="r-1",
-        instance_type="m1.tiny",
-    )
+METADATA = "169.254.169.254"
 
 
 @pytest.fixture
@@ -65,26 +28,38 @@ def lab() -> Iterator[Lab]:
 
 
 @pytest.fixture
-def settings(tmp_path: Path) -> HostNetworkSettings:
-    return HostNetworkSettings(data_dir=tmp_path / "network")
+def passwords() -> list[tuple[str, bytes]]:
+    return []
 
 
 @pytest.fixture
-def host(lab: Lab, settings: HostNetworkSettings) -> Iterator[LinuxHostNetwork]:
-    host = LinuxHostNetwork(settings, guest_data, lambda _server, _password: None)
+def host(lab: Lab, tmp_path: Path, passwords: list[tuple[str, bytes]]) -> Iterator[LinuxHostNetwork]:
+    settings = HostNetworkSettings(data_dir=tmp_path / "network")
+    host = LinuxHostNetwork(settings, guest_data, lambda server, password: passwords.append((server, password)))
     yield host
     host.purge()
 
 
-def share(*ports: PortSpec, groups: tuple[GroupSpec, ...] = (DEFAULT, WITH_SSH, CLOSED)) -> HostNetwork:
-    numbers = sorted({int(p.network_id[1:]) for p in ports})
-    return HostNetwork(networks=tuple(network(number) for number in numbers), ports=ports, groups=groups)
+Plug = Callable[..., list[Guest]]
+
+
+@pytest.fixture
+def plug(lab: Lab, host: LinuxHostNetwork) -> Plug:
+    """Merge ports, and have a guest at each, with its address."""
+
+    def plugged(*ports: PortSpec) -> list[Guest]:
+        host.merge(share(*ports))
+        guests = [lab.guest(port) for port in ports]
+        for guest in guests:
+            guest.configure()
+        return guests
+
+    return plugged
 
 
 def test_a_guest_gets_the_address_of_the_records(lab: Lab, host: LinuxHostNetwork, tmp_path: Path) -> None:
     host.merge(share(port(5, "default")))
-    lease = lab.guest(port(5)).lease(tmp_path)
-    assert lease == {
+    assert lab.guest(port(5)).lease(tmp_path) == {
         "ip": "10.77.1.5",
         "mask": "24",
         "router": "10.77.1.1",
@@ -93,3 +68,191 @@ def test_a_guest_gets_the_address_of_the_records(lab: Lab, host: LinuxHostNetwor
         "mtu": "1450",
         "routes": "169.254.169.254/32 10.77.1.1 0.0.0.0/0 10.77.1.1",
     }
+
+
+def test_an_address_is_given_to_the_next_port_that_has_it(lab: Lab, host: LinuxHostNetwork, tmp_path: Path) -> None:
+    host.merge(share(port(5, "default"), port(6, "default")))
+    lab.guest(port(5)).lease(tmp_path)
+    host.remove_server("server1-5")
+    again = port(5, "default", id="p1-next", mac="02:00:00:00:99:99", hostname="next")
+    host.merge(share(again))
+    assert lab.guest(again).lease(tmp_path)["ip"] == "10.77.1.5"
+
+
+def test_names_of_guests_resolve(plug: Plug) -> None:
+    one, _ = plug(port(5, "default"), port(6, "default"))
+    assert "10.77.1.6" in one.run(str(BUSYBOX), "nslookup", "guest6", "10.77.1.1")
+
+
+def test_groups_decide_who_reaches_whom(plug: Plug) -> None:
+    friend, other, closed = plug(port(5, "default"), port(6, "default"), port(7, "closed"))
+    with friend.listen(80), other.listen(80), closed.listen(80):
+        assert friend.reaches(other.address, 80)
+        assert other.reaches(friend.address, 80)
+        assert not friend.reaches(closed.address, 80)
+        assert not closed.reaches(friend.address, 80)
+    assert friend.pings(other.address)
+    assert not friend.pings(closed.address)
+
+
+def test_the_host_is_judged_as_anybody_is(lab: Lab, plug: Plug) -> None:
+    with_ssh, closed = plug(port(5, "default", "ssh"), port(6, "default"))
+    with with_ssh.listen(22), with_ssh.listen(23), closed.listen(22):
+        assert lab.host.reaches(with_ssh.address, 22)
+        assert not lab.host.reaches(with_ssh.address, 23)
+        assert not lab.host.reaches(closed.address, 22)
+
+
+def test_a_changed_group_holds_at_once(lab: Lab, host: LinuxHostNetwork, plug: Plug) -> None:
+    (guest,) = plug(port(5, "closed"))
+    with guest.listen(22):
+        assert not lab.host.reaches(guest.address, 22)
+        opened = msgspec.structs.replace(CLOSED, rules=(*CLOSED.rules, SSH))
+        host.merge(share(port(5, "closed"), groups=(opened,)))
+        assert lab.host.reaches(guest.address, 22)
+        host.merge(share(port(5, "closed")))
+        assert not lab.host.reaches(guest.address, 22)
+
+
+def test_a_port_without_rules_is_silent(plug: Plug) -> None:
+    silent, friend = plug(port(5), port(6, "open"))
+    with friend.listen(80):
+        assert not silent.reaches(friend.address, 80)
+
+
+def test_guests_reach_nothing_of_the_host_but_its_services(lab: Lab, plug: Plug) -> None:
+    lab.outside()
+    (guest,) = plug(port(5, "default"))
+    with lab.host.listen(8000):
+        assert not guest.reaches("10.77.1.1", 8000)
+        assert not guest.reaches("198.51.100.1", 8000)
+    assert guest.pings("10.77.1.1")
+    assert not guest.pings("198.51.100.1")
+
+
+def test_guests_reach_the_outside_in_the_hosts_name(lab: Lab, plug: Plug) -> None:
+    outside = lab.outside()
+    (guest,) = plug(port(5, "default"))
+    with outside.listen(80) as listener, guest.socket(socket.AF_INET, socket.SOCK_STREAM) as client:
+        client.settimeout(5)
+        client.connect(("198.51.100.2", 80))
+        connection, (peer, _) = listener.accept()
+        connection.close()
+    assert peer == "198.51.100.1"
+
+
+def test_a_network_without_nat_has_no_way_out(lab: Lab, host: LinuxHostNetwork, plug: Plug) -> None:
+    outside = lab.outside()
+    (guest,) = plug(port(5, "default"))
+    state = share(port(5, "default"))
+    host.replace(msgspec.structs.replace(state, networks=(network(nat=False),)))
+    with outside.listen(80):
+        assert not guest.reaches("198.51.100.2", 80)
+
+
+def test_networks_do_not_reach_each_other(plug: Plug) -> None:
+    one, other = plug(port(5, "open"), port(5, "open", net=2))
+    with other.listen(80):
+        assert not one.reaches(other.address, 80)
+        assert not one.pings(other.address)
+
+
+def test_a_guest_sends_as_itself_or_not_at_all(plug: Plug) -> None:
+    liar, witness = plug(port(5, "open"), port(6, "open"))
+    mac, target = liar.port.mac, witness.port.mac
+    other = "02:00:00:00:66:66"
+    lies = [
+        udp((other, target), ("10.77.1.5", "10.77.1.6"), (9, 9), b"lie: MAC"),
+        udp((mac, target), ("10.77.1.7", "10.77.1.6"), (9, 9), b"lie: address"),
+        udp((mac, target), ("10.77.1.1", "10.77.1.6"), (9, 9), b"lie: gateway"),
+        udp((mac, BROADCAST), ("10.77.1.5", "255.255.255.255"), (67, 68), b"lie: DHCP server"),
+        arp_reply((mac, "10.77.1.1"), mac),
+        arp_reply((other, "10.77.1.5"), mac),
+        arp_reply((other, "10.77.1.5"), other),
+        frame(mac, target, 0x88CC, b"lie: another protocol"),
+        frame(mac, target, 0x8100, b"\0\1\x08\0lie: a VLAN"),
+    ]
+    with liar.raw() as sender, witness.raw() as receiver:
+        for lie in lies:
+            sender.send(lie)
+        sender.send(udp((mac, target), ("10.77.1.5", "10.77.1.6"), (9, 9), b"the truth"))
+        got = received(receiver, b"the truth")
+    assert [packet for packet in got if packet in lies or b"lie" in packet] == []
+    with liar.raw() as sender, witness.raw() as receiver:
+        sender.send(arp_reply((mac, "10.77.1.5"), mac))
+        assert arp_reply((mac, "10.77.1.5"), mac) in received(receiver, b"\0\2" + bytes.fromhex(mac.replace(":", "")))
+
+
+def test_a_port_without_port_security_may_lie(plug: Plug) -> None:
+    free, witness = plug(port(5, "open", port_security=False), port(6, "open"))
+    with free.raw() as sender, witness.raw() as receiver:
+        sender.send(udp((free.port.mac, witness.port.mac), ("10.77.1.77", "10.77.1.6"), (9, 9), b"not my address"))
+        received(receiver, b"not my address")
+
+
+def test_an_allowed_address_pair_may_be_used_by_several(plug: Plug) -> None:
+    pair = ("10.77.1.100/32", "")
+    one, other = plug(port(5, "default", allowed_pairs=(pair,)), port(6, "default", allowed_pairs=(pair,)))
+    other.run("ip", "addr", "add", "10.77.1.100/24", "dev", "eth0")
+    with other.listen(80):
+        assert one.reaches("10.77.1.100", 80)
+
+
+def test_a_port_that_is_down_neither_sends_nor_receives(host: LinuxHostNetwork, plug: Plug) -> None:
+    one, other = plug(port(5, "open"), port(6, "open"))
+    with other.listen(80):
+        assert one.reaches(other.address, 80)
+        host.merge(share(port(6, "open", admin_up=False)))
+        assert not one.reaches(other.address, 80)
+        assert not other.pings("10.77.1.1")
+
+
+@pytest.mark.parametrize(("group", "hears"), [("open", True), ("closed", False)])
+def test_a_flooded_packet_meets_the_receivers_rules(plug: Plug, group: str, hears: bool) -> None:
+    sender, receiver = plug(port(5, "open"), port(6, group))
+    macs = (sender.port.mac, "01:00:5e:00:00:12")
+    with sender.raw() as frames, receiver.raw() as heard:
+        frames.send(udp(macs, ("10.77.1.5", "224.0.0.18"), (9, 9), b"to the group"))
+        frames.send(arp_reply((sender.port.mac, "10.77.1.5"), sender.port.mac))
+        got = received(heard, b"\x08\x06\0\1\x08\0\6\4\0\2")
+    assert any(b"to the group" in packet for packet in got) is hears
+
+
+def test_metadata_goes_to_whom_it_is_about(plug: Plug) -> None:
+    one, other = plug(port(5, "default"), port(6, "default"))
+    for guest in (one, other):
+        status, body = guest.get(METADATA, "/openstack/latest/meta_data.json")
+        assert (status, json.loads(body)["uuid"]) == (200, guest.port.server_id)
+    assert one.get(METADATA, "/latest/meta-data/hostname") == (200, b"server1-5.novalocal")
+    assert one.get(METADATA, "/latest/nonsense")[0] == 404
+
+
+def test_a_silent_port_has_metadata_too(plug: Plug) -> None:
+    (guest,) = plug(port(5))
+    assert guest.get(METADATA, "/latest/meta-data/hostname")[0] == 200
+
+
+def test_a_stranger_gets_no_metadata(lab: Lab, host: LinuxHostNetwork) -> None:
+    free = port(5, "open", port_security=False)
+    host.merge(share(free))
+    stranger = lab.guest(msgspec.structs.replace(free, addresses=("10.77.1.99",)))
+    stranger.configure()
+    assert stranger.get(METADATA, "/latest/meta-data/hostname")[0] == 404
+
+
+def test_a_guest_gives_its_password_once(plug: Plug, passwords: list[tuple[str, bytes]]) -> None:
+    one, other = plug(port(5, "default"), port(6, "default"))
+    path = "/openstack/latest/password"
+    assert one.get(METADATA, path) == (200, b"")
+    assert one.get(METADATA, path, b"c2VjcmV0")[0] == 200
+    assert one.get(METADATA, path, b"again")[0] == 409
+    assert one.get(METADATA, path) == (200, b"c2VjcmV0")
+    assert other.get(METADATA, path) == (200, b"")
+    assert passwords == [("server1-5", b"c2VjcmV0")]
+
+
+def test_what_drops_guests_packets_is_named(lab: Lab) -> None:
+    assert forward_blockers() == []
+    run("nft", "add table ip filter")
+    run("nft", "add chain ip filter FORWARD { type filter hook forward priority 0 ; policy drop ; }")
+    assert forward_blockers() == ["chain FORWARD of table ip filter drops forwarded packets by default"]

@@ -1,0 +1,59 @@
+"""Networks, ports and groups for the tests of a host's networking."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kilonova.domain.hostnet import GroupSpec, HostNetwork, NetworkSpec, PortSpec, RuleSpec, SubnetSpec
+from kilonova.domain.machine import GuestData
+
+
+def network(number: int = 1, **changes: Any) -> NetworkSpec:
+    subnet = SubnetSpec(
+        id=f"s{number}", cidr=f"10.77.{number}.0/24", ip_version=4, gateway=f"10.77.{number}.1", dhcp=True
+    )
+    return NetworkSpec(
+        **{"id": f"n{number}", "name": f"net{number}", "kind": "flat", "mtu": 1450, "subnets": (subnet,), **changes}
+    )
+
+
+def port(number: int, *groups: str, net: int = 1, **changes: Any) -> PortSpec:
+    values: dict[str, Any] = {
+        "id": f"p{net}-{number}",
+        "network_id": f"n{net}",
+        "server_id": f"server{net}-{number}",
+        "mac": f"02:00:00:00:{net:02x}:{number:02x}",
+        "addresses": (f"10.77.{net}.{number}",),
+        "groups": groups,
+        "hostname": f"guest{number}",
+    }
+    return PortSpec(**{**values, **changes})
+
+
+OUT = RuleSpec(id="out", direction="egress", ethertype="IPv4")
+SSH = RuleSpec(id="ssh", direction="ingress", ethertype="IPv4", protocol="tcp", port_min=22, port_max=22)
+FRIENDS = RuleSpec(id="friends", direction="ingress", ethertype="IPv4", remote_group="default")
+DEFAULT = GroupSpec(id="default", rules=(OUT, FRIENDS))
+WITH_SSH = GroupSpec(id="ssh", rules=(OUT, SSH))
+OPEN = GroupSpec(id="open", rules=(OUT, RuleSpec(id="in", direction="ingress", ethertype="IPv4")))
+CLOSED = GroupSpec(id="closed", rules=(OUT,))
+
+
+def guest_data(server_id: str) -> GuestData:
+    return GuestData(
+        server_id=server_id,
+        instance_name="instance-00000001",
+        number=1,
+        name=server_id,
+        hostname=f"{server_id}.novalocal",
+        project_id="p",
+        availability_zone="nova",
+        launch_index=0,
+        reservation_id="r-1",
+        instance_type="m1.tiny",
+    )
+
+
+def share(*ports: PortSpec, groups: tuple[GroupSpec, ...] = (DEFAULT, WITH_SSH, OPEN, CLOSED)) -> HostNetwork:
+    numbers = sorted({int(p.network_id[1:]) for p in ports})
+    return HostNetwork(networks=tuple(network(number) for number in numbers), ports=ports, groups=groups)
