@@ -1,0 +1,60 @@
+"""Server groups: keep a group's servers together, or apart. Each reads the group's counters per host, and rescans nothing."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from kilonova.domain.boot import SchedulingRequest
+from kilonova.scheduler.columns import Bools, Positions
+from kilonova.scheduler.fleet import Fleet, Group
+from kilonova.scheduler.plugin import Filter
+
+
+class ServerGroupAntiAffinityFilter(Filter):
+    """No host gets more of the group's servers than the group's rule allows, one when it has none."""
+
+    name: ClassVar = "ServerGroupAntiAffinityFilter"
+
+    def mask(self, fleet: Fleet, request: SchedulingRequest) -> Bools:
+        group = _group(fleet, request, "anti-affinity")
+        if group is None:
+            return fleet.everyone
+        passing = fleet.everyone.copy()
+        passing[group.hosts[group.counts >= group.max_per_host]] = False
+        return passing
+
+    def reason(self, fleet: Fleet, request: SchedulingRequest, removed: Positions) -> str:
+        return "the server's group keeps its servers apart, and these have as many of them as they may"
+
+    def lacks(self, fleet: Fleet, request: SchedulingRequest, host: int) -> str:
+        return "distance: it already has servers of the same anti-affinity group"
+
+
+class ServerGroupAffinityFilter(Filter):
+    """Only the hosts that have the group's servers; any, for its first."""
+
+    name: ClassVar = "ServerGroupAffinityFilter"
+
+    def mask(self, fleet: Fleet, request: SchedulingRequest) -> Bools:
+        group = _group(fleet, request, "affinity")
+        if group is None or not len(group.hosts):
+            return fleet.everyone
+        passing = np.zeros(len(fleet), np.bool_)
+        passing[group.hosts] = True
+        return passing
+
+    def reason(self, fleet: Fleet, request: SchedulingRequest, removed: Positions) -> str:
+        return "the server's group keeps its servers together, and these have none of them"
+
+    def lacks(self, fleet: Fleet, request: SchedulingRequest, host: int) -> str:
+        return "a server of the same affinity group"
+
+
+def _group(fleet: Fleet, request: SchedulingRequest, policy: str) -> Group | None:
+    """The group the hints name, when it is of this policy."""
+    hint = request.hints.get("group", "")
+    name = hint if isinstance(hint, str) else next(iter(hint), "")
+    group = fleet.groups.get(name)
+    return group if group is not None and group.policy == policy else None

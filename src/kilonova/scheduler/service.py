@@ -1,0 +1,129 @@
+"""
+The scheduler: answers `Place` on the topic `scheduler` from a picture of the fleet that it keeps.
+
+Two things move the picture. Claims and releases are fanned out (`FleetUse`) and folded in one host at a time. And every few
+seconds, or when hosts are said to have changed (`FleetChanged`), the records are read: their pulse, which is cheap, and all of
+them only when the pulse says that more than use and heartbeats differ. So a lost message costs seconds, never more.
+
+A yes may be given on an old picture, for the claim is verified in the records and there are alternates. A no is final for the
+user, so it is never given on an old picture: a request that finds no host has the records read first, and is decided again.
+Requests that fail together share one reading: each waits for one that began after it came.
+
+Any number of threads may ask at once, and any number of schedulers may run; nothing is agreed between them but the records.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Callable
+
+import structlog
+
+from kilonova.domain.boot import SchedulingRequest
+from kilonova.domain.clock import Clock
+from kilonova.domain.placement import Decision
+from kilonova.rpc.bus import Bus
+from kilonova.rpc.messages import FleetChanged, FleetUse, Message, Place, Placed
+from kilonova.scheduler.decide import decide
+from kilonova.scheduler.fleet import Beat, fleet_of
+from kilonova.scheduler.live import LiveFleet
+from kilonova.scheduler.plugins import profile_of
+from kilonova.scheduler.settings import SchedulerSettings
+from kilonova.store.database import Database
+from kilonova.store.queries import fleet as fleet_queries
+from kilonova.store.queries import hosts
+
+_log = structlog.get_logger(__name__)
+_SHARE = 20  # reading a very large fleet takes no more than this part of the time
+
+
+class SchedulerService:
+    """One scheduler. Made stopped; raises Rejected when its settings name filters or weighers that are not there."""
+
+    def __init__(
+        self, db: Database, bus: Bus, clock: Clock, settings: SchedulerSettings, rng: random.Random | None = None
+    ) -> None:
+        self._db, self._bus, self._clock, self._settings = db, bus, clock, settings
+        self._rng = rng or random.Random()  # noqa: S311 - spreads servers, guards nothing
+        self._profile = profile_of(settings)
+        self._live = LiveFleet(fleet_of((), clock.now()))
+        self._reading = threading.Lock()
+        self._begun = self._done = 0  # readings of the records, by number
+        self._wake = threading.Event()
+        self._stopping = False
+        self._stops: list[Callable[[], None]] = []
+
+    def start(self) -> None:
+        """Read the fleet, then serve."""
+        self.refresh()
+        thread = threading.Thread(target=self._keep_fresh, name="scheduler-refresh", daemon=True)
+        thread.start()
+        self._stops = [self._bus.serve("scheduler", self.handle, workers=self._settings.workers), thread.join]
+
+    def stop(self) -> None:
+        """Stop serving. Decisions under way are answered."""
+        self._stopping = True
+        self._wake.set()
+        for stop in self._stops:
+            stop()
+        self._stops = []
+
+    def place(self, request: SchedulingRequest) -> Decision:
+        """Where a server could go, and why there. Decides only: the claim is made by who asks."""
+        before = self._begun
+        decision = self._decide(request)
+        if not decision.candidates:
+            self.refresh(unless_begun_after=before)
+            decision = self._decide(request)
+        return decision
+
+    def refresh(self, *, unless_begun_after: int | None = None) -> None:
+        """Read the records; not again, when a reading has begun after the one of that number and is done."""
+        with self._reading:
+            if unless_begun_after is not None and self._done > unless_begun_after:
+                return
+            self._begun += 1
+            self._read()
+            self._done = self._begun
+
+    def _read(self) -> None:
+        with self._db.read() as tx:
+            now = self._clock.now()
+            if self._live.beat(Beat.of(fleet_queries.pulse(tx), now)):
+                return
+            every = hosts.every(tx)
+        self._live.replace(fleet_of(every, now))
+
+    def _decide(self, request: SchedulingRequest) -> Decision:
+        with self._live.look() as fleet:
+            return decide(fleet, request, self._profile, self._rng)
+
+    def handle(self, message: Message) -> Message | None:
+        match message:
+            case Place():
+                return Placed(decision=self.place(message.request), request_id=message.request_id)
+            case FleetUse():
+                self._live.apply(message.use)
+            case FleetChanged():
+                self._wake.set()
+            case _:
+                _log.warning("a message that a scheduler does not know", message=type(message).__name__)
+        return None
+
+    def _keep_fresh(self) -> None:
+        """Read the records whenever woken, by the clock or by a change; changes that come while reading share the next one."""
+        pause_s = self._settings.refresh_s
+        while not self._stopping:
+            cancel = self._clock.call_later(pause_s, self._wake.set)
+            self._wake.wait()
+            cancel()
+            self._wake.clear()
+            if self._stopping:
+                return
+            began = self._clock.monotonic()
+            try:
+                self.refresh()
+            except Exception:  # noqa: BLE001 - the records cannot be read now; the picture stays, and the next pass tries again
+                _log.exception("the fleet could not be read")
+            pause_s = max(self._settings.refresh_s, _SHARE * (self._clock.monotonic() - began))

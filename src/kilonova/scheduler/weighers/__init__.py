@@ -1,0 +1,1 @@
+"""The weighers that come with Kilonova, a file each, by Nova's names."""
