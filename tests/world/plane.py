@@ -11,7 +11,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-from kilonova.scheduler.service import SchedulerService, SchedulerSettings
+from kilonova.scheduler.service import SchedulerService
+from kilonova.scheduler.settings import SchedulerSettings
 
 from kilonova.agent.heart import Heart
 from kilonova.agent.hypervisor.sim.driver import Pace, SimDriver, SimSettings
@@ -95,10 +96,8 @@ class World:
             self.db, self.bus, self.clock, [self.edit(d) for d in definitions], owner="world",
             on_journal=self._tell_of_journal,
         )  # fmt: skip
-        self.scheduler = SchedulerService(
-            self.db, self.bus, self.clock, SchedulerSettings(), random.Random(3), workers=0
-        )
-        self.scheduler.start()
+        self.scheduler = SchedulerService(self.db, self.bus, self.clock, SchedulerSettings(), random.Random(3))
+        self.bus.serve("scheduler", self.scheduler.handle, workers=0)
         self.power = PowerStateReconciler(self.db, self.bus, self.clock)
         parts = ConductorParts(
             db=self.db, bus=self.bus, clock=self.clock, ids=self.ids, runner=self.runner,

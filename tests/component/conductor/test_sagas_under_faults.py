@@ -254,7 +254,7 @@ def test_a_saga_taken_over_cannot_be_moved_by_who_held_it_before(world: World) -
 def test_a_server_larger_than_any_host_is_in_error_with_the_reason(world: World) -> None:
     with world.db.write() as tx:
         huge = flavors.get(tx, "tiny", project_id=None, every=True)
-        flavors.add(tx, msgspec.structs.replace(huge, id="huge", name="huge", ram_mib=10**6))
+        flavors.add(tx, msgspec.structs.replace(huge, id="huge", name="huge", ram_mib=50_000))
     server_id = world.boot(flavor="huge")
     world.settle()
     fault = world.server(server_id).fault
