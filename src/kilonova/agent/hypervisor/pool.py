@@ -84,8 +84,7 @@ class Pooled:
                 job = queue.popleft()
             try:
                 job()
-            except Exception:
-                # Whoever is told of outcomes broke: the next command's answer must not be lost for that.
+            except Exception:  # noqa: BLE001 - whoever is told broke, and the next command's answer must not be lost for it
                 _log.exception("outcome not delivered", server_id=server_id)
 
     def _outcome(self, command: Command, stage: OnStage) -> Outcome:
@@ -93,7 +92,7 @@ class Pooled:
             return self._carry_out(command, stage)
         except HostFailure as failure:
             return Outcome(fault=failure.fault)
-        except Exception:
+        except Exception:  # noqa: BLE001 - a command always has an answer
             _log.exception("driver broke", server_id=command.server_id, command=type(command).__name__)
             message = "The host failed in a way nobody foresaw; its log has the details under the server's id."
             return Outcome(fault=HostFault(message=message, elsewhere=True, retry=True))
@@ -115,5 +114,5 @@ class Pooled:
     def _cache(self, image: ImageRef) -> None:
         try:
             self._driver.cache_image(image)
-        except Exception:
+        except Exception:  # noqa: BLE001 - nobody waits for this one
             _log.exception("image not cached", image_id=image.id)

@@ -1,8 +1,8 @@
 """
 Our domains at libvirt, by server id, over a connection that comes back.
 
-libvirtd may be restarted under us: machines go on, the connection dies. The next use opens a new one, and so does a timer, so that
-events are not missed for want of use; after a reconnection every machine is looked at again, since whatever happened between
+libvirtd may be restarted under us: machines go on, the connection dies. The next use opens a new one, and so does a timer, so
+that events are not missed for want of use; after a reconnection every machine is looked at again, since whatever happened between
 was told to nobody. Events carry no state of their own: each only says which machine to look at (a level, not an edge).
 
 A domain is ours when its metadata names our data directory as its owner. No other is ever touched, even under our server's id.
@@ -16,7 +16,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import libvirt
 import structlog
@@ -125,8 +125,7 @@ class Domains:
             try:
                 if self._looked is not None:
                     self._looked(server_id)
-            except Exception:
-                # The next event must still be seen.
+            except Exception:  # noqa: BLE001 - the next event must still be seen
                 _log.exception("event not handled", server_id=server_id)
 
     def _is_ours(self, domain: libvirt.virDomain) -> bool:
@@ -134,7 +133,7 @@ class Domains:
             text = domain.metadata(libvirt.VIR_DOMAIN_METADATA_ELEMENT, NAMESPACE)
         except libvirt.libvirtError:
             return False  # it has no such metadata, or went away
-        return ElementTree.fromstring(text).get("owner") == self._owner  # noqa: S314 - libvirt wrote it
+        return ET.fromstring(text).get("owner") == self._owner  # noqa: S314 - libvirt wrote it
 
 
 def power_state(domain: libvirt.virDomain) -> PowerState:

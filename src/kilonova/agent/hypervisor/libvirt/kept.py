@@ -17,7 +17,7 @@ import msgspec
 
 from kilonova.agent.hypervisor.libvirt.layout import Layout
 from kilonova.agent.images import durable
-from kilonova.domain.machine import MachineSpec
+from kilonova.domain.machine import GuestData, MachineSpec
 
 REMEMBERED = timedelta(days=1)
 
@@ -46,6 +46,11 @@ class KeptServers:
             return msgspec.json.decode(self._layout.instance(server_id).spec.read_bytes(), type=Kept)
         except FileNotFoundError:
             return None
+
+    def guest(self, server_id: str) -> GuestData | None:
+        """What a guest may read of itself; None when it is not here."""
+        kept = self.read(server_id)
+        return None if kept is None else kept.spec.guest
 
     def write(self, kept: Kept) -> None:
         """Keep a server's record; makes its folder."""

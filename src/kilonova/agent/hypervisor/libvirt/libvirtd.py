@@ -5,6 +5,11 @@ Where libvirtd answers, it is used and never touched. Where nothing answers, and
 started, each with its pid file in our data directory; `stop` ends those two and no others. Machines outlive both: QEMU is
 a daemon by itself, and a new libvirtd finds it again. Only their console logs need virtlogd, so it is not stopped while one
 of them runs.
+
+Where nothing starts libvirtd, nothing has set up /dev/kvm either: udev would have given it to the group kvm, which QEMU's
+user is in. Left to root alone it makes libvirt's own probe (as root) and its later look (as QEMU's user) disagree, and then
+libvirt throws its knowledge of QEMU away and gains it anew, four seconds each time, at every start of a machine. So the device
+gets the owner and mode that udev gives it.
 """
 
 from __future__ import annotations
@@ -15,6 +20,7 @@ import shutil
 import signal
 import socket
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 import libvirt
@@ -24,6 +30,7 @@ from kilonova.domain.errors import Unavailable
 
 _log = structlog.get_logger(__name__)
 _START_TIMEOUT_S = 30
+_KVM = Path("/dev/kvm")
 _STOP_TIMEOUT_S = 10.0
 
 
@@ -37,6 +44,8 @@ class Daemons:
 
     def connect(self) -> libvirt.virConnect:
         """A connection, after starting the daemons if need be. Raises Unavailable."""
+        if self._startable():
+            _open_kvm_to_its_group()
         try:
             return libvirt.open(self._uri)
         except libvirt.libvirtError as refused:
@@ -95,6 +104,14 @@ class Daemons:
         except (OSError, ValueError):
             return None
         return pid if command == name else None
+
+
+def _open_kvm_to_its_group() -> None:
+    """What udev's standard rules do; nothing when there is no such device or group."""
+    with suppress(LookupError, FileNotFoundError):
+        if not _KVM.stat().st_mode & 0o060:
+            shutil.chown(_KVM, group="kvm")
+            _KVM.chmod(0o660)
 
 
 def _answers(socket_path: Path) -> bool:

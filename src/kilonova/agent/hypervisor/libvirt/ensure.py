@@ -1,0 +1,122 @@
+"""
+Making a server exist and run, from wherever the last attempt got to.
+
+The order is what makes any crash harmless: the record first (whose is this folder?), then files that appear whole under their
+names, then the network, then the domain, and the record's `done` last. Each stage looks at what is there and makes only
+what is missing, so that carrying the command out again goes the rest of the way, and on a machine that runs does nothing.
+"""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree as ET
+
+import libvirt
+import msgspec
+
+from kilonova.agent.hypervisor.libvirt.disks import images_of, make_config_drive, make_disks
+from kilonova.agent.hypervisor.libvirt.domains import power_state
+from kilonova.agent.hypervisor.libvirt.kept import Kept
+from kilonova.agent.hypervisor.libvirt.parts import Parts, hypervisor_failure
+from kilonova.agent.hypervisor.libvirt.plan import plan_domain
+from kilonova.agent.hypervisor.libvirt.xml import domain_xml
+from kilonova.agent.hypervisor.port import OnStage
+from kilonova.domain.machine import GuestData, GuestDevice, MachineSpec
+from kilonova.domain.report import Outcome
+from kilonova.domain.server import PowerState
+from kilonova.rpc.messages import EnsureServer
+
+
+def ensure(parts: Parts, command: EnsureServer, stage: OnStage) -> Outcome:
+    """Carry the command out. Raises HostFailure."""
+    spec = command.spec
+    kept = parts.kept.read(spec.server_id)
+    domain = parts.domains.find(spec.server_id)
+    if (
+        domain is not None
+        and kept is not None
+        and kept.done >= command.generation
+        and power_state(domain) is PowerState.RUNNING
+    ):
+        return _outcome(domain)
+    done = max(kept.done if kept is not None else 0, parts.kept.buried(spec.server_id))
+    parts.kept.write(Kept(spec=spec, done=done))
+    stage("image", 0)
+    for image in images_of(spec):
+        parts.cache.fetch(image)
+    stage("disks", 40)
+    make_disks(parts, spec)
+    make_config_drive(parts.layout.instance(spec.server_id), spec)
+    stage("network", 70)
+    parts.network.merge(command.network)
+    stage("domain", 80)
+    try:
+        domain = _define(parts, spec)
+        guest = _told(spec, domain)
+        parts.kept.write(Kept(spec=msgspec.structs.replace(spec, guest=guest), done=done))
+        _run(domain)
+    except libvirt.libvirtError as error:
+        raise hypervisor_failure("start the machine", error) from error
+    guest = msgspec.structs.replace(guest, admin_pass=None)
+    parts.kept.write(Kept(spec=msgspec.structs.replace(spec, guest=guest), done=command.generation))
+    return _outcome(domain)
+
+
+def _define(parts: Parts, spec: MachineSpec) -> libvirt.virDomain:
+    """Define the domain as specified; one that runs keeps its present form until it is next started."""
+    plan = plan_domain(spec, parts.layout.instance(spec.server_id), parts.shape)
+    return parts.domains.connection().defineXML(domain_xml(plan))
+
+
+def _run(domain: libvirt.virDomain) -> None:
+    state = power_state(domain)
+    if state is PowerState.PAUSED:
+        domain.resume()
+    elif not domain.isActive():
+        domain.create()
+
+
+def _outcome(domain: libvirt.virDomain) -> Outcome:
+    """What is now true; facts: the first disk's name, where the screen is served."""
+    devices = ET.fromstring(domain.XMLDesc())  # noqa: S314 - libvirt wrote it
+    facts = {}
+    root = devices.find("devices/disk/target")
+    if root is not None:
+        facts["root_device_name"] = f"/dev/{root.get('dev')}"
+    graphics = devices.find("devices/graphics[@type='vnc']")
+    if graphics is not None:
+        facts["vnc_port"] = graphics.get("port", "")
+    serial = devices.find("devices/serial/source")
+    if serial is not None:
+        facts["serial_path"] = serial.get("path", "")
+    return Outcome(power_state=power_state(domain), facts=facts)
+
+
+def _told(spec: MachineSpec, domain: libvirt.virDomain) -> GuestData:
+    """The guest data with what only the host knows: the disks' names, and where tagged devices sit."""
+    devices = ET.fromstring(domain.XMLDesc())  # noqa: S314 - libvirt wrote it
+    disks = devices.findall("devices/disk")
+    names: dict[str, str] = {}
+    tagged = []
+    for disk, element in zip(spec.disks, disks, strict=False):
+        target = element.find("target")
+        name = target.get("dev", "") if target is not None else ""
+        names |= {"ami": name, "root": f"/dev/{name}"} if disk.kind == "root" else {f"{disk.kind}{disk.index}": name}
+        if disk.tag:
+            tagged.append(_device("disk", element, disk.tag, mac=None))
+    for nic in spec.nics:
+        found = devices.find(f"devices/interface/mac[@address='{nic.mac.lower()}']/..")
+        if nic.tag and found is not None:
+            tagged.append(_device("nic", found, nic.tag, mac=nic.mac))
+    return msgspec.structs.replace(spec.guest, block_devices=names, devices=tuple(tagged))
+
+
+def _device(kind: str, element: ET.Element, tag: str, *, mac: str | None) -> GuestDevice:
+    address = element.find("address")
+    place = {} if address is None else dict(address.items())
+    if place.get("type") == "pci":
+        numbers = [place[part].removeprefix("0x") for part in ("domain", "bus", "slot", "function")]
+        return GuestDevice(type=kind, bus="pci", address="{}:{}:{}.{}".format(*numbers), tags=(tag,), mac=mac)
+    target = element.find("target")
+    bus = target.get("bus", "none") if target is not None else "none"
+    where = ":".join(place[part] for part in ("controller", "bus", "target", "unit") if part in place)
+    return GuestDevice(type=kind, bus=bus, address=where or "none", tags=(tag,), mac=mac)
