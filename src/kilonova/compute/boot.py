@@ -46,7 +46,7 @@ class _Resolved(msgspec.Struct, frozen=True, kw_only=True):
     key_public: str | None
     forced_host: str | None
     nics: tuple[NicRequest, ...]
-    security_groups: tuple[str, ...]
+    group_ids: tuple[str, ...]
     devices: tuple[BlockDevice, ...]
     reservation_id: str
     admin_pass: str
@@ -90,9 +90,7 @@ class BootServers:
                 "Invalid imageRef provided.", next_step=f"Image {request.image_ref[:64]} is not one you can see."
             ) from None
 
-    def _resolve(
-        self, tx: Tx, ctx: RequestContext, request: BootRequest, image: Image | None
-    ) -> tuple[_Resolved, int]:
+    def _resolve(self, tx: Tx, ctx: RequestContext, request: BootRequest, image: Image | None) -> tuple[_Resolved, int]:
         project_id, user_id = str(ctx.project_id), str(ctx.user_id)
         allowed = quotas.limits(tx, project_id, user_id)
         check_items(request, allowed)
@@ -106,7 +104,7 @@ class BootServers:
         found = self._nics.resolve(tx, ctx, request.nics, count, request.security_groups)
         resolved = _Resolved(
             flavor=flavor, image=image, key_public=key_public, forced_host=forced_host, nics=tuple(found.nics),
-            security_groups=tuple(found.security_groups), devices=devices, reservation_id=f"r-{_word(8).lower()}",
+            group_ids=tuple(found.group_ids), devices=devices, reservation_id=f"r-{_word(8).lower()}",
             admin_pass=request.admin_pass or _word(12), disk_config=_disk_config(request, image), now=self._clock.now(),
         )  # fmt: skip
         return resolved, count
@@ -126,7 +124,7 @@ class BootServers:
             key_public=resolved.key_public, admin_pass=resolved.admin_pass, access_ip_v4=request.access_ip_v4,
             access_ip_v6=request.access_ip_v6, disk_config=resolved.disk_config, locked=False, locked_reason=None,
             tags=request.tags, trusted_certs=request.trusted_certs, hints=request.hints,
-            security_groups=resolved.security_groups, root_device=_root_device(resolved.image),
+            security_groups=request.security_groups or ("default",), root_device=_root_device(resolved.image),
             reservation_id=resolved.reservation_id, launch_index=index, lifecycle=Lifecycle.BUILDING, intent=Intent.ACTIVE,
             power_state=PowerState.NOSTATE, host=None, node=None, zone=None, saga=None, saga_step=None, progress=0,
             generation=0, fault=None, created_at=resolved.now, updated_at=resolved.now, launched_at=None,
@@ -136,7 +134,7 @@ class BootServers:
     def _start(self, tx: Tx, ctx: RequestContext, server: Server, resolved: _Resolved) -> None:
         params = BootParams(
             scheduling=_scheduling(server, resolved), nics=resolved.nics, block_devices=resolved.devices,
-            security_groups=resolved.security_groups,
+            security_groups=resolved.group_ids,
         )  # fmt: skip
         new = sagas.NewSaga(
             kind="boot", server_id=server.id, project_id=server.project_id, user_id=server.user_id,

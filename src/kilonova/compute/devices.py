@@ -67,7 +67,9 @@ def _device(index: int, wanted: WantedDevice, image: Image | None) -> BlockDevic
         raise _invalid(where, _NEEDS_VOLUMES)
     boot_index = -1 if wanted.boot_index is None or wanted.boot_index < 0 else wanted.boot_index
     if source == "image" and (boot_index != 0 or image is None or wanted.uuid != image.id):
-        raise _invalid(where, "an image can only be mapped to a local disk as the root disk, by the uuid that imageRef names")
+        raise _invalid(
+            where, "an image can only be mapped to a local disk as the root disk, by the uuid that imageRef names"
+        )
     if source == "blank" and wanted.uuid is not None:
         raise _invalid(where, "a blank device has no uuid")
     if source == "blank" and boot_index >= 0:

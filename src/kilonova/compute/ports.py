@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Literal, Protocol, TypeAlias
 
 from kilonova.domain.boot import NicRequest
@@ -22,21 +21,28 @@ class Images(Protocol):
 
 
 class ResolvedNics(Protocol):
-    """Interfaces and security groups as the boot saga will make them: networks or ports, and the groups' ids."""
+    """Interfaces and security groups as the boot saga will make them."""
 
     @property
     def nics(self) -> tuple[NicRequest, ...]:
         """In order; the same for each server of the request."""
 
     @property
-    def security_groups(self) -> tuple[str, ...]:
-        """Ids, for ports that the cloud makes."""
+    def group_ids(self) -> tuple[str, ...]:
+        """The security groups of ports that the cloud makes."""
 
 
 class NicResolver(Protocol):
     """Checks wanted interfaces against the records: networks visible, ports free, addresses in range, quotas."""
 
     def resolve(
-        self, tx: Tx, ctx: RequestContext, wanted: WantedNics, count: int, security_groups: Sequence[str]
+        self, tx: Tx, ctx: RequestContext, wanted: WantedNics, count: int, security_groups: tuple[str, ...]
     ) -> ResolvedNics:
         """Resolve for `count` servers; groups are named by name or id. Raises Rejected, Conflict or OverQuota."""
+
+
+class Projects(Protocol):
+    """The projects there are."""
+
+    def exists(self, project_id: str) -> bool:
+        """Whether there is such a project."""

@@ -36,7 +36,10 @@ def check_zone(tx: Tx, choice: ZoneChoice) -> str | None:
     name = choice.host or choice.node
     places = hosts_view.zones(tx)
     if choice.zone is not None and choice.zone not in places.values():
-        raise Rejected("The requested availability zone is not available", next_step="See the zones with GET /os-availability-zone.")
+        raise Rejected(
+            "The requested availability zone is not available",
+            next_step="See the zones with GET /os-availability-zone.",
+        )
     if name is None:
         return None
     if name not in places:

@@ -1,0 +1,16 @@
+"""A compute service on a real database, without hosts or conductors: what it accepts is in the records for a test to see."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.story.compute.cloud import Cloud
+
+
+@pytest.fixture
+def cloud(tmp_path: Path) -> Iterator[Cloud]:
+    with Cloud(tmp_path) as made:
+        yield made
