@@ -26,6 +26,7 @@ class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
     network_cidr: str = "10.42.0.0/16"
     sim_hosts: int = 1
     sim_pace: float = 1.0  # times life-like; 0: at once
+    guest_dir: Path | None = None  # where the tiny guest is, whose kernel shows whether KVM works
     durable: bool = False
     saga_workers: int = 4
 
@@ -49,7 +50,7 @@ def load(data_dir: Path) -> CloudSettings | None:
 
 def save(settings: CloudSettings) -> None:
     """Keep them."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o700)
+    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o711)
     part = settings.data_dir / f"{SETTINGS_FILE}.part"
     part.write_bytes(msgspec.json.format(msgspec.json.encode(settings), indent=2) + b"\n")
     part.replace(settings.data_dir / SETTINGS_FILE)

@@ -12,8 +12,12 @@ command is too old; the agent does (it knows the generations from `observe`).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Protocol
 
+import msgspec
+
+from kilonova.domain.clock import Clock
 from kilonova.domain.host import HostFacts
 from kilonova.domain.hostnet import HostNetwork
 from kilonova.domain.machine import ImageRef
@@ -29,6 +33,20 @@ class ImageSource(Protocol):
 
     def read(self, image_id: str) -> Iterator[bytes]:
         """The bits, in chunks. Raises Missing when there is no such image or it has no bits."""
+
+
+class HostSetup(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What a driver is made from: the entry point of `kilonova.hypervisors` is a function from this to a `Driver`.
+
+    `data_dir` is the host's own; `options` are the driver's own words (`accelerator`, `image_backend`, `pace`...).
+    """
+
+    name: str
+    data_dir: Path
+    images: ImageSource
+    clock: Clock
+    options: dict[str, str] = {}
 
 
 class Host(Protocol):
@@ -70,7 +88,9 @@ class Host(Protocol):
 
 
 class Driver(Host, Protocol):
-    """A host that takes commands and calls back."""
+    """A host that takes commands and calls back. `workers`: threads for its messages; 0 when nothing it does blocks."""
+
+    workers: int
 
     def submit(self, command: Command, stage: OnStage, done: Done) -> None:
         """Carry `command` out and call `done` once. Commands about one server are carried out in the order they came."""

@@ -55,6 +55,7 @@ class SimDriver:
     """A `Driver` without a hypervisor."""
 
     name = "sim"
+    workers = 0
 
     def __init__(self, settings: SimSettings, clock: Clock) -> None:
         self._settings = settings

@@ -1,0 +1,72 @@
+"""
+Bringing a database's schema up to date.
+
+An empty database is made whole from the tables at once, and marked with the newest step; an older one goes through the steps that
+it lacks. (A test holds that both ways lead to the same schema.) One that is up to date, which is nearly every start, costs one
+SELECT and does not load alembic.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import inspect, text
+
+from kilonova.domain.errors import Conflict
+from kilonova.store.database import Database
+from kilonova.store.tables import metadata
+
+HEAD = "0001"
+_VERSION_TABLE = "alembic_version"
+
+
+def ensure_schema(db: Database) -> None:
+    """Make or upgrade the tables. Raises Conflict when the database is of a newer release."""
+    current = current_version(db)
+    if current == HEAD:
+        return
+    if current is None:
+        _make(db)
+    else:
+        upgrade(db)
+
+
+def current_version(db: Database) -> str | None:
+    """The newest step a database has gone through; None when it is empty."""
+    with db.engine.connect() as connection:
+        if not inspect(connection).has_table(_VERSION_TABLE):
+            return None
+        return connection.execute(text(f"SELECT version_num FROM {_VERSION_TABLE}")).scalar()  # noqa: S608 - a constant
+
+
+def upgrade(db: Database, to: str = "head") -> None:
+    """Go through the steps up to `to`."""
+    from alembic import command  # noqa: PLC0415 - a second of imports that an up-to-date start does not pay
+    from alembic.util import CommandError  # noqa: PLC0415
+
+    with db.engine.begin() as connection:
+        try:
+            command.upgrade(alembic_config(connection), to)
+        except CommandError as error:
+            raise Conflict(
+                "The database was made by a newer release of Kilonova.", next_step="Install that release, or newer."
+            ) from error
+
+
+def alembic_config(connection: Any) -> Any:
+    """Alembic's configuration for these steps, on this connection."""
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config
+
+
+def _make(db: Database) -> None:
+    with db.engine.begin() as connection:
+        metadata.create_all(connection)
+        connection.execute(text(f"CREATE TABLE {_VERSION_TABLE} (version_num VARCHAR(32) NOT NULL PRIMARY KEY)"))
+        connection.execute(text(f"INSERT INTO {_VERSION_TABLE} VALUES (:head)"), {"head": HEAD})  # noqa: S608
