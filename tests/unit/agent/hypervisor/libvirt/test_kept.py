@@ -1,0 +1,54 @@
+"""What a host remembers of its servers."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from kilonova.agent.hypervisor.libvirt.kept import Kept, KeptServers
+from kilonova.agent.hypervisor.libvirt.layout import Layout
+from tests.unit.agent.hypervisor.libvirt.machines import GUEST, SERVER, machine
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> KeptServers:
+    return KeptServers(Layout(tmp_path))
+
+
+def test_a_record_comes_back(kept: KeptServers, tmp_path: Path) -> None:
+    record = Kept(spec=machine(), done=2)
+    kept.write(record)
+    assert kept.read(SERVER) == record
+    assert kept.all() == {SERVER: record}
+    assert kept.guest(SERVER) == GUEST
+    assert (tmp_path / "instances" / SERVER / "spec.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_done_only_rises(kept: KeptServers) -> None:
+    kept.write(Kept(spec=machine(), done=2))
+    kept.raise_done(SERVER, 5)
+    kept.raise_done(SERVER, 4)
+    assert kept.generations() == {SERVER: 5}
+    kept.raise_done("nobody", 4)
+    assert kept.read("nobody") is None
+
+
+def test_a_folder_without_a_record_is_still_seen(kept: KeptServers, tmp_path: Path) -> None:
+    (tmp_path / "instances" / "half").mkdir()
+    assert kept.folders() == ["half"]
+    assert kept.all() == {}
+
+
+def test_the_removed_are_remembered_for_a_day(kept: KeptServers, tmp_path: Path) -> None:
+    kept.bury("old", 3)
+    kept.bury("new", 4)
+    now = datetime.now(UTC)
+    long_ago = (now - timedelta(days=2)).timestamp()
+    os.utime(tmp_path / "removed" / "old", (long_ago, long_ago))
+    assert kept.generations() == {"old": 3, "new": 4}
+    kept.forget(now)
+    assert kept.generations() == {"new": 4}
+    assert kept.buried("old") == 0

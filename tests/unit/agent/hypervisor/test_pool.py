@@ -1,0 +1,167 @@
+"""Commands in threads: each server's in order, and an answer for every one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from kilonova.agent.hypervisor.failure import HostFailure
+from kilonova.agent.hypervisor.pool import Pooled
+from kilonova.agent.hypervisor.port import OnStage
+from kilonova.domain.host import HostFacts
+from kilonova.domain.hostnet import HostNetwork
+from kilonova.domain.machine import ImageRef
+from kilonova.domain.report import HostFault, Observed, Outcome
+from kilonova.domain.server import PowerState
+from kilonova.rpc.messages import Command, EnsureServer, RemoveServer, SetPower, UpdateGuestData
+
+WAIT_S = 5
+
+
+class ScriptedHost:
+    """A blocking driver that carries a removal out as its script for the server says."""
+
+    name = "scripted"
+
+    def __init__(self) -> None:
+        self.scripts: dict[str, Callable[[int], Outcome]] = {}
+        self.closed = False
+
+    def remove(self, command: RemoveServer) -> Outcome:
+        return self.scripts[command.server_id](command.generation)
+
+    def ensure(self, command: EnsureServer, stage: OnStage) -> Outcome:
+        raise NotImplementedError
+
+    def set_power(self, command: SetPower) -> Outcome:
+        raise NotImplementedError
+
+    def update_guest_data(self, command: UpdateGuestData) -> Outcome:
+        raise NotImplementedError
+
+    def cache_image(self, image: ImageRef) -> None:
+        raise NotImplementedError
+
+    def facts(self) -> HostFacts:
+        raise NotImplementedError
+
+    def observe(self) -> list[Observed]:
+        return []
+
+    def watch(self, changed: Callable[[Observed], None]) -> None:
+        raise NotImplementedError
+
+    def console_output(self, server_id: str, lines: int | None) -> str:
+        return f"{server_id} {lines}"
+
+    def uptime(self) -> str:
+        return "up"
+
+    def set_network(self, state: HostNetwork) -> None:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        self.closed = True
+
+
+@pytest.fixture
+def host() -> ScriptedHost:
+    return ScriptedHost()
+
+
+@pytest.fixture
+def pool(host: ScriptedHost) -> Iterator[Pooled]:
+    pool = Pooled(host, threads=4)
+    yield pool
+    pool.close()
+    assert host.closed
+
+
+def removal(server_id: str, generation: int = 1) -> RemoveServer:
+    return RemoveServer(command_id="c", server_id=server_id, generation=generation)
+
+
+def outcome_of(pool: Pooled, command: Command) -> Outcome:
+    answered = threading.Event()
+    answers: list[Outcome] = []
+
+    def done(outcome: Outcome) -> None:
+        answers.append(outcome)
+        answered.set()
+
+    pool.submit(command, lambda _name, _percent: None, done)
+    assert answered.wait(WAIT_S)
+    return answers[0]
+
+
+def test_the_outcome_is_the_drivers(host: ScriptedHost, pool: Pooled) -> None:
+    host.scripts["a"] = lambda _generation: Outcome(power_state=PowerState.NOSTATE)
+    assert outcome_of(pool, removal("a")) == Outcome(power_state=PowerState.NOSTATE)
+
+
+def test_a_failure_is_the_outcomes_fault(host: ScriptedHost, pool: Pooled) -> None:
+    fault = HostFault(message="full", elsewhere=True)
+
+    def fail(_generation: int) -> Outcome:
+        raise HostFailure(fault)
+
+    host.scripts["a"] = fail
+    assert outcome_of(pool, removal("a")).fault == fault
+
+
+def test_a_break_tells_nothing_of_the_host_and_the_next_command_goes_on(host: ScriptedHost, pool: Pooled) -> None:
+    def broken(generation: int) -> Outcome:
+        if generation == 1:
+            raise RuntimeError("/var/lib/secret")
+        return Outcome()
+
+    host.scripts["a"] = broken
+    fault = outcome_of(pool, removal("a")).fault
+    assert fault is not None
+    assert "secret" not in fault.message + fault.details
+    assert outcome_of(pool, removal("a", 2)).fault is None
+
+
+def test_a_listener_that_breaks_stops_nobody(host: ScriptedHost, pool: Pooled) -> None:
+    host.scripts["a"] = lambda _generation: Outcome()
+
+    def listener(_outcome: Outcome) -> None:
+        raise RuntimeError("deaf")
+
+    pool.submit(removal("a"), lambda _name, _percent: None, listener)
+    assert outcome_of(pool, removal("a", 2)).fault is None
+
+
+def test_an_unknown_command_is_answered(pool: Pooled) -> None:
+    fault = outcome_of(pool, Command(command_id="c", server_id="a", generation=1)).fault
+    assert fault is not None
+    assert "does not know" in fault.message
+
+
+def test_one_servers_commands_keep_their_order_while_others_go_on(host: ScriptedHost, pool: Pooled) -> None:
+    go_on, seen, at_work = threading.Event(), [], []
+    overlap = threading.Event()
+
+    def slow(generation: int) -> Outcome:
+        if at_work:
+            overlap.set()
+        at_work.append(generation)
+        assert go_on.wait(WAIT_S)
+        seen.append(generation)
+        at_work.remove(generation)
+        return Outcome()
+
+    host.scripts["slow"] = slow
+    host.scripts["quick"] = lambda _generation: Outcome()
+    last = threading.Event()
+    for generation in range(1, 21):
+        pool.submit(
+            removal("slow", generation), lambda _n, _p: None, lambda _o, g=generation: last.set() if g == 20 else None
+        )
+    assert outcome_of(pool, removal("quick")).fault is None
+    go_on.set()
+    assert last.wait(WAIT_S)
+    assert seen == list(range(1, 21))
+    assert not overlap.is_set()
