@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kilonova.agent.hypervisor.sim.driver import Pace, SimDriver, SimSettings
+from kilonova.agent.service import Agent, HostIdentity
+from kilonova.domain.host import HostFacts
+from kilonova.domain.server import PowerState
+from kilonova.rpc.inprocess import InProcessBus
+from kilonova.rpc.messages import (
+    ConsoleOutput,
+    Failed,
+    GetConsoleOutput,
+    HostStarted,
+    HostState,
+    Inventory,
+    Message,
+    Ok,
+    RemoveServer,
+    Report,
+    SetPower,
+    TakeInventory,
+)
+from tests.fakes.machines import ensure_server
+from tests.world.clock import ManualClock
+
+FACTS = HostFacts(
+    vcpus=4, ram_mib=4096, disk_gib=10, hypervisor_type="kilonova-sim", hypervisor_version=1, accelerator="sim",
+    arch="x86_64",
+)  # fmt: skip
+
+
+class Cloud:
+    """The control plane as an agent sees it: it answers, and remembers what it was told."""
+
+    def __init__(self, folder: Path) -> None:
+        self.bus, self.clock, self.folder = InProcessBus(), ManualClock(), folder
+        self.told: list[Message] = []
+        self.answers = True
+        self.bus.serve("conductor", self._hear, workers=0)
+        self.agent = self.start_agent()
+
+    def start_agent(self) -> Agent:
+        settings = SimSettings(facts=FACTS, pace=Pace(spread=0.0), state_dir=self.folder)
+        self.driver = SimDriver(settings, self.clock)
+        agent = Agent(HostIdentity("h", "boot-1"), self.driver, self.bus, self.clock, workers=0)
+        agent.start()
+        return agent
+
+    def send(self, message: Message) -> Message:
+        return self.bus.call("agent.h", message)
+
+    def reports(self) -> list[Report]:
+        return [message for message in self.told if isinstance(message, Report)]
+
+    def _hear(self, message: Message) -> Message | None:
+        self.told.append(message)
+        if isinstance(message, HostStarted):
+            return HostState() if self.answers else None
+        return Ok()
+
+
+@pytest.fixture
+def cloud(tmp_path: Path) -> Cloud:
+    return Cloud(tmp_path / "host")
+
+
+def test_a_command_is_carried_out_and_reported_once(cloud: Cloud) -> None:
+    cloud.send(ensure_server("s", generation=1, command_id="c1"))
+    cloud.send(ensure_server("s", generation=1, command_id="c1"))
+    cloud.clock.advance(60)
+    (report,) = cloud.reports()
+    assert (report.command_id, report.outcome.power_state) == ("c1", PowerState.RUNNING)
+
+
+def test_a_command_that_was_carried_out_and_comes_again_is_reported_again(cloud: Cloud) -> None:
+    for _ in range(2):
+        cloud.send(ensure_server("s", generation=1, command_id="c1"))
+        cloud.clock.advance(60)
+    assert [report.outcome.fault for report in cloud.reports()] == [None, None]
+    assert len(cloud.driver.observe()) == 1
+
+
+def test_an_older_command_than_the_host_has_seen_is_refused(cloud: Cloud) -> None:
+    cloud.send(RemoveServer(command_id="c2", server_id="s", generation=2))
+    cloud.clock.advance(60)
+    cloud.send(ensure_server("s", generation=1, command_id="c1"))
+    cloud.clock.advance(60)
+    fault = cloud.reports()[-1].outcome.fault
+    assert fault is not None
+    assert fault.code == 409
+    assert not cloud.driver.observe()
+
+
+def test_what_was_seen_is_remembered_by_the_next_agent_of_the_host(cloud: Cloud) -> None:
+    cloud.send(ensure_server("s", generation=5, command_id="c5"))
+    cloud.send(RemoveServer(command_id="c6", server_id="s", generation=6))
+    cloud.clock.advance(60)
+    cloud.agent.stop()
+    cloud.start_agent()
+    cloud.send(ensure_server("s", generation=5, command_id="c5"))
+    cloud.clock.advance(60)
+    assert cloud.reports()[-1].outcome.fault is not None
+    assert not cloud.driver.observe()
+
+
+def test_commands_about_one_server_are_carried_out_in_order(cloud: Cloud) -> None:
+    cloud.send(ensure_server("s", generation=1, command_id="c1"))
+    cloud.send(SetPower(command_id="c2", server_id="s", generation=2, target=PowerState.SHUTDOWN))
+    cloud.send(RemoveServer(command_id="c3", server_id="s", generation=3))
+    cloud.clock.advance(60)
+    assert [report.command_id for report in cloud.reports()] == ["c1", "c2", "c3"]
+    assert not cloud.driver.observe()
+
+
+def test_the_control_plane_is_asked_again_until_it_answers(tmp_path: Path) -> None:
+    cloud = Cloud(tmp_path / "host")
+    cloud.agent.stop()
+    cloud.told.clear()
+    cloud.answers = False
+    cloud.start_agent()
+    cloud.clock.advance(5)
+    cloud.answers = True
+    cloud.clock.advance(5)
+    joined = [message for message in cloud.told if isinstance(message, HostStarted)]
+    assert len(joined) == 4
+    assert joined[-1].boot_id == "boot-1"
+
+
+def test_questions_are_answered(cloud: Cloud) -> None:
+    cloud.send(ensure_server("s", generation=1, command_id="c1"))
+    cloud.clock.advance(60)
+    output = cloud.send(GetConsoleOutput(server_id="s", lines=1))
+    assert isinstance(output, ConsoleOutput)
+    assert "login" in output.output
+    assert isinstance(cloud.send(GetConsoleOutput(server_id="nobody")), Failed)
+    assert cloud.send(TakeInventory()) == Inventory(machines=("s",))
