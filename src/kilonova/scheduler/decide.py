@@ -4,7 +4,10 @@ A decision: filter the fleet, weigh what is left, name the best hosts, and say w
 Pure: the same fleet, request, profile and random source give the same answer. No loop here runs over hosts.
 
 Hosts whose scores are nearly the best are as good as the best, and are taken in random order: several schedulers deciding at once
-on the same picture then rarely send their servers to one host, and the claims that follow do not wait for each other.
+on the same picture then rarely send their servers to one host, and the claims that follow do not wait for each other. That is
+enough: of servers placed by 4 threads on 100 uneven hosts until these are 90% full (`benchmarks/scheduler.py`), 99.7% get the
+host named first, 99.0% without it; alternates take the rest, and use ends as even as with one thread. Booking a decision's use
+in memory until its claim is heard of made that 100%, but then hosts look full that are not, and 4% of servers were refused.
 """
 
 from __future__ import annotations
@@ -29,9 +32,7 @@ class Profile:
     filters: tuple[Filter, ...]
     weighers: tuple[tuple[Weigher, float], ...]
     candidates: int = 5  # the best one and its alternates
-    near_best: float = (
-        0.01  # within this of the best score is as good as the best; a weigher's own span is its multiplier
-    )
+    near_best: float = 0.05  # as good as the best, when a weigher's whole span is its multiplier
 
 
 def decide(fleet: Fleet, request: SchedulingRequest, profile: Profile, rng: random.Random) -> Decision:

@@ -51,6 +51,7 @@ class SchedulerService:
         self._reading = threading.Lock()
         self._begun = self._done = 0  # readings of the records, by number
         self._wake = threading.Event()
+        self._cancel_timer: Callable[[], None] | None = None
         self._stopping = False
         self._stops: list[Callable[[], None]] = []
 
@@ -68,6 +69,8 @@ class SchedulerService:
         for stop in self._stops:
             stop()
         self._stops = []
+        if self._cancel_timer is not None:
+            self._cancel_timer()
 
     def place(self, request: SchedulingRequest) -> Decision:
         """Where a server could go, and why there. Decides only: the claim is made by who asks."""
@@ -115,9 +118,9 @@ class SchedulerService:
         """Read the records whenever woken, by the clock or by a change; changes that come while reading share the next one."""
         pause_s = self._settings.refresh_s
         while not self._stopping:
-            cancel = self._clock.call_later(pause_s, self._wake.set)
+            if self._cancel_timer is None:
+                self._cancel_timer = self._clock.call_later(pause_s, self._time_is_up)
             self._wake.wait()
-            cancel()
             self._wake.clear()
             if self._stopping:
                 return
@@ -127,3 +130,7 @@ class SchedulerService:
             except Exception:  # noqa: BLE001 - the records cannot be read now; the picture stays, and the next pass tries again
                 _log.exception("the fleet could not be read")
             pause_s = max(self._settings.refresh_s, _SHARE * (self._clock.monotonic() - began))
+
+    def _time_is_up(self) -> None:
+        self._cancel_timer = None
+        self._wake.set()

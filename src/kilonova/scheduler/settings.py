@@ -22,6 +22,6 @@ class SchedulerSettings(msgspec.Struct, frozen=True, kw_only=True):
     enabled_filters: tuple[str, ...] = FILTERS
     weighers: dict[str, float] = msgspec.field(default_factory=lambda: dict(WEIGHERS))
     alternates: int = 4
-    near_best: float = 0.01
+    near_best: float = 0.05
     refresh_s: float = 5.0
     workers: int = 1

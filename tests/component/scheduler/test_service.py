@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 import threading
 import uuid
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterator
+from datetime import datetime, timedelta
 from functools import partial
 
 import pytest
@@ -22,39 +22,14 @@ from kilonova.store.database import Database
 from kilonova.store.queries import hosts
 from kilonova.store.tables.hosts import hosts as table
 from tests.unit.scheduler.building import facts, request
+from tests.world.clock import ManualClock
 
-START = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
-
-
-class HandClock:
-    """A clock moved by hand: `advance` runs what has come due."""
-
-    def __init__(self) -> None:
-        self.elapsed = 0.0
-        self.timers: dict[object, tuple[float, Callable[[], None]]] = {}
-
-    def now(self) -> datetime:
-        return START + timedelta(seconds=self.elapsed)
-
-    def monotonic(self) -> float:
-        return self.elapsed
-
-    def call_later(self, delay_s: float, fn: Callable[[], None]) -> Callable[[], None]:
-        key = object()
-        self.timers[key] = (self.elapsed + delay_s, fn)
-        return lambda: self.timers.pop(key, None) and None
-
-    def advance(self, seconds: float) -> None:
-        self.elapsed += seconds
-        for key, (at, fn) in list(self.timers.items()):
-            if at <= self.elapsed:
-                del self.timers[key]
-                fn()
+START = ManualClock().now()
 
 
 @pytest.fixture
-def clock() -> HandClock:
-    return HandClock()
+def clock() -> ManualClock:
+    return ManualClock()
 
 
 @pytest.fixture
@@ -63,7 +38,7 @@ def bus() -> InProcessBus:
 
 
 @pytest.fixture
-def scheduler(database: Database, bus: InProcessBus, clock: HandClock) -> Iterator[SchedulerService]:
+def scheduler(database: Database, bus: InProcessBus, clock: ManualClock) -> Iterator[SchedulerService]:
     made = SchedulerService(database, bus, clock, SchedulerSettings(), random.Random(1))
     made.start()
     yield made
@@ -133,14 +108,14 @@ def test_a_use_that_is_heard_of_counts_at_once(
 
 
 def test_hosts_that_are_not_heard_of_are_down_after_a_minute(
-    database: Database, bus: InProcessBus, clock: HandClock, scheduler: SchedulerService
+    database: Database, bus: InProcessBus, clock: ManualClock, scheduler: SchedulerService
 ) -> None:
     join(database, "one")
     assert ask(bus, request()).decision.candidates
-    clock.elapsed = 60.0
+    clock.advance(60)
     scheduler.refresh()
     assert ask(bus, request()).decision.candidates
-    clock.elapsed = 60.1
+    clock.advance(0.1)
     scheduler.refresh()
     assert "1 down" in ask(bus, request()).decision.explanation.sentence()
     with database.write() as tx:
@@ -158,7 +133,7 @@ def test_other_changes_of_a_host_are_read_again(database: Database, scheduler: S
 
 
 def test_the_clock_and_changes_have_the_records_read(
-    database: Database, bus: InProcessBus, clock: HandClock, scheduler: SchedulerService
+    database: Database, bus: InProcessBus, clock: ManualClock, scheduler: SchedulerService
 ) -> None:
     read = threading.Semaphore(0)
     refresh = scheduler.refresh
