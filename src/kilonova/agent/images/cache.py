@@ -106,15 +106,14 @@ class ImageCache:
     def sweep(self, now: datetime, keep: Collection[str], max_age: timedelta) -> list[str]:
         """Remove the entries that are not in `keep` (keys) and were last used before `max_age` ago; their keys."""
         gone = []
-        for info in sorted(self._folder.glob("*.json")):
-            key = info.name.removesuffix(".json")
-            if key in keep or now.timestamp() - info.stat().st_mtime < max_age.total_seconds():
+        for key in self.keys():
+            if key in keep:
                 continue
-            with self._locked(key):
-                # Without the information it is no entry, whatever else a crash here leaves.
-                for kind in ("json", "flat", "bits", "lock"):
-                    self._path(key, kind).unlink(missing_ok=True)
-            gone.append(key)
+            with self._locked(key, wait=False) as held:
+                # One that is held is being fetched or made flat; one that was held a moment ago is young again.
+                if held and self._age(key, now) >= max_age:
+                    self._discard(key)
+                    gone.append(key)
         return gone
 
     def keys(self) -> list[str]:
@@ -178,6 +177,18 @@ class ImageCache:
     def _touch(self, key: str) -> None:
         now = self._clock.now().timestamp()
         os.utime(self._path(key, "json"), (now, now))
+
+    def _age(self, key: str, now: datetime) -> timedelta:
+        """How long ago an entry was used; nothing for one that has just gone."""
+        try:
+            return timedelta(seconds=now.timestamp() - self._path(key, "json").stat().st_mtime)
+        except FileNotFoundError:
+            return timedelta.min
+
+    def _discard(self, key: str) -> None:
+        """Remove an entry whose lock is held. Without its information it is none, whatever a crash here leaves."""
+        for kind in ("json", "flat", "bits", "lock"):
+            self._path(key, kind).unlink(missing_ok=True)
 
     def _path(self, key: str, kind: str) -> Path:
         return self._folder / f"{key}.{kind}"
