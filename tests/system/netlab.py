@@ -26,7 +26,11 @@ LEASE_SCRIPT = """#!/bin/sh
 case "$1" in bound|renew)
   echo "ip=$ip" "mask=$mask" "router=$router" "dns=$dns" "hostname=$hostname" "mtu=$mtu" "routes=$staticroutes" >"$LEASE"
   ip addr replace "$ip/$mask" dev "$interface"
-  ip route replace default via "$router" dev "$interface"
+  set -- $staticroutes
+  while [ $# -gt 0 ]; do
+    case "$2" in 0.0.0.0) ip route replace "$1" dev "$interface" ;; *) ip route replace "$1" via "$2" ;; esac
+    shift 2
+  done
 ;; esac
 """
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from kilonova.agent.network.devices import service_address
 from kilonova.agent.network.host import HostNetworkSettings, LinuxHostNetwork
 from kilonova.agent.network.inspection import forward_blockers
 from kilonova.domain.hostnet import PortSpec
@@ -68,6 +69,28 @@ def test_a_guest_gets_the_address_of_the_records(lab: Lab, host: LinuxHostNetwor
         "mtu": "1450",
         "routes": "169.254.169.254/32 10.77.1.1 0.0.0.0/0 10.77.1.1",
     }
+
+
+def test_a_guest_is_told_its_own_options_and_broken_ones_harm_nobody(
+    lab: Lab, host: LinuxHostNetwork, tmp_path: Path
+) -> None:
+    host.merge(share(port(5, "default")))
+    host.merge(share(port(6, "default", dhcp_options=(("mtu", "1400", 4), ("nonsense", "x", 4)))))
+    assert lab.guest(port(6)).lease(tmp_path)["mtu"] == "1400"
+    assert lab.guest(port(5)).lease(tmp_path)["mtu"] == "1450"
+
+
+def test_a_subnet_without_a_gateway_has_dhcp_and_metadata(lab: Lab, host: LinuxHostNetwork, tmp_path: Path) -> None:
+    lonely = [network(n, subnets=(msgspec.structs.replace(network(n).subnets[0], gateway=None),)) for n in (1, 2)]
+    ports = (port(5, "default"), port(5, "default", net=2))
+    host.merge(msgspec.structs.replace(share(*ports), networks=tuple(lonely)))
+    for one in ports:
+        guest = lab.guest(one)
+        lease = guest.lease(tmp_path)
+        assert (lease["ip"], lease["router"]) == (guest.address, "")
+        own = service_address(one.network_id)
+        assert lease["routes"] == f"{own}/32 0.0.0.0 169.254.169.254/32 {own}"
+        assert guest.get(METADATA, "/latest/meta-data/hostname") == (200, f"{one.server_id}.novalocal".encode())
 
 
 def test_an_address_is_given_to_the_next_port_that_has_it(lab: Lab, host: LinuxHostNetwork, tmp_path: Path) -> None:

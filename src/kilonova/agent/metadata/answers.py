@@ -56,7 +56,9 @@ def write_answer(guest: GuestData, target: str, body: bytes, passwords: Password
 
 
 def _path(target: str) -> str:
-    return "/".join(part for part in unquote(urlsplit(target).path).split("/") if part)
+    # A request to a proxy names the whole URL; urlsplit would also take `//openstack` for the name of a host.
+    path = urlsplit(target).path if target.startswith("http://") else target.partition("?")[0]
+    return "/".join(part for part in unquote(path).split("/") if part)
 
 
 def _type_of(path: str) -> str:

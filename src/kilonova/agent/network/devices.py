@@ -7,7 +7,7 @@ import os
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Interface, IPv6Interface, ip_interface, ip_network
+from ipaddress import IPv4Address, IPv4Interface, IPv6Interface, ip_interface, ip_network
 from typing import Any
 
 from pyroute2 import IPRoute
@@ -19,6 +19,7 @@ from kilonova.domain.hostnet import NetworkSpec
 Interface = IPv4Interface | IPv6Interface
 
 _MAIN_TABLE = 254
+_LINK_SCOPE = 253
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class Bridge:
     mac: str
     mtu: int
     addresses: tuple[Interface, ...]
+    on_link: tuple[Range, ...] = ()  # ranges that are there although the host has no address in them
 
     @property
     def speaks_ipv6(self) -> bool:
@@ -48,12 +50,29 @@ def plan_bridge(network: NetworkSpec) -> Bridge:
         for subnet in network.subnets
         if subnet.gateway is not None
     ]
+    # Without a gateway the host has no address in the subnet, and still serves it: from one that is of no subnet.
+    on_link = [
+        ip_network(one.cidr) for one in network.subnets if one.gateway is None and one.dhcp and one.ip_version == 4
+    ]
+    service = [ip_interface(service_address(network.id))] if on_link else []
     return Bridge(
         name=network.bridge,
         mac="02:6b:6e:" + ":".join(f"{byte:02x}" for byte in digest[:3]),
         mtu=network.mtu,
-        addresses=tuple(gateways),
+        addresses=(*gateways, *service),
+        on_link=tuple(on_link),
     )
+
+
+def service_address(network_id: str) -> IPv4Address:
+    """
+    Where guests of a subnet without a gateway find DHCP, DNS and metadata: link-local, never routed, the same on every host.
+
+    Each network has its own, since two dnsmasqs cannot listen on one. It is none that a cloud may have given a meaning
+    (169.254.169.0/24 and the ends of the range, which RFC 3927 reserves).
+    """
+    digest = hashlib.sha256(network_id.encode()).digest()
+    return IPv4Address(bytes([169, 254, digest[0] % 168 + 1, digest[1]]))
 
 
 class Bridges:
@@ -82,6 +101,8 @@ class Bridges:
             netlink.link("set", index=index, kind="bridge", br_nf_call_iptables=1, br_nf_call_ip6tables=1)
             netlink.link("set", index=index, address=bridge.mac, mtu=bridge.mtu, state="up")
             _converge_addresses(netlink, index, bridge.addresses)
+            for span in bridge.on_link:
+                netlink.route("replace", dst=str(span), oif=index, scope=_LINK_SCOPE)
         self._seen[bridge.name] = (bridge, index)
 
     def remove(self, name: str) -> None:
@@ -138,5 +159,5 @@ def _converge_addresses(netlink: Any, index: int, wanted: tuple[Interface, ...])
 def _addresses(netlink: Any, index: int) -> Iterator[Interface]:
     for message in netlink.get_addr(index=index):
         address = ip_interface(f"{message.get_attr('IFA_ADDRESS')}/{message['prefixlen']}")
-        if not address.is_link_local:
+        if address.version == 4 or not address.is_link_local:
             yield address

@@ -50,7 +50,8 @@ class DhcpServers:
         new_lines = set(plan.hosts.splitlines()) - set(_text(folder.hosts).splitlines())
         stale = _leased(folder) & {address for line in new_lines for address in addresses_in(line)}
         restart = _write(folder.config, plan.config) or bool(stale)
-        reread = [_write(folder.hosts, plan.hosts), _write(folder.names, plan.names), folder.path not in self._told]
+        files = ((folder.hosts, plan.hosts), (folder.names, plan.names), (folder.options, plan.options))
+        reread = [folder.path not in self._told, *(_write(path, content) for path, content in files)]
         pid = dhcp_pid(folder)
         if pid is not None and restart:
             stop_dhcp(folder)

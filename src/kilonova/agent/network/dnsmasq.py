@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from pathlib import Path
 
+from kilonova.agent.network.devices import service_address
 from kilonova.agent.network.firewall.forwarding import METADATA_ADDRESS
 from kilonova.domain.hostnet import NetworkSpec, PortSpec, SubnetSpec
 
 _LEASE_S = 86400
+_OPTION = re.compile(r"[a-z0-9][a-z0-9-]*")
 _LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?")
 
 
@@ -43,6 +45,11 @@ class Folder:
         return self.path / "names"
 
     @property
+    def options(self) -> Path:
+        """What some ports are told besides (`dhcp-optsfile`)."""
+        return self.path / "options"
+
+    @property
     def leases(self) -> Path:
         """What it has handed out."""
         return self.path / "leases"
@@ -60,17 +67,19 @@ class DhcpPlan:
     config: str
     hosts: str
     names: str
+    options: str
 
 
 def plan_dhcp(network: NetworkSpec, ports: Sequence[PortSpec], folder: Folder, user: str) -> DhcpPlan | None:
     """What serves `network`; None when none of its subnets is served."""
-    served = [subnet for subnet in network.subnets if subnet.dhcp and subnet.gateway is not None]
+    served = [one for one in network.subnets if one.dhcp and (one.gateway is not None or one.ip_version == 4)]
     if not served:
         return None
     return DhcpPlan(
         config="\n".join([*_config(network, folder, user), *_ranges(network, served), ""]),
         hosts="".join(f"{line}\n" for port in ports for line in _host(port, served)),
         names="".join(f"{line}\n" for port in ports for line in _names(port)),
+        options="".join(f"{line}\n" for port in ports for line in _options_of(port)),
     )
 
 
@@ -95,6 +104,7 @@ def _config(network: NetworkSpec, folder: Folder, user: str) -> list[str]:
         "no-hosts",
         f"addn-hosts={folder.names}",
         f"dhcp-hostsfile={folder.hosts}",
+        f"dhcp-optsfile={folder.options}",
         f"dhcp-leasefile={folder.leases}",
         # After a restart it may not know a guest's lease, and the records still say that it is right.
         "dhcp-authoritative",
@@ -128,14 +138,19 @@ def _ranges(network: NetworkSpec, served: Iterable[SubnetSpec]) -> Iterator[str]
 
 
 def _options4(network: NetworkSpec, subnet: SubnetSpec, tag: str) -> Iterator[str]:
-    gateway = ip_address(str(subnet.gateway))
+    server = ip_address(subnet.gateway) if subnet.gateway is not None else service_address(network.id)
     servers = ",".join(str(ip_address(server)) for server in subnet.dns if ":" not in server)
-    routes = [(f"{METADATA_ADDRESS}/32", str(gateway)), *subnet.routes]
-    # A guest that takes these routes ignores the router option (RFC 3442), so the default route is among them.
-    routes.append(("0.0.0.0/0", str(gateway)))
+    routes = [(f"{METADATA_ADDRESS}/32", str(server)), *subnet.routes]
+    if subnet.gateway is not None:
+        # A guest that takes these routes ignores the router option (RFC 3442), so the default route is among them.
+        routes.append(("0.0.0.0/0", str(server)))
+        yield f"dhcp-option=tag:{tag},option:router,{server}"
+    else:
+        routes.insert(0, (f"{server}/32", "0.0.0.0"))  # noqa: S104 - on this very link
+        yield f"shared-network={network.bridge},{ip_network(subnet.cidr).network_address}"
+        yield f"dhcp-option=tag:{tag},option:router"
     listed = ",".join(f"{ip_network(target)},{ip_address(hop)}" for target, hop in routes if ":" not in target)
-    yield f"dhcp-option=tag:{tag},option:router,{gateway}"
-    yield f"dhcp-option=tag:{tag},option:dns-server,{servers or gateway}"
+    yield f"dhcp-option=tag:{tag},option:dns-server,{servers or server}"
     yield f"dhcp-option=tag:{tag},option:classless-static-route,{listed}"
     yield f"dhcp-option=tag:{tag},option:mtu,{network.mtu}"
 
@@ -149,7 +164,16 @@ def _host(port: PortSpec, served: Sequence[SubnetSpec]) -> Iterator[str]:
     first6 = next((f"[{address}]" for address in mine if address.version == 6), None)
     given = [item for item in (first4, first6) if item is not None]
     if given:
-        yield ",".join([port.mac.lower(), *given, *_name(port)])
+        tag = [f"set:{port.tap}"] if port.dhcp_options else []
+        yield ",".join([port.mac.lower(), *tag, *given, *_name(port)])
+
+
+def _options_of(port: PortSpec) -> Iterator[str]:
+    """Options come from users: a name is a name or a number, a value is one line; dnsmasq passes over what it does not know."""
+    for name, value, version in port.dhcp_options:
+        if _OPTION.fullmatch(name) and value.isprintable():
+            kind = "option6" if version == 6 else "option"
+            yield f"tag:{port.tap},{kind}:{name},{value}"
 
 
 def _names(port: PortSpec) -> Iterator[str]:

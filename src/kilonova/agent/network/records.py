@@ -8,11 +8,12 @@ and converges, so nobody has to be asked. Everything but `RecordFile` is pure.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import msgspec
 
-from kilonova.domain.hostnet import GroupSpec, HostNetwork, PortSpec
+from kilonova.domain.hostnet import GroupSpec, HostNetwork, NetworkSpec, PortSpec
 
 
 class Records(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,13 +57,21 @@ class RecordFile:
 
 
 def merged(share: HostNetwork, part: HostNetwork) -> HostNetwork:
-    """`share` with `part`'s networks, ports and groups in place of those of the same id."""
+    """
+    `share` with `part`'s networks and ports in place of those of the same id, and its groups added to what is known of them.
+
+    A part may speak of a group's rules alone or of its members alone, and leaves out groups that this host has; so what it
+    leaves empty stays as it is known, and no group is forgotten here. Only the whole state says that something is no more.
+    """
     networks = {network.id: network for network in (*share.networks, *part.networks)}
     ports = {port.id: port for port in (*share.ports, *part.ports)}
-    groups = {group.id: group for group in (*share.groups, *part.groups)}
-    return tidied(
-        HostNetwork(networks=tuple(networks.values()), ports=tuple(ports.values()), groups=tuple(groups.values()))
-    )
+    groups = {group.id: group for group in share.groups}
+    for group in part.groups:
+        known = groups.get(group.id, group)
+        groups[group.id] = GroupSpec(
+            id=group.id, rules=group.rules or known.rules, members=group.members or known.members
+        )
+    return _ordered(networks.values(), ports.values(), groups.values())
 
 
 def without_server(share: HostNetwork, server_id: str) -> HostNetwork:
@@ -73,19 +82,16 @@ def without_server(share: HostNetwork, server_id: str) -> HostNetwork:
     addresses = {address for port in gone for address in port.addresses}
     groups = tuple(_without_members(group, addresses) for group in share.groups)
     networks = tuple(network for network in share.networks if network.id not in left_alone)
-    return tidied(HostNetwork(networks=networks, ports=ports, groups=groups))
+    return _ordered(networks, ports, groups)
 
 
 def tidied(share: HostNetwork) -> HostNetwork:
-    """`share` in a fixed order, without groups that no port of this host has or is let through by."""
+    """A whole state in a fixed order, without groups that no port of this host has or is let through by."""
     by_id = {group.id: group for group in share.groups}
     own = {group_id for port in share.ports for group_id in port.groups}
     remote = {rule.remote_group for group_id in own & by_id.keys() for rule in by_id[group_id].rules}
-    return HostNetwork(
-        networks=tuple(sorted(share.networks, key=lambda network: network.id)),
-        ports=tuple(sorted(share.ports, key=lambda port: port.id)),
-        groups=tuple(by_id[group_id] for group_id in sorted(by_id) if group_id in own or group_id in remote),
-    )
+    needed = [group for group in share.groups if group.id in own or group.id in remote]
+    return _ordered(share.networks, share.ports, needed)
 
 
 def members(share: HostNetwork) -> dict[str, tuple[str, ...]]:
@@ -109,6 +115,14 @@ def servers_by_address(share: HostNetwork) -> dict[tuple[str, str], str]:
 def ports_on(share: HostNetwork, network_id: str) -> tuple[PortSpec, ...]:
     """The network's ports on this host."""
     return tuple(port for port in share.ports if port.network_id == network_id)
+
+
+def _ordered(networks: Iterable[NetworkSpec], ports: Iterable[PortSpec], groups: Iterable[GroupSpec]) -> HostNetwork:
+    return HostNetwork(
+        networks=tuple(sorted(networks, key=lambda network: network.id)),
+        ports=tuple(sorted(ports, key=lambda port: port.id)),
+        groups=tuple(sorted(groups, key=lambda group: group.id)),
+    )
 
 
 def _without_members(group: GroupSpec, addresses: set[str]) -> GroupSpec:

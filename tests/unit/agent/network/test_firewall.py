@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import re
+from ipaddress import IPv6Address
+from pathlib import Path
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kilonova.agent.hypervisor.failure import HostFailure
+from kilonova.agent.network.firewall.guards import guards, link_local, profiles_by_address
+from kilonova.agent.network.firewall.rules import expression
+from kilonova.agent.network.firewall.ruleset import plan_metadata, plan_ruleset
+from kilonova.domain.hostnet import HostNetwork, RuleSpec, SubnetSpec, bridge_name
+from tests.netparts import DEFAULT, WITH_SSH, network, port, share
+
+GOLDEN = Path(__file__).parent / "golden" / "firewall.nft"
+
+
+def both_versions() -> HostNetwork:
+    six = SubnetSpec(id="s6", cidr="fd00:77::/64", ip_version=6, gateway="fd00:77::1", dhcp=True)
+    one = network(1)
+    ports = (
+        port(5, "default", addresses=("10.77.1.5", "fd00:77::5")),
+        port(6, "default", "ssh", allowed_pairs=(("10.77.1.100", ""), ("192.0.2.0/24", "02:00:00:00:00:AA"))),
+        port(7, port_security=False),
+        port(8, admin_up=False),
+    )
+    return HostNetwork(
+        networks=(msgspec.structs.replace(one, subnets=(*one.subnets, six)),), ports=ports, groups=(DEFAULT, WITH_SSH)
+    )
+
+
+def test_the_whole_text() -> None:
+    text = plan_ruleset(both_versions(), "kilonova") + plan_metadata({bridge_name("n1"): 18775}, "kilonova")
+    assert text == GOLDEN.read_text()
+
+
+def test_the_order_of_things_told_does_not_matter() -> None:
+    state = both_versions()
+    turned = HostNetwork(networks=state.networks, ports=state.ports[::-1], groups=state.groups[::-1])
+    assert sorted(plan_ruleset(turned, "t").splitlines()) == sorted(plan_ruleset(state, "t").splitlines())
+
+
+def test_an_empty_host_still_has_its_tables() -> None:
+    assert "chain forward" in plan_ruleset(HostNetwork(), "kilonova")
+    assert plan_metadata({}, "kilonova") == ""
+
+
+def test_ports_of_the_same_groups_share_their_chains() -> None:
+    few, many = (plan_ruleset(share(*(port(n, "default") for n in range(2, last))), "t") for last in (4, 200))
+    assert few.count("chain ") == many.count("chain ")
+
+
+def test_an_address_of_several_ports_has_the_groups_of_all() -> None:
+    pair = (("10.77.1.100/32", ""),)
+    found = profiles_by_address(
+        guards(share(port(5, "default", allowed_pairs=pair), port(6, "ssh", allowed_pairs=pair)))
+    )
+    shared = {profile for (_, address), profile in found.items() if str(address) == "10.77.1.100"}
+    assert shared == {("default", "ssh")}
+
+
+def test_a_link_local_address_is_made_of_the_mac() -> None:
+    assert link_local("52:54:00:12:34:56") == IPv6Address("fe80::5054:ff:fe12:3456")
+
+
+def rule(**changes: object) -> RuleSpec:
+    return msgspec.structs.replace(RuleSpec(id="r", direction="ingress", ethertype="IPv4"), **changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [
+        ({}, "meta protocol ip"),
+        ({"ethertype": "IPv6"}, "meta protocol ip6"),
+        ({"protocol": "any"}, "meta protocol ip"),
+        ({"remote_cidr": "0.0.0.0/0"}, "meta protocol ip"),
+        ({"remote_cidr": "10.0.0.9/8"}, "meta protocol ip ip saddr 10.0.0.0/8"),
+        ({"direction": "egress", "remote_cidr": "10.0.0.0/8"}, "meta protocol ip ip daddr 10.0.0.0/8"),
+        ({"protocol": "tcp", "port_min": 80, "port_max": 90}, "meta protocol ip meta l4proto 6 th dport 80-90"),
+        ({"protocol": "17", "port_min": 53, "port_max": 53}, "meta protocol ip meta l4proto 17 th dport 53"),
+        ({"protocol": "icmp"}, "meta protocol ip meta l4proto 1"),
+        ({"protocol": "icmp", "port_min": 8, "port_max": 0}, "meta protocol ip meta l4proto 1 icmp type 8 icmp code 0"),
+        (
+            {"ethertype": "IPv6", "protocol": "icmp", "port_min": 128},
+            "meta protocol ip6 meta l4proto 58 icmpv6 type 128",
+        ),
+        ({"protocol": "vrrp"}, "meta protocol ip meta l4proto 112"),
+        ({"remote_group": "g"}, "meta protocol ip ip saddr @members4_cd0aa9856147"),
+    ],
+)
+def test_a_rule_in_nfts_words(changes: dict[str, object], text: str) -> None:
+    assert expression(rule(**changes)) == text
+
+
+@given(st.text(max_size=20), st.text(max_size=20))
+def test_no_text_of_a_rule_reaches_nft_as_it_is(protocol: str, cidr: str) -> None:
+    try:
+        text = expression(rule(protocol=protocol, remote_cidr=cidr))
+    except HostFailure:
+        return
+    assert re.fullmatch(r"meta protocol ip( ip saddr [0-9a-f:./]+)?( meta l4proto \d+)?", text)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"mac": "02:00:00:00:00:0g"},
+        {"addresses": ("10.77.1.5; flush ruleset",)},
+        {"allowed_pairs": (("10.77.1.0/24", "nonsense"),)},
+        {"allowed_pairs": (("anywhere", ""),)},
+    ],
+)
+def test_a_port_that_makes_no_sense_is_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(HostFailure, match="Port p1-5 cannot be guarded"):
+        plan_ruleset(share(port(5, **changes)), "t")
