@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from kilonova.domain.errors import Denied
-from kilonova.domain.identity import Domain, Group, Project, User
+from kilonova.domain.identity import DEFAULT_DOMAIN_ID, Domain, Group, Project, User
 from kilonova.identity.service import Identity
 from kilonova.store.database import Tx
 from kilonova.store.queries import identity as nouns
@@ -39,6 +39,8 @@ def update_domain(identity: Identity, ident: str, changes: Mapping[str, Any]) ->
 
 def delete_domain(identity: Identity, ident: str) -> None:
     """Delete a domain, its users, groups and projects. Raises Missing, and Denied while it is enabled."""
+    if ident == DEFAULT_DOMAIN_ID:
+        raise Denied("The default domain cannot be deleted: the cloud's own accounts are in it.")
     with identity.changing() as tx:
         if nouns.get(tx, Domain, ident, lock=True).enabled:
             raise Denied("Cannot delete a domain that is enabled.", next_step=f"openstack domain set --disable {ident}")

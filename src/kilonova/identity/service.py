@@ -14,9 +14,6 @@ from kilonova.identity.passwords import Passwords
 from kilonova.identity.throttle import LoginThrottle
 from kilonova.identity.tokens import LIFE, PURPOSE, TokenMaker
 from kilonova.store.database import Database, Tx
-from kilonova.store.queries import identity_tokens
-
-ROTATE_AFTER = timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,15 +39,6 @@ class Identity:
         with self.database.write() as tx:
             tx.after_commit(self.authenticator.forget)
             yield tx
-
-    def keep_house(self) -> dict[str, int]:
-        """Rotate the keys when they are old, and drop what nobody needs any more. To be run now and then; idempotent."""
-        with self.database.write() as tx:
-            rotated = self.keys.rotate_when_older(tx, ROTATE_AFTER)
-            return {
-                "keys_rotated": int(rotated),
-                "revocations_dropped": identity_tokens.forget_expired(tx, self.clock.now()),
-            }
 
 
 def build_identity(

@@ -9,6 +9,7 @@ import msgspec
 
 from kilonova.api.framework import UNSET, Maybe, Page, Query, Request, Route, View, wire
 from kilonova.api.identity.lists import linked
+from kilonova.api.identity.views import NamedView, named
 from kilonova.domain.errors import Rejected
 from kilonova.domain.identity import Assignment, Domain, Group, Project, Role, User
 from kilonova.identity.assignments import list_assignments
@@ -38,7 +39,7 @@ class RefView(View):
 
     id: str
     name: Maybe[str] = UNSET
-    domain: Maybe[RefView] = UNSET
+    domain: Maybe[NamedView] = UNSET
 
 
 class ScopeView(View):
@@ -123,9 +124,7 @@ def _ref(ident: str, things: Things | None) -> RefView:
     if thing is None or things is None:
         return RefView(id=ident)
     domain = things.get(getattr(thing, "domain_id", None) or "")
-    return RefView(
-        id=ident, name=thing.name, domain=UNSET if domain is None else RefView(id=domain.id, name=domain.name)
-    )
+    return RefView(id=ident, name=thing.name, domain=UNSET if domain is None else named(domain))
 
 
 def _view(req: Request[Any, Any], one: Assignment, things: Things | None) -> AssignmentView:

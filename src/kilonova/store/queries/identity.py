@@ -11,10 +11,11 @@ from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 import msgspec
-from sqlalchemy import Column, ColumnElement, RowMapping, Table, delete, func, insert, select, tuple_, update
+from sqlalchemy import ColumnElement, RowMapping, Table, delete, func, insert, literal, select, update
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
-from kilonova.domain.errors import Conflict, InvalidField, Missing
+from kilonova.domain.errors import Conflict, Missing
 from kilonova.domain.identity import (
     ApplicationCredential,
     Domain,
@@ -27,6 +28,9 @@ from kilonova.domain.identity import (
     User,
 )
 from kilonova.store.database import Tx
+from kilonova.store.queries import keyset
+from kilonova.store.queries.keyset import Keyset
+from kilonova.store.queries.text import contains
 from kilonova.store.tables import identity as tables
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -100,24 +104,29 @@ def many(tx: Tx, kind: type[T], idents: Iterable[str]) -> dict[str, T]:
 
 
 def listed(tx: Tx, kind: type[T], listing: Listing) -> list[T]:
-    """A stretch of the list, ordered by name where there are names, then by id. An unknown marker is InvalidField."""
+    """A stretch of the list, ordered by name where there are names, then by id. Raises Rejected for an unknown marker."""
     table = _TABLES[kind]
     if listing.only == ():
         return []
-    order = _order(table)
-    query = select(table).where(*_conditions(table, listing)).order_by(*order)
-    if listing.marker is not None:
-        last = find(tx, kind, listing.marker)
-        if last is None:
-            raise InvalidField("marker", f"there is no {word(kind)} {listing.marker[:64]}")
-        query = query.where(_after(order, last))
-    return [_thing(kind, row) for row in tx.execute(query.limit(listing.limit)).mappings()]
+    query = select(table).where(*_conditions(table, listing))
+    keys = {name: table.c[name] for name in ("name", "id") if name in table.c}
+    page = Keyset(limit=listing.limit, marker=listing.marker, sort=tuple((name, "asc") for name in keys))
+    return [_thing(kind, row) for row in tx.execute(keyset.page(tx, query, page, keys, select(table))).mappings()]
 
 
 def add(tx: Tx, thing: msgspec.Struct) -> None:
     """Write a new thing. Raises Conflict where its name is taken."""
     with _Unique(thing):
         tx.execute(insert(_TABLES[type(thing)]), msgspec.structs.asdict(thing))
+
+
+def add_once(tx: Tx, table: Table, row: Mapping[str, Any]) -> None:
+    """Write a row of a table that only says yes or no; one that is there already is as good."""
+    dialect = postgresql if tx.connection.dialect.name == "postgresql" else sqlite
+    try:
+        tx.execute(dialect.insert(table).on_conflict_do_nothing(), row)
+    except IntegrityError as problem:
+        raise Conflict("Something this refers to was deleted at the same time; look at it again.") from problem
 
 
 def change(tx: Tx, kind: type[T], ident: str, values: Mapping[str, Any]) -> T:
@@ -167,14 +176,6 @@ def _thing(kind: type[T], row: RowMapping) -> T:
     return kind(**row)
 
 
-def _order(table: Table) -> tuple[Column[Any], ...]:
-    return (table.c.name, table.c.id) if "name" in table.c else (table.c.id,)
-
-
-def _after(order: tuple[Column[Any], ...], last: msgspec.Struct) -> ColumnElement[bool]:
-    return tuple_(*order) > tuple_(*(getattr(last, column.name) for column in order))
-
-
 def _conditions(table: Table, listing: Listing) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = [table.c[key] == value for key, value in listing.equal.items()]
     found += [text_matches(table.c.name, how, text) for how, text in listing.name]
@@ -184,18 +185,15 @@ def _conditions(table: Table, listing: Listing) -> list[ColumnElement[bool]]:
 
 
 def text_matches(column: ColumnElement[str], how: str, text: str) -> ColumnElement[bool]:
-    """
-    Whether a text column contains, starts or ends with a text; `how` with an `i` before it ignores case.
-
-    Not by LIKE, which ignores case on SQLite and not on PostgreSQL.
-    """
+    """Whether a text column contains, starts or ends with a text; `how` with an `i` before it ignores case."""
     subject: ColumnElement[Any] = column
     if how.startswith("i"):
         subject, how, text = func.lower(column), how[1:], text.lower()
     if how == "contains":
-        found: ColumnElement[bool] = func.replace(subject, text, "") != subject
-    elif how == "startswith":
-        found = func.substr(subject, 1, len(text)) == text
-    else:
-        found = func.substr(subject, func.length(subject) - len(text) + 1) == text
-    return found
+        return contains(subject, text)
+    part = func.substr(subject, 1, len(text)) if how == "startswith" else _tail(subject, len(text))
+    return part == literal(text)
+
+
+def _tail(subject: ColumnElement[Any], length: int) -> ColumnElement[str]:
+    return func.substr(subject, func.length(subject) - length + 1)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import msgspec
-from sqlalchemy import ColumnElement, Text, and_, not_, or_, type_coerce
+from sqlalchemy import ColumnElement, and_, not_, or_
 
-from kilonova.store.queries.identity import text_matches
+from kilonova.store.queries.text import contains
 from kilonova.store.tables.identity import projects
 
 
@@ -23,8 +23,7 @@ def tagged(filters: Mapping[str, list[str]]) -> tuple[ColumnElement[bool], ...]:
         "not_tags": lambda has: not_(and_(*has)),
         "not_tags_any": lambda has: not_(or_(*has)),
     }
-    text = type_coerce(projects.c.tags, Text)
     return tuple(
-        ways[way]([text_matches(text, "contains", msgspec.json.encode(tag).decode()) for tag in tags])
+        ways[way]([contains(projects.c.tags, msgspec.json.encode(tag).decode()) for tag in tags])
         for way, tags in filters.items()
     )

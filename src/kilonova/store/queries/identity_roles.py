@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import msgspec
-from sqlalchemy import ColumnElement, delete, exists, insert, or_, select
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import ColumnElement, delete, exists, or_, select
 
-from kilonova.domain.errors import Conflict
 from kilonova.domain.identity import Assignment
 from kilonova.store.database import Tx
+from kilonova.store.queries.identity import add_once
 from kilonova.store.tables.identity import assignments, domains, group_members, projects
 
 _COLUMNS = ("role_id", "user_id", "group_id", "project_id", "domain_id")
@@ -46,14 +45,7 @@ def is_assigned(tx: Tx, one: Assignment) -> bool:
 
 def assign(tx: Tx, one: Assignment) -> None:
     """Give the role; giving it again changes nothing."""
-    if is_assigned(tx, one):
-        return
-    try:
-        tx.execute(insert(assignments), msgspec.structs.asdict(one))
-    except IntegrityError as problem:
-        raise Conflict(
-            "The assignment was being changed by somebody else at the same time; look at it again."
-        ) from problem
+    add_once(tx, assignments, msgspec.structs.asdict(one))
 
 
 def unassign(tx: Tx, one: Assignment) -> bool:
@@ -113,8 +105,7 @@ def listed(tx: Tx, sought: Sought) -> list[Assignment]:
 
 def join_group(tx: Tx, group_id: str, user_id: str) -> None:
     """Make a user a member; once is enough."""
-    if not is_member(tx, group_id, user_id):
-        tx.execute(insert(group_members), {"group_id": group_id, "user_id": user_id})
+    add_once(tx, group_members, {"group_id": group_id, "user_id": user_id})
 
 
 def leave_group(tx: Tx, group_id: str, user_id: str) -> bool:

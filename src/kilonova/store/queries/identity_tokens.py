@@ -8,6 +8,7 @@ import msgspec
 from sqlalchemy import delete, exists, insert, select
 
 from kilonova.store.database import Tx
+from kilonova.store.queries.identity import add_once
 from kilonova.store.tables.identity import domains, projects, revoked_tokens, secret_keys, users
 
 
@@ -37,7 +38,7 @@ class SecretKey(msgspec.Struct, frozen=True, kw_only=True):
     """A key and when it was made."""
 
     created_at: datetime
-    key: bytes = msgspec.field()
+    key: bytes
 
 
 def subject(tx: Tx, user_id: str) -> Subject | None:
@@ -85,8 +86,7 @@ def is_revoked(tx: Tx, audit_id: str) -> bool:
 
 def revoke(tx: Tx, audit_id: str, expires_at: datetime) -> None:
     """Void one token; the row may go when the token would have expired anyway."""
-    if not is_revoked(tx, audit_id):
-        tx.execute(insert(revoked_tokens), {"audit_id": audit_id, "expires_at": expires_at})
+    add_once(tx, revoked_tokens, {"audit_id": audit_id, "expires_at": expires_at})
 
 
 def forget_expired(tx: Tx, now: datetime) -> int:
