@@ -1,0 +1,131 @@
+"""
+The process of a cloud, found again by a later command.
+
+Its pid file names a process and says when that one began, so that a number the kernel has given to somebody else since is never
+taken for it. The process itself holds a lock on the file for as long as it lives: two clouds can never share a data directory.
+A signal goes through a handle on the process (pidfd), checked after it was opened: it cannot come to mean another.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import select
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from kilonova.cli.errors import CliError
+
+_KEEP_LOG_BYTES = 8 << 20
+_UNITS_BEFORE_START = 19  # of /proc/PID/stat, counted after the command's closing bracket
+
+
+def claim(data_dir: Path) -> int:
+    """
+    Make this process the one of `data_dir`; gives the descriptor that holds the lock, to be kept open until the end.
+
+    Raises CliError when another has it.
+    """
+    descriptor = os.open(_pid_file(data_dir), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise CliError(
+            f"Another process runs the cloud in {data_dir}.", next_step="kilonova status --data-dir " + str(data_dir)
+        ) from None
+    os.ftruncate(descriptor, 0)
+    os.write(descriptor, f"{os.getpid()} {_identity(os.getpid())}\n".encode())
+    return descriptor
+
+
+def running(data_dir: Path) -> int | None:
+    """The pid of the cloud in `data_dir`; None when it is not up."""
+    try:
+        pid_text, _, identity = _pid_file(data_dir).read_text().strip().partition(" ")
+        pid = int(pid_text)
+    except (FileNotFoundError, ValueError):
+        return None
+    return pid if identity and _identity(pid) == identity else None
+
+
+def start(data_dir: Path) -> subprocess.Popen[bytes]:
+    """Start `kilonova serve` in a session of its own; what it says goes to the log."""
+    log = log_file(data_dir)
+    if log.exists() and log.stat().st_size > _KEEP_LOG_BYTES:
+        log.replace(log.with_suffix(".log.1"))
+    command = [sys.executable, "-m", "kilonova.cli.main", "serve", "--data-dir", str(data_dir)]
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    try:
+        return subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=descriptor, stderr=descriptor, start_new_session=True, cwd="/"
+        )
+    finally:
+        os.close(descriptor)
+
+
+def stop(data_dir: Path, patience_s: float) -> bool:
+    """
+    Have the cloud end, then make it (each within `patience_s`); False when it was not up.
+
+    Raises CliError when it does not end, or belongs to somebody else.
+    """
+    pid = running(data_dir)
+    if pid is None:
+        return False
+    try:
+        handle = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return False
+    try:
+        for how in (signal.SIGTERM, signal.SIGKILL):
+            if running(data_dir) != pid:
+                return True
+            signal.pidfd_send_signal(handle, how)
+            if ended(handle, patience_s):
+                return True
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        raise CliError(f"Process {pid}, the cloud in {data_dir}, is another user's.", next_step="sudo kilonova down") from None
+    finally:
+        os.close(handle)
+    raise CliError(f"Process {pid}, the cloud in {data_dir}, does not end, not even killed.", next_step=f"ps -fp {pid}")
+
+
+def ended(handle: int, seconds: float) -> bool:
+    """Whether the process behind a pidfd ends within the time."""
+    poll = select.poll()
+    poll.register(handle, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
+
+
+def log_file(data_dir: Path) -> Path:
+    """Where the cloud's process says what it does."""
+    return data_dir / "kilonova.log"
+
+
+def log_tail(data_dir: Path, lines: int = 12) -> str:
+    """The end of that."""
+    try:
+        with log_file(data_dir).open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - 16384))
+            return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
+    except FileNotFoundError:
+        return ""
+
+
+def _pid_file(data_dir: Path) -> Path:
+    return data_dir / "kilonova.pid"
+
+
+def _identity(pid: int) -> str:
+    """When a process began, in a form that no other process of this pid shares; empty if there is none, or only its remains."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
+    return "" if fields[0] in ("Z", "X") else f"{fields[_UNITS_BEFORE_START]} {boot}"

@@ -1,0 +1,32 @@
+"""`kilonova serve`: the process that `kilonova up` starts, for a terminal or for an init system."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from kilonova.cli import process
+from kilonova.cli.errors import CliError
+from kilonova.cli.places import DATA_DIR_OPTION, chosen_data_dir
+
+
+@click.command(hidden=True)
+@DATA_DIR_OPTION
+def serve(data_dir: Path | None) -> None:
+    """Run the cloud that lives in a data directory, until SIGTERM."""
+    run(chosen_data_dir(data_dir))
+
+
+def run(data_dir: Path) -> None:
+    """Be the cloud's process; its pid file and lock are ours until the end."""
+    if not data_dir.is_dir():
+        raise CliError(f"There is no cloud in {data_dir}.", next_step="kilonova up")
+    lock = process.claim(data_dir)
+    try:
+        from kilonova.process import serve as serve_cloud  # noqa: PLC0415 - the whole cloud; nothing else here needs it
+
+        serve_cloud(data_dir)
+    finally:
+        os.close(lock)

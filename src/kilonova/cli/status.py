@@ -1,0 +1,68 @@
+"""`kilonova status` and `kilonova audit`: is it up, what is it made of, is anything there that should not be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from kilonova.cli import process
+from kilonova.cli.client import connect, local_client
+from kilonova.cli.errors import FAILED, CliError
+from kilonova.cli.output import output_option, pairs, print_facts, shown
+from kilonova.cli.places import DATA_DIR_OPTION, chosen_data_dir
+from kilonova.cli.talk import say
+from kilonova.cli.up import load
+
+
+@click.command()
+@DATA_DIR_OPTION
+@output_option
+def status(data_dir: Path | None, output: str) -> None:
+    """What the cloud of this machine is made of and how it fares. Exit code 1 when it is not up."""
+    folder = chosen_data_dir(data_dir)
+    settings = load(folder)
+    if settings is None:
+        raise CliError(f"There is no cloud in {folder}.", next_step="kilonova up   # or without root: kilonova up --sim")
+    pid = process.running(folder)
+    facts: dict[str, Any] = {"state": "up" if pid else "down", "url": settings.base_url, "pid": pid, "data_dir": str(folder)}
+    reconcilers: list[dict[str, Any]] = []
+    if pid is not None:
+        with local_client(folder) as client:
+            told = client.get("kilonova", "/status")["status"]
+        reconcilers = told["reconcilers"]
+        facts |= {"version": told["version"], **told["chosen"]}
+    if output == "table":
+        print_facts({name: value for name, value in facts.items() if value}, output)
+        _print_reconcilers(reconcilers)
+    else:
+        print_facts(facts | {"reconcilers": reconcilers}, output)
+    if pid is None:
+        say("The cloud is not up. Next: kilonova up")
+        raise SystemExit(FAILED)
+
+
+@click.command()
+@output_option
+def audit(output: str) -> None:
+    """Count what should not exist: zero is the only good answer. Exit code 1 for any other."""
+    with connect() as client:
+        report = client.get("kilonova", "/audit")["audit"]
+    if output == "table":
+        click.echo("\n".join(pairs([(kind, str(count)) for kind, count in {**report["counts"], "total": report["total"]}.items()])))
+        for kind, things in report["orphans"].items():
+            say(f"{kind}: {', '.join(things)}")
+    else:
+        print_facts(report, output)
+    for host in report["silent_hosts"]:
+        say(f"Host {host} did not answer; what it has was not counted.")
+    if report["total"] or report["silent_hosts"]:
+        raise SystemExit(FAILED)
+
+
+def _print_reconcilers(reconcilers: list[dict[str, Any]]) -> None:
+    """A line for each: when it last ran, what it did or why it failed."""
+    for one in reconcilers:
+        did = f"failed: {one['error']}" if one["error"] else f"did {shown(one['did'])}"
+        click.echo(f"{one['name']}: last ran {shown(one['last_run_at'])}, {did}")
