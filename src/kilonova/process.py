@@ -12,6 +12,7 @@ from pathlib import Path
 
 import structlog
 import uvicorn
+from structlog.typing import Processor
 
 from kilonova.bootstrap import Cloud
 from kilonova.domain.errors import Missing
@@ -44,7 +45,7 @@ def serve(data_dir: Path) -> None:
 
 def configure_logs() -> None:
     """One JSON object a line, for our own logs and the libraries'."""
-    shared = [
+    shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

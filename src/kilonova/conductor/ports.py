@@ -16,9 +16,17 @@ from kilonova.store.database import Tx
 class ServerNetwork(Protocol):
     """A server's share of the networks, as a host must be told of it."""
 
-    part: HostNetwork
-    nics: tuple[NicSpec, ...]
-    links: tuple[GuestLink, ...]
+    @property
+    def part(self) -> HostNetwork:
+        """The part of its host's networks that it needs."""
+
+    @property
+    def nics(self) -> tuple[NicSpec, ...]:
+        """Its interfaces, in order."""
+
+    @property
+    def links(self) -> tuple[GuestLink, ...]:
+        """The same, as its guest is told."""
 
 
 class Networks(Protocol):

@@ -30,7 +30,7 @@ class SystemClock:
 
     def __init__(self) -> None:
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
-        self._cancelled: set[int] = set()
+        self._waiting: set[int] = set()  # numbers of the timers that have neither run nor been cancelled
         self._count = 0
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -48,13 +48,14 @@ class SystemClock:
         with self._changed:
             self._count += 1
             number = self._count
+            self._waiting.add(number)
             heapq.heappush(self._timers, (time.monotonic() + delay_s, number, fn))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="timers", daemon=True)
                 self._thread.start()
             if self._timers[0][1] == number:
                 self._changed.notify()
-        return lambda: self._cancelled.add(number)
+        return lambda: self._waiting.discard(number)
 
     def _run(self) -> None:
         while True:
@@ -68,9 +69,9 @@ class SystemClock:
                     self._changed.wait(wait_s)
                     continue
                 _, number, fn = heapq.heappop(self._timers)
-                if number not in self._cancelled:
+                if number in self._waiting:
+                    self._waiting.discard(number)
                     return fn
-                self._cancelled.discard(number)
 
 
 class Ids:

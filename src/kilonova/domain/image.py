@@ -9,6 +9,8 @@ import msgspec
 
 DISK_FORMATS = ("raw", "qcow2", "iso", "ami", "aki", "ari")
 CONTAINER_FORMATS = ("bare", "ami", "aki", "ari")
+VISIBILITIES = ("public", "private", "shared", "community")
+MEMBER_STATUSES = ("pending", "accepted", "rejected")
 
 
 class ImageStatus(StrEnum):
@@ -45,3 +47,13 @@ class Image(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     updated_at: datetime
     deleted_at: datetime | None
+
+
+class ImageMember(msgspec.Struct, frozen=True, kw_only=True):
+    """A project that a shared image is shown to; in its lists only once it has accepted."""
+
+    image_id: str
+    member: str
+    status: str  # pending, accepted, rejected
+    created_at: datetime
+    updated_at: datetime

@@ -42,14 +42,18 @@ class Explanation(msgspec.Struct, frozen=True, kw_only=True):
     nearest_miss: NearestMiss | None = None
 
     def sentence(self) -> str:
-        """The explanation in one sentence, for a fault."""
+        """The explanation in a sentence or two, for a fault: it may be read by tenants, so it names no host."""
         removed = [f"{s.name} removed {s.removed} of {s.before}: {s.reason}" for s in self.steps if s.removed]
         text = (
             f"No valid host was found. {self.hosts} hosts asked; " + "; ".join(removed or ["there are no hosts"]) + "."
         )
         if self.nearest_miss:
-            text += f" Nearest miss: {self.nearest_miss.host} lacks {self.nearest_miss.lacks}."
+            text += f" The host that came closest lacks {self.nearest_miss.lacks}."
         return text
+
+    def details(self) -> str:
+        """The same for operators, with the host's name."""
+        return f"Nearest miss: {self.nearest_miss.host}." if self.nearest_miss else ""
 
 
 class Decision(msgspec.Struct, frozen=True, kw_only=True):

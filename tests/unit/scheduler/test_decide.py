@@ -128,7 +128,7 @@ def test_a_no_says_who_removed_how_many_and_what_was_nearest() -> None:
     assert decision.explanation.sentence() == (
         "No valid host was found. 3 hosts asked; AvailabilityZoneFilter removed 1 of 3: not in zone nova but in az1; "
         "ResourceFilter removed 1 of 2: needs 1000 MiB RAM, the most free is 724; ComputeFilter removed 1 of 1: 1 disabled. "
-        "Nearest miss: host-2 lacks 276 MiB RAM."
+        "The host that came closest lacks 276 MiB RAM."
     )
 
 

@@ -205,7 +205,8 @@ def _placement(candidate: Candidate) -> Placement:
 
 
 def _no_host(run: Run, decision: Decision) -> Failure:
-    message = decision.explanation.sentence()
+    message, details = decision.explanation.sentence(), decision.explanation.details()
     if run.failed_hosts:
-        message += f" Tried before, without success: {', '.join(run.failed_hosts)}."
-    return Failure(message=message, code=500)
+        message += f" {len(run.failed_hosts)} tried before, without success."
+        details += f" Tried before: {', '.join(run.failed_hosts)}."
+    return Failure(message=message, code=500, details=details.strip())
