@@ -86,6 +86,9 @@ class Host(Protocol):
     def close(self) -> None:
         """Let go of the hypervisor. Machines go on running."""
 
+    def purge(self) -> None:
+        """Leave nothing of ours on the host: no machine, no network, no file, no daemon we started. Closed after it."""
+
 
 class Driver(Host, Protocol):
     """A host that takes commands and calls back. `workers`: threads for its messages; 0 when nothing it does blocks."""

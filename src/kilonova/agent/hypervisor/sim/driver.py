@@ -106,6 +106,9 @@ class SimDriver:
     def close(self) -> None:
         """Nothing is held."""
 
+    def purge(self) -> None:
+        self._machines.purge()
+
     def submit(self, command: Command, stage: OnStage, done: Done) -> None:
         """Queue behind the server's other commands, and go on when it is this one's turn."""
         go = partial(self._go, command, stage, partial(self._end, command.server_id, done))

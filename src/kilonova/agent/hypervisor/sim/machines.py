@@ -57,6 +57,12 @@ class Machines:
             if not machine.removed:
                 self.put(msgspec.structs.replace(machine, power_state=PowerState.SHUTDOWN))
 
+    def purge(self) -> None:
+        """Forget all, on the disk too."""
+        self._machines.clear()
+        if self._path is not None:
+            self._path.unlink(missing_ok=True)
+
     def observed(self) -> list[Observed]:
         """All that are there."""
         return [
