@@ -25,6 +25,9 @@ class RecordingNetwork:
     def remove_server(self, server_id: str) -> None:
         self.calls.append(("remove_server", server_id))
 
+    def audit(self) -> dict[str, list[str]]:
+        return {"taps": []}
+
     def close(self) -> None:
         self.calls.append(("close", None))
 

@@ -238,7 +238,8 @@ def test_a_lost_domain_is_defined_again(bench: Bench) -> None:
         domain = connection.lookupByUUIDString(command.server_id)
         domain.destroy()
         domain.undefine()
-    assert bench.states() == {command.server_id: PowerState.NOSTATE}
+    assert bench.states() == {}
+    assert bench.driver.generations() == {command.server_id: 1}
     bench.driver.ensure(command, no_stage)
     assert bench.states() == {command.server_id: PowerState.RUNNING}
 
@@ -273,6 +274,7 @@ def test_removing_leaves_nothing_but_the_memory_of_it(bench: Bench) -> None:
     assert list((bench.data_dir / "instances").iterdir()) == []
     assert bench.driver.generations() == {command.server_id: 9}
     assert ("remove_server", command.server_id) in bench.network.calls
+    assert bench.driver.inventory() == {"disks": (), "cache_parts": (), "taps": ()}
 
 
 def test_power(bench: Bench) -> None:

@@ -30,6 +30,8 @@ _log = structlog.get_logger(__name__)
 class Pooled:
     """Runs a blocking driver's commands in at most `threads` threads."""
 
+    workers = 2  # what its host is asked, and not told, is answered in the asker's thread
+
     def __init__(self, driver: BlockingDriver, *, threads: int = 8) -> None:
         self.name = driver.name
         self._driver = driver
@@ -60,6 +62,12 @@ class Pooled:
 
     def observe(self) -> list[Observed]:
         return self._driver.observe()
+
+    def generations(self) -> dict[str, int]:
+        return self._driver.generations()
+
+    def inventory(self) -> dict[str, tuple[tuple[str, str], ...]]:
+        return self._driver.inventory()
 
     def watch(self, changed: Callable[[Observed], None]) -> None:
         self._driver.watch(changed)

@@ -19,6 +19,9 @@ class HostNetworking(Protocol):
     def remove_server(self, server_id: str) -> None:
         """Make the server's ports, rules and DHCP entries not exist, and its networks too when they were the last there."""
 
+    def audit(self) -> dict[str, list[str]]:
+        """What of ours is on the host and belongs to nothing, by kind: taps, bridges, rules, dhcp. Empty is good."""
+
     def close(self) -> None:
         """Stop serving metadata. Bridges, DHCP and rules stay, so that guests go on."""
 

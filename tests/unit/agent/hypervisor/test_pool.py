@@ -50,6 +50,12 @@ class ScriptedHost:
     def observe(self) -> list[Observed]:
         return []
 
+    def generations(self) -> dict[str, int]:
+        return {"a": 1}
+
+    def inventory(self) -> dict[str, tuple[tuple[str, str], ...]]:
+        return {}
+
     def watch(self, changed: Callable[[Observed], None]) -> None:
         raise NotImplementedError
 

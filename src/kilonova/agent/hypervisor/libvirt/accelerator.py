@@ -36,6 +36,8 @@ class _Kept(msgspec.Struct, frozen=True):
 
 def find_accelerator(settings: LibvirtSettings, kept_at: Path) -> Accelerator:
     """The verdict for this host: the kept one if it still holds, else a new one (bounded by `probe_timeout_s`)."""
+    if settings.accelerator != "auto":
+        return Accelerator(settings.accelerator, "the settings say so")
     if settings.probe_kernel is None or settings.probe_ramdisk is None:
         return Accelerator("tcg", "no probe guest was given to try KVM with")
     if not os.access(_DEVICE, os.R_OK | os.W_OK):

@@ -46,9 +46,10 @@ from kilonova.domain.host import HostFacts
 from kilonova.domain.hostnet import HostNetwork
 from kilonova.domain.machine import GuestData, ImageRef
 from kilonova.domain.report import HostFault, Observed, Outcome
-from kilonova.domain.server import PowerState
 from kilonova.rpc.messages import EnsureServer, RemoveServer, SetPower, UpdateGuestData
 
+_NETWORK_KINDS = {"dhcp": "dhcp_entries"}
+_TIDY_EVERY_S = 3600.0
 _BACKENDS: dict[str, type[Qcow2Backend | RawBackend]] = {"qcow2": Qcow2Backend, "raw": RawBackend}
 
 
@@ -79,6 +80,7 @@ class LibvirtDriver:
         self._busy: set[str] = set()
         self._busy_lock = Lock()
         self._changed: Callable[[Observed], None] | None = None
+        self._closed = False
 
     # --- commands ---
 
@@ -116,26 +118,23 @@ class LibvirtDriver:
         return self._facts
 
     def observe(self) -> list[Observed]:
-        """Every server that has a domain or a folder here; one that has lost its domain is in NOSTATE."""
-        domains = self._parts.domains.all()
         kept = self._parts.kept.all()
-        seen = [(server_id, domains.get(server_id)) for server_id in sorted({*domains, *self._parts.kept.folders()})]
         return [
             Observed(
                 server_id=server_id,
-                power_state=PowerState.NOSTATE if domain is None else power_state(domain),
+                power_state=power_state(domain),
                 generation=kept[server_id].done if server_id in kept else 0,
             )
-            for server_id, domain in seen
+            for server_id, domain in sorted(self._parts.domains.all().items())
         ]
 
     def generations(self) -> dict[str, int]:
-        """The newest generation carried out for each server that is here, or was removed within the last day."""
         return self._parts.kept.generations()
 
     def watch(self, changed: Callable[[Observed], None]) -> None:
         self._changed = changed
         self._parts.domains.watch(self._look)
+        self._tidy_later()
 
     def guest_data(self, server_id: str) -> GuestData | None:
         """What a guest may read of itself; None when it is not here."""
@@ -154,9 +153,17 @@ class LibvirtDriver:
     def uptime(self) -> str:
         return subprocess.run(["uptime"], check=False, capture_output=True, text=True).stdout.strip()
 
-    def cache_parts(self) -> list[Path]:
-        """Images being fetched now; with nothing at work, what a crash left."""
-        return self._parts.cache.parts()
+    def inventory(self) -> dict[str, tuple[tuple[str, str], ...]]:
+        """Disks are listed as their servers' folders; of the network's things those that belong to nothing are."""
+        found = self._parts.network.audit()
+        of_network = {
+            _NETWORK_KINDS.get(kind, kind): tuple((thing, "") for thing in things) for kind, things in found.items()
+        }
+        return {
+            "disks": tuple((server_id, server_id) for server_id in self._parts.kept.folders()),
+            "cache_parts": tuple((part.name, "") for part in self._parts.cache.parts()),
+            **of_network,
+        }
 
     # --- housekeeping ---
 
@@ -164,14 +171,16 @@ class LibvirtDriver:
         self._parts.network.replace(state)
 
     def tidy(self) -> list[str]:
-        """Drop images nothing here uses and memories nobody needs; the images' cache keys. To be called now and then."""
+        """Drop images nothing here uses and memories nobody needs; the images' cache keys. Done now and then by itself."""
         now = self._parts.clock.now()
         self._parts.kept.forget(now)
         in_use = {cache_key(image) for kept in self._parts.kept.all().values() for image in images_of(kept.spec)}
         return self._parts.cache.sweep(now, in_use, timedelta(seconds=self._settings.image_max_age_s))
 
     def close(self) -> None:
+        self._closed = True
         self._parts.domains.close()
+        self._parts.network.close()
 
     def purge(self) -> None:
         """Leave nothing of ours: no machine, no network, no file, no daemon that we started. The driver is closed after it."""
@@ -189,6 +198,14 @@ class LibvirtDriver:
         for folder in (layout.instances, layout.images, layout.removed, layout.daemons):
             shutil.rmtree(folder, ignore_errors=True)
         layout.verdict.unlink(missing_ok=True)
+
+    def _tidy_later(self) -> None:
+        def tidy() -> None:
+            if not self._closed:
+                self.tidy()
+                self._tidy_later()
+
+        self._parts.clock.call_later(_TIDY_EVERY_S, tidy)
 
     @contextmanager
     def _at_work(self, server_id: str) -> Iterator[None]:

@@ -58,7 +58,7 @@ def host_facts(connection: libvirt.virConnect, data_dir: Path, accelerator: Acce
         address=address,
         # An emulated machine has the emulator's CPU and not the host's.
         traits=tuple(sorted({*_COMPUTE_TRAITS, *(_cpu_traits(features) if kvm else ())})),
-        stats={"accelerator_reason": accelerator.why},
+        stats={"accelerator_why": accelerator.why},
     )
 
 

@@ -21,6 +21,7 @@ class LibvirtSettings(msgspec.Struct, frozen=True, kw_only=True):
     uri: str = "qemu:///system"
     backend: str = "qcow2"  # or raw: how root disks are kept
     start_daemons: bool = True  # start libvirtd when nothing answers and we may
+    accelerator: str = "auto"  # or kvm, tcg: without a probe
     probe_kernel: Path | None = None
     probe_ramdisk: Path | None = None
     probe_timeout_s: float = 10.0
