@@ -15,7 +15,19 @@ from kilonova.agent.network.host import HostNetworkSettings, LinuxHostNetwork
 from kilonova.agent.network.inspection import forward_blockers
 from kilonova.domain.hostnet import PortSpec
 from tests.netparts import CLOSED, SSH, guest_data, network, port, share
-from tests.system.netlab import BROADCAST, BUSYBOX, Guest, Lab, arp_reply, frame, received, run, udp
+from tests.system.netlab import (
+    BROADCAST,
+    BUSYBOX,
+    PATIENCE_S,
+    REFUSED_S,
+    Guest,
+    Lab,
+    arp_reply,
+    frame,
+    received,
+    run,
+    udp,
+)
 
 METADATA = "169.254.169.254"
 
@@ -135,6 +147,23 @@ def test_a_changed_group_holds_at_once(lab: Lab, host: LinuxHostNetwork, plug: P
         assert lab.host.reaches(guest.address, 22)
         host.merge(share(port(5, "closed")))
         assert not lab.host.reaches(guest.address, 22)
+
+
+def test_a_revoked_rule_ends_the_flows_it_let_through(host: LinuxHostNetwork, plug: Plug) -> None:
+    one, other = plug(port(5, "open"), port(6, "default", "open"))
+    with one.socket(socket.AF_INET, socket.SOCK_STREAM) as client, other.listen(80) as listener:
+        client.settimeout(PATIENCE_S)
+        client.connect((other.address, 80))
+        server, _ = listener.accept()
+        with server:
+            server.settimeout(PATIENCE_S)
+            client.sendall(b"before")
+            assert server.recv(99) == b"before"
+            host.merge(share(port(6, "default")))
+            client.sendall(b"after")
+            server.settimeout(REFUSED_S)
+            with pytest.raises(TimeoutError):
+                server.recv(99)
 
 
 def test_a_port_without_rules_is_silent(plug: Plug) -> None:

@@ -7,6 +7,7 @@ A host's share of the networks: bridges, DHCP, metadata and firewall, converged 
     dnsmasq.py     a network's DHCP and DNS as text (pure)
     dhcp.py        dnsmasq processes: started, told, found again, ended
     firewall/      two nftables tables as text (pure), replaced in one transaction; its own text says how they judge
+    flows.py       ends flows that rules let through which are no more
     host.py        LinuxHostNetwork: the port's implementation, the order of things, the lock
     inspection.py  what is there without an owner; what else on the machine drops guests' packets
 
@@ -16,7 +17,7 @@ The *records* (one file in the data directory) are the intent. They are written 
 found on the host after a crash is either in them or on its way out. What *was made* is one folder per network in the run
 directory, named like its bridge: made before the bridge, removed after it. A pass compares the two and makes the difference:
 
-    check -> write the records -> a network's folder, bridge, metadata socket -> firewall -> DHCP -> remove other networks
+    check -> write the records -> a network's folder, bridge, metadata socket -> firewall, flows -> DHCP -> remove others
 
 Invariants
 ----------

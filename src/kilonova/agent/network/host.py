@@ -23,6 +23,7 @@ from kilonova.agent.network.devices import Bridges, foreign_routes, plan_bridge
 from kilonova.agent.network.dhcp import DhcpServers, stop_dhcp, unprivileged_user
 from kilonova.agent.network.dnsmasq import Folder, plan_dhcp
 from kilonova.agent.network.firewall import ruleset
+from kilonova.agent.network.flows import forget_flows, revoked
 from kilonova.agent.network.sysctl import IP_FORWARD, ensure_bridge_netfilter, read_sysctl, write_sysctl
 from kilonova.domain.hostnet import HostNetwork
 from kilonova.domain.machine import GuestData
@@ -117,12 +118,14 @@ class LinuxHostNetwork:
         """Check, note, converge. The caller holds the lock."""
         with _told("set up its networks"):
             firewall = self._checked(share)
+            taken = revoked(self._records.share, share)
             self._note(share)
             for network in share.networks:
                 self._folder(network.bridge).path.mkdir(mode=0o755, parents=True, exist_ok=True)
                 self._bridges.ensure(plan_bridge(network))
             listeners = {network.bridge: self._metadata.serve(network.id, network.bridge) for network in share.networks}
             ruleset.apply(firewall + ruleset.plan_metadata(listeners, self._table))
+            forget_flows(taken)
             self._converge_dhcp(share)
             for folder in self._folders():
                 if folder.path.name not in listeners:
