@@ -1,8 +1,8 @@
 """
 Who the command line speaks for: an entry of a clouds.yaml, or the OS_* variables, as every OpenStack client reads them.
 
-Pure but for reading files. `--cloud` (or OS_CLOUD) names an entry; else OS_AUTH_URL and its company are the account; else it is the
-cloud of this machine: the entry `kilonova` of the first clouds.yaml that has one, or of the file in the cloud's data directory.
+Pure but for reading files. `--cloud` (or OS_CLOUD) names an entry; else OS_AUTH_URL and its company are the account; else it is
+the cloud of this machine: the entry `kilonova` of the first clouds.yaml that has one, or of the file in the cloud's data directory.
 """
 
 from __future__ import annotations
@@ -48,7 +48,9 @@ def find_account(name: str | None, data_dir: Path, env: Mapping[str, str] = os.e
             return from_entry(wanted, clouds[wanted], source=str(path))
         known += clouds
     if name is None:
-        raise CliError("There is no cloud to talk to.", next_step="kilonova up   # or: --cloud NAME, or set OS_AUTH_URL")
+        raise CliError(
+            "There is no cloud to talk to.", next_step="kilonova up   # or: --cloud NAME, or set OS_AUTH_URL"
+        )
     raise CliError(
         f"No clouds.yaml has an entry {name!r}.{did_you_mean(name, known)}",
         next_step="kilonova up   # makes the entries kilonova and kilonova-demo",
@@ -88,7 +90,9 @@ def read_clouds(path: Path) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as wrong:
-        raise CliError(f"{path} cannot be read: {str(wrong).splitlines()[0]}", next_step=f"Mend or move {path}") from wrong
+        raise CliError(
+            f"{path} cannot be read: {str(wrong).splitlines()[0]}", next_step=f"Mend or move {path}"
+        ) from wrong
     clouds = loaded.get("clouds") if isinstance(loaded, dict) else None
     if loaded is not None and not isinstance(clouds or {}, dict):
         raise CliError(f"{path} has no mapping called clouds.", next_step=f"Mend or move {path}")

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlsplit
 
 import httpx2
@@ -53,14 +53,18 @@ class Client:
         self, account: Account, *, timeout_s: float = 60.0, transport: httpx2.BaseTransport | None = None
     ) -> None:
         self._account = account
-        self._http = httpx2.Client(verify=account.verify, timeout=timeout_s, transport=transport, trust_env=transport is None)
+        self._http = httpx2.Client(
+            verify=account.verify, timeout=timeout_s, transport=transport, trust_env=transport is None
+        )
         self._token: dict[str, Any] | None = None
         self._secret = ""
 
-    def __enter__(self) -> Client:
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._http.close()
 
     def get(self, service: str, path: str, **params: Any) -> Any:
@@ -133,7 +137,9 @@ class Client:
                 for endpoint in entry["endpoints"]:
                     if endpoint["interface"] == self._account.interface and self._in_region(endpoint):
                         return _with_version(service, endpoint["url"].rstrip("/"))
-        raise CliError(f"The catalog of {self._account.source} has no {service} service.", next_step="openstack catalog list")
+        raise CliError(
+            f"The catalog of {self._account.source} has no {service} service.", next_step="openstack catalog list"
+        )
 
     def _in_region(self, endpoint: Mapping[str, Any]) -> bool:
         return self._account.region in (None, endpoint.get("region_id"), endpoint.get("region"))
@@ -143,7 +149,9 @@ class Client:
         try:
             return self._http.send(request)
         except httpx2.TimeoutException as late:
-            raise Unreachable(f"{where} did not answer in time.", next_step="kilonova status", exit_code=TIMED_OUT) from late
+            raise Unreachable(
+                f"{where} did not answer in time.", next_step="kilonova status", exit_code=TIMED_OUT
+            ) from late
         except httpx2.HTTPError as broken:
             raise Unreachable(f"Nothing answers at {where}: {broken}", next_step="kilonova up") from broken
 
@@ -155,7 +163,9 @@ def connect() -> Client:
 
 def local_client(data_dir: Path) -> Client:
     """A client of the cloud in a data directory, as its administrator."""
-    return Client(find_account("kilonova", data_dir, {"OS_CLIENT_CONFIG_FILE": str(data_dir / "clouds.yaml")}), timeout_s=20.0)
+    return Client(
+        find_account("kilonova", data_dir, {"OS_CLIENT_CONFIG_FILE": str(data_dir / "clouds.yaml")}), timeout_s=20.0
+    )
 
 
 def _with_version(service: str, url: str) -> str:

@@ -69,7 +69,12 @@ def write_private(path: Path, text: str) -> None:
 
 def _entry(base_url: str, name: str, password: str) -> dict[str, Any]:
     domain = {"user_domain_id": "default", "project_domain_id": "default"}
-    auth = {"auth_url": f"{base_url}/identity/v3", "username": name, "password": password, "project_name": name} | domain
+    auth = {
+        "auth_url": f"{base_url}/identity/v3",
+        "username": name,
+        "password": password,
+        "project_name": name,
+    } | domain
     return {"auth": auth, "region_name": "RegionOne", "interface": "public", "identity_api_version": 3}
 
 

@@ -43,7 +43,8 @@ def down(data_dir: Path | None, purge: bool, yes: bool) -> None:  # noqa: FBT001
         was_up = process.stop(folder, _STOPS_WITHIN_S)
     say("The cloud is stopped." if was_up else "The cloud was not up.")
     if settings.hypervisor != "sim" and running:
-        say(f"{running} server{'s go' if running > 1 else ' goes'} on running; `kilonova up` finds them again, `kilonova down --purge` ends them.")
+        go = "1 server goes" if running == 1 else f"{running} servers go"
+        say(f"{go} on running; `kilonova up` finds them again, `kilonova down --purge` ends them.")
 
 
 def _confirm(folder: Path, *, yes: bool) -> None:

@@ -15,7 +15,7 @@ class CliError(click.ClickException):
     def __init__(self, what: str, *, next_step: str = "", exit_code: int = FAILED) -> None:
         super().__init__(what)
         self.next_step = next_step
-        self.exit_code = exit_code
+        self.exit_code = exit_code  # type: ignore[misc] - click reads it from the instance, and calls it the class's
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Say it on stderr: stdout is for data."""
@@ -29,7 +29,9 @@ class NotFound(CliError):
     """Nothing has that name or id. `known` are the names there are, for a guess at what was meant."""
 
     def __init__(self, kind: str, ref: str, known: list[str], *, next_step: str = "") -> None:
-        super().__init__(f"There is no {kind} {ref!r}.{did_you_mean(ref, known)}", next_step=next_step, exit_code=NOT_FOUND)
+        super().__init__(
+            f"There is no {kind} {ref!r}.{did_you_mean(ref, known)}", next_step=next_step, exit_code=NOT_FOUND
+        )
 
 
 class Ambiguous(CliError):
@@ -37,7 +39,9 @@ class Ambiguous(CliError):
 
     def __init__(self, kind: str, ref: str, ids: list[str]) -> None:
         super().__init__(
-            f"{len(ids)} {kind}s are called {ref!r}: {', '.join(ids)}.", next_step="say which by its id", exit_code=USAGE
+            f"{len(ids)} {kind}s are called {ref!r}: {', '.join(ids)}.",
+            next_step="say which by its id",
+            exit_code=USAGE,
         )
 
 

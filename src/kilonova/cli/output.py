@@ -62,7 +62,9 @@ def table(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> str:
     """Aligned columns under their names."""
     lines = [[column.upper().replace("_", " ") for column in columns], *rows]
     widths = [max(len(line[at]) for line in lines) for at in range(len(columns))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines
+    )
 
 
 def pairs(facts: Sequence[tuple[str, str]]) -> list[str]:
@@ -84,7 +86,8 @@ def shown(value: Any) -> str:
 
 def _env(facts: Facts, prefix: str = "") -> str:
     return "\n".join(
-        f"KILONOVA_{prefix}{name.upper()}={shlex.quote('' if value is None else _flat(value))}" for name, value in facts.items()
+        f"KILONOVA_{prefix}{name.upper()}={shlex.quote('' if value is None else _flat(value))}"
+        for name, value in facts.items()
     )
 
 

@@ -35,7 +35,9 @@ def new_settings(existing: CloudSettings | None, asked: Mapping[str, Any], data_
         )
     for setting in ("sim_hosts", "sim_pace"):
         if setting in asked and kind != "sim":
-            raise CliError(f"{_OPTIONS[setting]} is for simulated hosts.", next_step="kilonova up --sim", exit_code=USAGE)
+            raise CliError(
+                f"{_OPTIONS[setting]} is for simulated hosts.", next_step="kilonova up --sim", exit_code=USAGE
+            )
     if "accelerator" in asked and kind == "sim":
         raise CliError("--accelerator is for real hosts; simulated ones need none.", exit_code=USAGE)
     return msgspec.structs.replace(existing or CloudSettings(data_dir=data_dir), data_dir=data_dir, **asked)

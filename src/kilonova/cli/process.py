@@ -89,7 +89,9 @@ def stop(data_dir: Path, patience_s: float) -> bool:
     except ProcessLookupError:
         return True
     except PermissionError:
-        raise CliError(f"Process {pid}, the cloud in {data_dir}, is another user's.", next_step="sudo kilonova down") from None
+        raise CliError(
+            f"Process {pid}, the cloud in {data_dir}, is another user's.", next_step="sudo kilonova down"
+        ) from None
     finally:
         os.close(handle)
     raise CliError(f"Process {pid}, the cloud in {data_dir}, does not end, not even killed.", next_step=f"ps -fp {pid}")

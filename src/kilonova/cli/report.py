@@ -1,4 +1,4 @@
-"""What `kilonova up` and `status` tell: the way in, what was chosen, what to do next; and the clouds.yaml files that say it again."""
+"""What `kilonova up` tells: the way in, what was chosen, what to do next; and the clouds.yaml files that say it again."""
 
 from __future__ import annotations
 

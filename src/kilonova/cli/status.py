@@ -24,9 +24,16 @@ def status(data_dir: Path | None, output: str) -> None:
     folder = chosen_data_dir(data_dir)
     settings = load(folder)
     if settings is None:
-        raise CliError(f"There is no cloud in {folder}.", next_step="kilonova up   # or without root: kilonova up --sim")
+        raise CliError(
+            f"There is no cloud in {folder}.", next_step="kilonova up   # or without root: kilonova up --sim"
+        )
     pid = process.running(folder)
-    facts: dict[str, Any] = {"state": "up" if pid else "down", "url": settings.base_url, "pid": pid, "data_dir": str(folder)}
+    facts: dict[str, Any] = {
+        "state": "up" if pid else "down",
+        "url": settings.base_url,
+        "pid": pid,
+        "data_dir": str(folder),
+    }
     reconcilers: list[dict[str, Any]] = []
     if pid is not None:
         with local_client(folder) as client:
@@ -50,7 +57,11 @@ def audit(output: str) -> None:
     with connect() as client:
         report = client.get("kilonova", "/audit")["audit"]
     if output == "table":
-        click.echo("\n".join(pairs([(kind, str(count)) for kind, count in {**report["counts"], "total": report["total"]}.items()])))
+        click.echo(
+            "\n".join(
+                pairs([(kind, str(count)) for kind, count in {**report["counts"], "total": report["total"]}.items()])
+            )
+        )
         for kind, things in report["orphans"].items():
             say(f"{kind}: {', '.join(things)}")
     else:

@@ -18,7 +18,7 @@ import click
 
 from kilonova import settings as kept
 from kilonova.cli import plan, ports, process, serve
-from kilonova.cli.errors import TIMED_OUT, CliError
+from kilonova.cli.errors import FAILED, TIMED_OUT, CliError
 from kilonova.cli.places import DATA_DIR_OPTION, chosen_data_dir, guest_dir
 from kilonova.cli.talk import Progress, progress, say
 from kilonova.settings import CloudSettings
@@ -31,10 +31,20 @@ _PAUSE_S = 0.05
 @click.command()
 @click.option("--sim", "hypervisor", flag_value="sim", help="Simulated hosts: no root, QEMU or libvirt needed.")
 @click.option("--hosts", "sim_hosts", type=click.IntRange(1, 10000), metavar="N", help="How many simulated hosts.")
-@click.option("--port", type=click.IntRange(1, 65535), metavar="P", help=f"Where the API listens; default: {kept.DEFAULT_PORT}.")
+@click.option(
+    "--port", type=click.IntRange(1, 65535), metavar="P", help=f"Where the API listens; default: {kept.DEFAULT_PORT}."
+)
 @DATA_DIR_OPTION
-@click.option("--accelerator", type=click.Choice(["auto", "kvm", "tcg"]), help="auto takes KVM when a guest runs under it.")
-@click.option("--pace", "sim_pace", type=click.FloatRange(0), metavar="F", help="Times of a simulation: 1 is life-like, 0 at once.")
+@click.option(
+    "--accelerator", type=click.Choice(["auto", "kvm", "tcg"]), help="auto takes KVM when a guest runs under it."
+)
+@click.option(
+    "--pace",
+    "sim_pace",
+    type=click.FloatRange(0),
+    metavar="F",
+    help="Times of a simulation: 1 is life-like, 0 at once.",
+)
 @click.option("--foreground", is_flag=True, help="Stay, and log here.")
 def up(data_dir: Path | None, foreground: bool, **options: Any) -> None:  # noqa: FBT001 - an option of click's
     """Bring up a cloud on this machine, or say that it is up."""
@@ -89,11 +99,15 @@ def check(settings: CloudSettings, *, is_new: bool) -> None:
         if lacking := missing_for_real_hosts():
             raise CliError(f"This machine lacks {', '.join(lacking.what)}.", next_step=lacking.remedy)
     if is_new and folder.is_dir() and any(folder.iterdir()):
-        raise CliError(f"{folder} holds other things; a cloud's data directory is its own.", next_step="kilonova up --data-dir NEW")
+        raise CliError(
+            f"{folder} holds other things; a cloud's data directory is its own.", next_step="kilonova up --data-dir NEW"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o711)
     except OSError as refused:
-        raise CliError(f"{folder} cannot be made: {refused.strerror}", next_step="kilonova up --data-dir ANOTHER") from refused
+        raise CliError(
+            f"{folder} cannot be made: {refused.strerror}", next_step="kilonova up --data-dir ANOTHER"
+        ) from refused
     if (why := ports.why_not_free(settings.host, settings.port)) is not None:
         raise CliError(f"Port {settings.port} cannot be listened on: {why}.", next_step="kilonova up --port ANOTHER")
 
@@ -111,19 +125,22 @@ def _wait_for_answer(settings: CloudSettings, started: Popen[bytes] | None, show
     folder = settings.data_dir
 
     def answers() -> bool:
-        if started is not None and started.poll() is not None:
-            raise CliError(f"The cloud ended with {started.returncode} while it started. Its log ends:\n{process.log_tail(folder)}",
-                           next_step=f"kilonova doctor   # and: less {process.log_file(folder)}")  # fmt: skip
+        if started.poll() is not None if started else process.running(folder) is None:
+            raise _failed(folder, "The cloud ended while it started.", FAILED)
         show("Waiting for the API …")
         try:
-            return bool(client.get(f"{settings.base_url}/kilonova/v1/health").is_success)
+            return client.get(f"{settings.base_url}/kilonova/v1/health").is_success
         except httpx2.HTTPError:
             return False
 
     with httpx2.Client(timeout=5.0, trust_env=False) as client:
         if not _within(_ANSWERS_WITHIN_S, answers):
-            raise CliError(f"The cloud does not answer after {_ANSWERS_WITHIN_S:.0f} s. Its log ends:\n{process.log_tail(folder)}",
-                           next_step=f"kilonova down   # its log: {process.log_file(folder)}", exit_code=TIMED_OUT)  # fmt: skip
+            raise _failed(folder, f"The cloud does not answer after {_ANSWERS_WITHIN_S:.0f} s.", TIMED_OUT)
+
+
+def _failed(folder: Path, what: str, exit_code: int) -> CliError:
+    step = f"kilonova doctor   # the whole log: {process.log_file(folder)}"
+    return CliError(f"{what} Its log ends:\n{process.log_tail(folder)}", next_step=step, exit_code=exit_code)
 
 
 def _wait_for_hosts(settings: CloudSettings, show: Progress) -> None:

@@ -1,0 +1,78 @@
+"""The private key on this machine that belongs to a server's key pair, and the ssh line made with it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from kilonova.cli.client import ApiError, Client
+from kilonova.cli.facts import image_id
+
+_LOGINS = {
+    "alpine": "alpine",
+    "arch": "arch",
+    "centos": "centos",
+    "debian": "debian",
+    "fedora": "fedora",
+    "ubuntu": "ubuntu",
+}
+# A throw-away host's key is new each time its address is used again: remembering it would only refuse the next one.
+OPTIONS = ("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR")
+
+
+def private_key(client: Client, server: Mapping[str, Any], folder: Path) -> Path | None:
+    """The file in `folder` (say ~/.ssh) whose public half the server was given; None leaves the choice to ssh."""
+    name = server.get("key_name")
+    if not name:
+        return None
+    try:
+        public = client.get("compute", f"/os-keypairs/{name}")["keypair"]["public_key"]
+    except ApiError:
+        public = ""
+    return find_key(str(name), public, folder)
+
+
+def find_key(name: str, public_key: str, folder: Path) -> Path | None:
+    """By its contents, else by its name."""
+    wanted = _blob(public_key)
+    for path in sorted(folder.glob("*.pub")) if wanted else ():
+        private = path.with_suffix("")
+        if private.is_file() and _blob(_read(path)) == wanted:
+            return private
+    named = (folder / name, folder / f"{name}.pem", Path(f"{name}.pem"))
+    return next((path for path in named if path.is_file()), None)
+
+
+def login_name(client: Client, server: Mapping[str, Any]) -> str:
+    """The user that the image says to log in as, or that its distribution is known for; else root."""
+    ident = image_id(server)
+    try:
+        image = client.get("image", f"/images/{ident}") if ident else {}
+    except ApiError:
+        image = {}
+    return str(image.get("os_admin_user") or _LOGINS.get(str(image.get("os_distro", "")).lower(), "root"))
+
+
+def ssh_command(login: str, address: str, key: Path | None, options: Sequence[str] = OPTIONS) -> list[str]:
+    """The words to run."""
+    identity = ["-i", str(key)] if key else []
+    return ["ssh", *identity, *options, f"{login}@{address}"]
+
+
+def ssh_line(login: str, address: str, key: Path | None) -> str:
+    """A line to paste."""
+    return shlex.join(ssh_command(login, address, key))
+
+
+def _blob(public_key: str) -> str:
+    parts = public_key.split()
+    return parts[1] if len(parts) > 1 else ""
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError):
+        return ""

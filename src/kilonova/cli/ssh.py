@@ -1,0 +1,44 @@
+"""`kilonova ssh`: find a server's address and key, and become ssh."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import click
+
+from kilonova.cli import choose
+from kilonova.cli.client import connect
+from kilonova.cli.errors import CliError
+from kilonova.cli.facts import addresses
+from kilonova.cli.keys import login_name, private_key, ssh_command
+
+
+@click.command(context_settings={"ignore_unknown_options": True})
+@click.argument("server")
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
+@click.option("-l", "--login", metavar="USER", help="Who to log in as; default: as the image says, else root.")
+@click.option(
+    "-i",
+    "--identity",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The private key; default: found.",
+)
+def ssh(server: str, command: tuple[str, ...], login: str | None, identity: Path | None) -> None:
+    """Log in to a server, or run a command there: `kilonova ssh NAME -- uname -a`."""
+    program = shutil.which("ssh")
+    if program is None:
+        raise CliError("There is no ssh on this machine.", next_step="apt-get install -y openssh-client")
+    with connect() as client:
+        found = choose.server(client, server)
+        if found["status"] != "ACTIVE":
+            raise CliError(
+                f"Server {found['name']} is {found['status']}.", next_step=f"kilonova wait {found['id']} --for ssh"
+            )
+        there = addresses(found)
+        if not there:
+            raise CliError(f"Server {found['name']} has no address.", next_step=f"kilonova logs {found['id']}")
+        key = identity or private_key(client, found, Path.home() / ".ssh")
+        words = ssh_command(login or login_name(client, found), there[0], key)
+    os.execv(program, [*words, *command])  # noqa: S606 - to become ssh is the point
