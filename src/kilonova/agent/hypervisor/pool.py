@@ -57,6 +57,10 @@ class Pooled:
         self._pool.shutdown(wait=True)
         self._driver.close()
 
+    def purge(self) -> None:
+        self._pool.shutdown(wait=True)
+        self._driver.purge()
+
     def facts(self) -> HostFacts:
         return self._driver.facts()
 

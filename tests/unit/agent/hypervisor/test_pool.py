@@ -28,6 +28,7 @@ class ScriptedHost:
     def __init__(self) -> None:
         self.scripts: dict[str, Callable[[int], Outcome]] = {}
         self.closed = False
+        self.purged = False
 
     def remove(self, command: RemoveServer) -> Outcome:
         return self.scripts[command.server_id](command.generation)
@@ -70,6 +71,9 @@ class ScriptedHost:
 
     def close(self) -> None:
         self.closed = True
+
+    def purge(self) -> None:
+        self.purged = True
 
 
 @pytest.fixture
@@ -138,6 +142,16 @@ def test_a_listener_that_breaks_stops_nobody(host: ScriptedHost, pool: Pooled) -
 
     pool.submit(removal("a"), lambda _name, _percent: None, listener)
     assert outcome_of(pool, removal("a", 2)).fault is None
+
+
+def test_a_purge_waits_for_what_is_at_work(host: ScriptedHost) -> None:
+    pool = Pooled(host)
+    host.scripts["a"] = lambda _generation: Outcome(facts={"purged": str(host.purged)})
+    outcomes: list[Outcome] = []
+    pool.submit(removal("a"), lambda _name, _percent: None, outcomes.append)
+    pool.purge()
+    assert [outcome.facts for outcome in outcomes] == [{"purged": "False"}]
+    assert host.purged
 
 
 def test_an_unknown_command_is_answered(pool: Pooled) -> None:

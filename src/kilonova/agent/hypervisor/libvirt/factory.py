@@ -12,6 +12,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import structlog
+
+from kilonova.agent.hypervisor.failure import HostFailure
 from kilonova.agent.hypervisor.libvirt.driver import LibvirtDriver
 from kilonova.agent.hypervisor.libvirt.kept import KeptServers
 from kilonova.agent.hypervisor.libvirt.layout import Layout
@@ -20,26 +23,22 @@ from kilonova.agent.hypervisor.pool import Pooled
 from kilonova.agent.hypervisor.port import Driver, HostSetup
 from kilonova.agent.network.host import HostNetworkSettings, LinuxHostNetwork
 
+_log = structlog.get_logger(__name__)
+
 
 def make_driver(setup: HostSetup) -> Driver:
-    """The driver of this machine, its networks brought back as its records have them. Raises Unavailable, HostFailure."""
-    driver, network = _make(setup)
-    network.resume()
-    return Pooled(driver)
-
-
-def purge(setup: HostSetup) -> None:
-    """Leave nothing of ours on this machine: no server, network or file of the host's, and no daemon that we started."""
-    driver, _network = _make(setup)
-    driver.purge()
-
-
-def _make(setup: HostSetup) -> tuple[LibvirtDriver, LinuxHostNetwork]:
+    """The driver of this machine, its networks brought back as its records have them. Raises Unavailable, Rejected."""
     kept = KeptServers(Layout(setup.data_dir))
     network = LinuxHostNetwork(
         HostNetworkSettings(data_dir=setup.data_dir / "network"), kept.guest, on_password=_stays_with_the_host
     )
-    return LibvirtDriver(libvirt_settings(setup), network, setup.images, setup.clock), network
+    driver = LibvirtDriver(libvirt_settings(setup), network, setup.images, setup.clock)
+    try:
+        network.resume()
+    except HostFailure as failure:
+        # The control plane will send the networks again; and a host that cannot have them must still be open to a purge.
+        _log.warning("the host's networks are not back yet", why=str(failure))
+    return Pooled(driver)
 
 
 def libvirt_settings(setup: HostSetup) -> LibvirtSettings:
