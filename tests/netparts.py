@@ -35,6 +35,10 @@ SSH = RuleSpec(id="ssh", direction="ingress", ethertype="IPv4", protocol="tcp", 
 FRIENDS = RuleSpec(id="friends", direction="ingress", ethertype="IPv4", remote_group="default")
 DEFAULT = GroupSpec(id="default", rules=(OUT, FRIENDS))
 WITH_SSH = GroupSpec(id="ssh", rules=(OUT, SSH))
+OUT6 = RuleSpec(id="out6", direction="egress", ethertype="IPv6")
+FRIENDS6 = RuleSpec(id="friends6", direction="ingress", ethertype="IPv6", remote_group="six")
+SIX = GroupSpec(id="six", rules=(OUT6, FRIENDS6))
+SUBNET6 = SubnetSpec(id="s6", cidr="fd00:77::/64", ip_version=6, gateway="fd00:77::1", dhcp=True)
 OPEN = GroupSpec(id="open", rules=(OUT, RuleSpec(id="in", direction="ingress", ethertype="IPv4")))
 CLOSED = GroupSpec(id="closed", rules=(OUT,))
 

@@ -94,7 +94,8 @@ class Space:
             return answer.status, answer.read()
 
     def pings(self, address: str) -> bool:
-        command = ["ip", "netns", "exec", self.name, str(BUSYBOX), "ping", "-c1", "-W1", address]
+        ping = "ping6" if ":" in address else "ping"
+        command = ["ip", "netns", "exec", self.name, str(BUSYBOX), ping, "-c1", "-W1", address]
         return subprocess.run(command, capture_output=True, timeout=PATIENCE_S, check=False).returncode == 0
 
     def raw(self, device: str = "eth0") -> socket.socket:
@@ -127,7 +128,9 @@ class Guest(Space):
         return {**dict(item.split("=", 1) for item in head.split(" ")), "routes": routes}
 
     def configure(self) -> None:
-        """Take on the address without asking."""
+        """Take on the addresses without asking."""
+        for six in (address for address in self.port.addresses if ":" in address):
+            self.run("ip", "addr", "add", f"{six}/64", "dev", "eth0", "nodad")
         self.run("ip", "addr", "add", f"{self.address}/24", "dev", "eth0")
         gateway = self.address.rpartition(".")[0] + ".1"
         self.run("ip", "route", "add", "default", "via", gateway)
@@ -196,6 +199,14 @@ def udp(macs: tuple[str, str], addresses: tuple[str, str], ports: tuple[int, int
     return frame(*macs, 0x0800, header + datagram)
 
 
+def icmp6(macs: tuple[str, str], addresses: tuple[str, str], message: bytes) -> bytes:
+    """An ICMPv6 packet; `message` has zeros where its checksum goes."""
+    ends = socket.inet_pton(socket.AF_INET6, addresses[0]) + socket.inet_pton(socket.AF_INET6, addresses[1])
+    total = struct.pack("!H", _checksum(ends + struct.pack("!II", len(message), 58) + message))
+    header = struct.pack("!IHBB", 0x60000000, len(message), 58, 255) + ends
+    return frame(*macs, 0x86DD, header + message[:2] + total + message[4:])
+
+
 def arp_reply(sender: tuple[str, str], ethernet_source: str) -> bytes:
     """An answer to everybody that `sender`, a (MAC, address), is there."""
     claim = _mac(sender[0]) + socket.inet_aton(sender[1])
@@ -218,5 +229,5 @@ def _mac(text: str) -> bytes:
 
 def _checksum(data: bytes) -> int:
     total = sum(struct.unpack(f"!{len(data) // 2}H", data))
-    total = (total & 0xFFFF) + (total >> 16)
+    total = (total & 0xFFFF) + (total >> 16)  # twice: the first sum may carry again
     return ~(total + (total >> 16)) & 0xFFFF

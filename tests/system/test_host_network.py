@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import struct
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -13,8 +14,8 @@ import pytest
 from kilonova.agent.network.devices import service_address
 from kilonova.agent.network.host import HostNetworkSettings, LinuxHostNetwork
 from kilonova.agent.network.inspection import forward_blockers
-from kilonova.domain.hostnet import PortSpec
-from tests.netparts import CLOSED, SSH, guest_data, network, port, share
+from kilonova.domain.hostnet import HostNetwork, PortSpec
+from tests.netparts import CLOSED, SIX, SSH, SUBNET6, guest_data, network, port, share
 from tests.system.netlab import (
     BROADCAST,
     BUSYBOX,
@@ -24,6 +25,7 @@ from tests.system.netlab import (
     Lab,
     arp_reply,
     frame,
+    icmp6,
     received,
     run,
     udp,
@@ -233,6 +235,47 @@ def test_a_guest_sends_as_itself_or_not_at_all(plug: Plug) -> None:
     with liar.raw() as sender, witness.raw() as receiver:
         sender.send(arp_reply((mac, "10.77.1.5"), mac))
         assert arp_reply((mac, "10.77.1.5"), mac) in received(receiver, b"\0\2" + bytes.fromhex(mac.replace(":", "")))
+
+
+def six(*ports: PortSpec) -> HostNetwork:
+    state = share(*ports, groups=(SIX, CLOSED))
+    return msgspec.structs.replace(state, networks=(network(subnets=(*network().subnets, SUBNET6)),))
+
+
+def test_groups_and_the_host_in_ipv6(lab: Lab, host: LinuxHostNetwork) -> None:
+    ports = [
+        port(n, group, addresses=(f"10.77.1.{n}", f"fd00:77::{n}"))
+        for n, group in ((5, "six"), (6, "six"), (7, "closed"))
+    ]
+    host.merge(six(*ports))
+    one, other, _ = guests = [lab.guest(each) for each in ports]
+    for guest in guests:
+        guest.configure()
+    assert one.pings("fd00:77::6")
+    assert not one.pings("fd00:77::7")
+    assert other.pings("fd00:77::1")
+    assert not lab.host.pings("fd00:77::6")
+
+
+def test_nobody_but_the_host_is_a_router_and_nobody_answers_for_another(lab: Lab, host: LinuxHostNetwork) -> None:
+    ports = [port(n, "six", addresses=(f"10.77.1.{n}", f"fd00:77::{n}")) for n in (5, 6)]
+    host.merge(six(*ports))
+    liar, witness = [lab.guest(each) for each in ports]
+    mac, all_nodes = liar.port.mac, ("fe80::ff:fe00:105", "ff02::1")
+    macs = (mac, "33:33:00:00:00:01")
+    router = icmp6(macs, all_nodes, struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0))
+    lie = icmp6(
+        macs, all_nodes, struct.pack("!BBHI", 136, 0, 0, 0x20000000) + socket.inet_pton(socket.AF_INET6, "fd00:77::1")
+    )
+    truth = icmp6(
+        macs, all_nodes, struct.pack("!BBHI", 136, 0, 0, 0x20000000) + socket.inet_pton(socket.AF_INET6, "fd00:77::5")
+    )
+    with liar.raw() as sender, witness.raw() as receiver:
+        for packet in (router, lie, truth):
+            sender.send(packet)
+        got = received(receiver, truth)
+    assert router not in got
+    assert lie not in got
 
 
 def test_a_port_without_port_security_may_lie(plug: Plug) -> None:

@@ -7,7 +7,7 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,7 @@ from kilonova.agent.network.sysctl import IP_FORWARD, ensure_bridge_netfilter, r
 from kilonova.domain.hostnet import HostNetwork
 from kilonova.domain.machine import GuestData
 
+DEFAULT_RUN_DIR = Path("/run/kilonova")
 GuestDataOf = Callable[[str], GuestData | None]  # by server id
 _RESOLV_CONF = Path("/etc/resolv.conf")
 
@@ -47,7 +48,7 @@ class HostNetworkSettings:
     def run(self) -> Path:
         """The run directory."""
         name = hashlib.sha256(str(self.data_dir.resolve()).encode()).hexdigest()[:12]
-        return self.run_dir or Path("/run/kilonova") / name
+        return self.run_dir or DEFAULT_RUN_DIR / name
 
 
 class LinuxHostNetwork:
@@ -108,6 +109,8 @@ class LinuxHostNetwork:
             self._file.delete()
             self._passwords.purge()
             shutil.rmtree(self._run_dir, ignore_errors=True)
+            with suppress(OSError):  # another cloud's directory is beside ours
+                DEFAULT_RUN_DIR.rmdir()
 
     def audit(self) -> dict[str, list[str]]:
         """What of ours is on the host without an owner in the records, by kind: taps, bridges, rules, dhcp. Empty is good."""
