@@ -15,11 +15,11 @@ import msgspec
 
 from kilonova.domain.boot import NicRequest
 from kilonova.domain.clock import Ids
-from kilonova.domain.errors import Conflict, Missing
+from kilonova.domain.errors import Missing
 from kilonova.domain.network import Network, Port, ServerForNetwork
 from kilonova.network import numbers
 from kilonova.network.addressing import AddressBook
-from kilonova.network.errors import PortInUse
+from kilonova.network.errors import MacAddressInUse, PortInUse
 from kilonova.store.database import Tx
 from kilonova.store.queries import networks, ports
 
@@ -82,12 +82,14 @@ class Allocator:
                 book.give(network.id, port.id, [(None, nic.fixed_ip)])
 
     def write(self, port: Port, *, keep_mac: bool = False) -> Port:
-        """Write a new port, with another MAC if its own is in use; with `keep_mac` that is a Conflict."""
-        for _ in range(1 if keep_mac else _MAC_ATTEMPTS):
+        """Write a new port, with another MAC if its own is in use; with `keep_mac` that is MacAddressInUse."""
+        for _ in range(_MAC_ATTEMPTS):
             if ports.create(self._tx, port):
                 return port
+            if keep_mac:
+                break
             port = msgspec.structs.replace(port, mac=numbers.mac_of(self._ids.uuid()))
-        raise Conflict(f"No unused MAC address was found on network {port.network_id}.")
+        raise MacAddressInUse(port.network_id, port.mac)
 
     def _blank(
         self, server: ServerForNetwork, network: Network, order: int, tag: str | None, group_ids: Sequence[str]

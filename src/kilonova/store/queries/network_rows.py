@@ -103,7 +103,7 @@ def page(
     tx: Tx, query: Select[Any], table: Table, listing: Listing, conditions: Mapping[str, Condition]
 ) -> Sequence[Any]:
     """
-    The rows a listing asks for, in its order. A filter is one of `conditions` or the name of a column.
+    The rows a listing asks for, in its order. A filter is one of `conditions`, `changed_since`, or a column.
 
     Raises InvalidField for a marker that is no record of the table.
     """
@@ -121,6 +121,8 @@ def _condition(
 ) -> ColumnElement[bool]:
     if name in conditions:
         return conditions[name](values)
+    if name == "changed_since":
+        return and_(*(table.c.updated_at >= value for value in values))
     column = table.c[name]
     known = [value for value in values if value is not None]
     parts = [column.in_(known)] if known else [false()]

@@ -6,17 +6,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, insert, or_, select, true
+from sqlalchemy import ColumnElement, exists, false, insert, or_, select, true
 
 from kilonova.domain.context import RequestContext
 from kilonova.domain.network import Network
 from kilonova.store.database import Tx
 from kilonova.store.queries import network_rows
 from kilonova.store.queries.network_rows import Listing
+from kilonova.store.tables.hosts import hosts
 from kilonova.store.tables.network import networks, ports, subnets
 
 _COLUMNS = network_rows.columns_of(networks, Network)
-_CONDITIONS = network_rows.tag_conditions(networks.c.tags)
+# A network is ready as soon as it is written; hosts make their share of it when they need it.
+STATUS = "ACTIVE"
+_CONDITIONS: dict[str, network_rows.Condition] = {
+    **network_rows.tag_conditions(networks.c.tags),
+    "status": lambda values: true() if STATUS in values else false(),
+}
 
 
 def visible(ctx: RequestContext) -> ColumnElement[bool]:
@@ -77,6 +83,11 @@ def default(tx: Tx) -> Network | None:
     query = select(*_COLUMNS).where(networks.c.is_default, networks.c.shared)
     row = tx.execute(query.order_by(networks.c.created_at, networks.c.id).limit(1)).first()
     return None if row is None else network_rows.thing(Network, row)
+
+
+def zones(tx: Tx) -> list[str]:
+    """The availability zones that have hosts; each serves every network."""
+    return list(tx.execute(select(hosts.c.zone).distinct().order_by(hosts.c.zone)).scalars())
 
 
 def subnet_ids(tx: Tx, network_ids: Sequence[str]) -> dict[str, list[str]]:

@@ -42,6 +42,12 @@ def create(tx: Tx, port: Port) -> bool:
     return is_made
 
 
+def has_mac(tx: Tx, network_id: str, mac: str) -> bool:
+    """Whether a port of the network has this MAC."""
+    query = select(ports.c.id).where(ports.c.network_id == network_id, ports.c.mac == mac)
+    return tx.execute(query).first() is not None
+
+
 def join_groups(tx: Tx, port_id: str, group_ids: Iterable[str]) -> None:
     """Put a port into groups."""
     rows = [{"port_id": port_id, "group_id": group_id} for group_id in group_ids]

@@ -30,7 +30,9 @@ def create(tx: Tx, group: SecurityGroup) -> bool:
     """Write a new group. False when it is a project's `default` and the project has one."""
     dialect = postgresql if tx.connection.dialect.name == "postgresql" else sqlite
     values = network_rows.row_of(security_groups, group) | {"is_default": group.name == DEFAULT}
-    unless_there = dialect.insert(security_groups).values(values).on_conflict_do_nothing().returning(security_groups.c.id)
+    unless_there = (
+        dialect.insert(security_groups).values(values).on_conflict_do_nothing().returning(security_groups.c.id)
+    )
     return tx.execute(unless_there).first() is not None
 
 
@@ -109,11 +111,6 @@ def _rule_visible(ctx: RequestContext) -> ColumnElement[bool]:
     return security_group_rules.c.group_id.in_(select(security_groups.c.id).where(visible(ctx)))
 
 
-def change_rule(tx: Tx, rule_id: str, changes: Mapping[str, Any], now: datetime) -> None:
-    """Write changed columns."""
-    network_rows.change(tx, security_group_rules, rule_id, changes, now)
-
-
 def delete_rule(tx: Tx, rule_id: str) -> None:
     """Delete one rule."""
     network_rows.remove(tx, security_group_rules, rule_id)
@@ -124,9 +121,16 @@ def count_rules(tx: Tx, project_id: str) -> int:
     return network_rows.count(tx, security_group_rules, project_id)
 
 
-def touch(tx: Tx, group_id: str, now: datetime) -> None:
-    """A group's rules changed, and so has the group."""
-    change(tx, group_id, {}, now)
+def default_ones(tx: Tx, group_ids: Iterable[str]) -> set[str]:
+    """Which of these are the default group of their project."""
+    query = select(security_groups.c.id).where(security_groups.c.id.in_(list(group_ids)), security_groups.c.is_default)
+    return set(tx.execute(query).scalars())
+
+
+def naming(tx: Tx, group_id: str) -> list[str]:
+    """The groups with a rule that names this one as its remote."""
+    query = select(security_group_rules.c.group_id).where(security_group_rules.c.remote_group == group_id)
+    return list(tx.execute(query.distinct()).scalars())
 
 
 def members(tx: Tx, group_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:

@@ -1,0 +1,32 @@
+"""Network v2.0 as one service of the rim: its tables, each bound to its object."""
+
+from __future__ import annotations
+
+from kilonova.api.framework import NETWORK, Service, bind
+from kilonova.api.network import availability, discovery, networks, ports, quotas, security_groups, subnets, tags
+from kilonova.network.backing import Backing
+from kilonova.network.networks import Networks, NetworkSettings
+from kilonova.network.ports import Ports
+from kilonova.network.security_groups import SecurityGroups
+from kilonova.network.subnets import Subnets
+from kilonova.network.tags import Tags
+
+
+def network_service(backing: Backing, settings: NetworkSettings, *, mount: str = "/networking") -> Service:
+    """The service; its policies are `policies.POLICIES`."""
+    database, groups, its_tags = backing.database, SecurityGroups(backing), Tags(backing)
+    first = discovery.Discovery()
+    return Service(
+        "network", mount=mount, prefix="/v2.0", style=NETWORK, root_routes=bind(discovery.ROOT_ROUTES, first),
+        routes=[
+            *bind(discovery.ROUTES, first),
+            *bind(networks.ROUTES, networks.NetworkResource(database, Networks(backing, settings))),
+            *bind(subnets.ROUTES, subnets.SubnetResource(database, Subnets(backing))),
+            *bind(ports.ROUTES, ports.PortResource(database, Ports(backing))),
+            *bind(security_groups.ROUTES, security_groups.GroupResource(database, groups)),
+            *bind(security_groups.RULE_ROUTES, security_groups.RuleResource(database, groups)),
+            *(route for kind, table in tags.ROUTES.items() for route in bind(table, tags.TagResource(kind, its_tags))),
+            *bind(quotas.ROUTES, quotas.QuotaResource(database)),
+            *bind(availability.ROUTES, availability.AvailabilityResource(database)),
+        ],
+    )  # fmt: skip
