@@ -128,10 +128,10 @@ def effective_roles(
     tx: Tx, user_id: str, scope: Scope, credential: ApplicationCredential | None = None
 ) -> tuple[Role, ...]:
     """The roles a user has in a scope, with implied ones; a credential has those of its own that the user still has."""
-    held = identity_roles.role_ids_of(tx, user_id, scope)
-    if credential is not None:
-        held &= set(credential.role_ids)
-    return with_implied(tx, held)
+    held = with_implied(tx, identity_roles.role_ids_of(tx, user_id, scope))
+    if credential is None:
+        return held
+    return with_implied(tx, {role.id for role in held} & set(credential.role_ids))
 
 
 def with_implied(tx: Tx, role_ids: set[str]) -> tuple[Role, ...]:

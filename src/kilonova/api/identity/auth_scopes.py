@@ -30,7 +30,7 @@ class AuthScopes:
             )
         with self._identity.database.read() as tx:
             found = build_catalog(tx, project_id=req.ctx.project_id, user_id=req.ctx.user_id)
-        return {"catalog": found, "links": {"self": req.url}}
+        return {"catalog": found, "links": {"next": None, "previous": None, "self": req.url}}
 
     def projects(self, req: Request[None, ListProjects]) -> Page:
         """The projects the caller could scope to."""

@@ -9,36 +9,25 @@ from msgspec import field
 from kilonova.api.framework import (
     UNSET,
     Maybe,
-    Meta,
     Page,
     Params,
     Query,
-    Reply,
     Request,
     Route,
     View,
-    reads,
     rest,
     wire,
 )
 from kilonova.api.framework.types import Flag, Name
 from kilonova.api.identity.lists import NameQuery, described, list_page, listing, read_own
+from kilonova.api.identity.project_tags import Tag
 from kilonova.api.identity.views import LinksView, links
-from kilonova.domain.errors import Missing, Rejected
+from kilonova.domain.errors import Rejected
 from kilonova.domain.identity import DEFAULT_DOMAIN_ID, Project
-from kilonova.identity.projects import NewProject, add_tag, create_project, delete_project, remove_tag, update_project
+from kilonova.identity.hierarchy import chain, parents_of, subtree_of, tree
+from kilonova.identity.projects import NewProject, create_project, delete_project, update_project
 from kilonova.identity.service import Identity
 from kilonova.store.queries.identity_projects import tagged
-
-
-def check_tag(value: str) -> str:
-    """A tag stands in URLs and in comma-separated lists."""
-    if "/" in value or "," in value:
-        raise ValueError("a tag holds neither '/' nor ','")
-    return value
-
-
-Tag = Annotated[str, Meta(min_length=1, max_length=255), reads(check_tag)]
 
 
 class CreateProject(Params):
@@ -69,12 +58,6 @@ class UpdateProject(Params):
     extra: Annotated[dict[str, Any], rest()] = field(default_factory=dict)
 
 
-class PutTags(Params):
-    """All tags of a project."""
-
-    tags: list[Tag]
-
-
 class ListProjects(NameQuery):
     """Filters of the list."""
 
@@ -86,6 +69,15 @@ class ListProjects(NameQuery):
     tags_any: Annotated[Maybe[str], wire("tags-any")] = UNSET
     not_tags: Annotated[Maybe[str], wire("not-tags")] = UNSET
     not_tags_any: Annotated[Maybe[str], wire("not-tags-any")] = UNSET
+
+
+class ShowProject(Query):
+    """What to show of the tree around a project; each is set by being there."""
+
+    parents_as_list: Maybe[str] = UNSET
+    parents_as_ids: Maybe[str] = UNSET
+    subtree_as_list: Maybe[str] = UNSET
+    subtree_as_ids: Maybe[str] = UNSET
 
 
 class ProjectView(View):
@@ -101,6 +93,8 @@ class ProjectView(View):
     tags: list[str]
     options: dict[str, Any]
     links: LinksView
+    parents: Maybe[Any] = UNSET
+    subtree: Maybe[Any] = UNSET
     extra: Annotated[dict[str, Any], rest()]
 
 
@@ -136,9 +130,18 @@ class Projects:
         )
         return list_page(self._identity, req, Project, wanted, lambda one: project_view(req, one))
 
-    def show(self, req: Request[None, Query]) -> ProjectView:
-        """Show one."""
-        return project_view(req, self._own(req))
+    def show(self, req: Request[None, ShowProject]) -> ProjectView:
+        """Show one, with the tree around it if asked for: ids of all, documents of what the caller may see."""
+        project, query = self._own(req), req.query
+        view = project_view(req, project)
+        with self._identity.database.read() as tx:
+            if query.parents_as_list is not UNSET or query.parents_as_ids is not UNSET:
+                above = parents_of(tx, project)
+                view.parents = chain(above) if query.parents_as_list is UNSET else _documents(req, above)
+            if query.subtree_as_list is not UNSET or query.subtree_as_ids is not UNSET:
+                below = subtree_of(tx, project)
+                view.subtree = tree(project.id, below) if query.subtree_as_list is UNSET else _documents(req, below)
+        return view
 
     def create(self, req: Request[CreateProject, Query]) -> ProjectView:
         """Make one, in the caller's domain unless told otherwise."""
@@ -174,38 +177,21 @@ class Projects:
         """Delete one without children."""
         delete_project(self._identity, req.path["project_id"])
 
-    def tags(self, req: Request[None, Query]) -> dict[str, Any]:
-        """List a project's tags."""
-        return {"tags": list(self._own(req).tags)}
-
-    def put_tags(self, req: Request[PutTags, Query]) -> dict[str, Any]:
-        """Replace all tags."""
-        changed = update_project(self._identity, req.path["project_id"], {"tags": tuple(req.params.tags)}, {})
-        return {"tags": list(changed.tags), "links": {"self": req.url}}
-
-    def delete_tags(self, req: Request[None, Query]) -> None:
-        """Remove all tags."""
-        update_project(self._identity, req.path["project_id"], {"tags": ()}, {})
-
-    def show_tag(self, req: Request[None, Query]) -> None:
-        """Whether a project has a tag."""
-        if req.path["tag"] not in self._own(req).tags:
-            raise Missing("Project tag", req.path["tag"])
-
-    def put_tag(self, req: Request[None, Query]) -> Reply:
-        """Add a tag."""
-        tag = req.path["tag"]
-        if "," in tag or "/" in tag or len(tag) > 255:
-            raise Rejected("A tag has at most 255 characters, and neither '/' nor ',' among them.")
-        add_tag(self._identity, req.path["project_id"], tag)
-        return Reply(None, headers={"Location": req.url})
-
-    def delete_tag(self, req: Request[None, Query]) -> None:
-        """Remove a tag."""
-        remove_tag(self._identity, req.path["project_id"], req.path["tag"])
-
     def _own(self, req: Request[Any, Any]) -> Project:
         return read_own(self._identity, req, Project, "identity:get_project", "project_id")
+
+
+def _documents(req: Request[Any, Any], projects: list[Project]) -> list[dict[str, dict[str, Any]]]:
+    seen = [one for one in projects if req.can("identity:get_project", {"project_id": one.id})]
+    return [{"project": {**one.extra, **_fields(project_view(req, one))}} for one in seen]
+
+
+def _fields(view: ProjectView) -> dict[str, Any]:
+    return {
+        name: value
+        for name in view.__struct_fields__
+        if (value := getattr(view, name)) is not UNSET and name != "extra"
+    }
 
 
 def _tag_filters(query: ListProjects) -> dict[str, list[str]]:
@@ -213,7 +199,7 @@ def _tag_filters(query: ListProjects) -> dict[str, list[str]]:
     return {name: text.split(",") for name, text in texts.items() if text is not UNSET}
 
 
-_ONE, _TAGS, _TAG = "/projects/{project_id}", "/projects/{project_id}/tags", "/projects/{project_id}/tags/{tag}"
+_ONE = "/projects/{project_id}"
 ROUTES = (
     Route(
         "GET", "/projects", Projects.index, policy="identity:list_projects",
@@ -223,16 +209,13 @@ ROUTES = (
         "POST", "/projects", Projects.create, status=201, policy="identity:create_project",
         params=CreateProject, params_key="project", view=ProjectView, view_key="project",
     ),
-    Route("GET", _ONE, Projects.show, policy="identity:get_project", late_policy=True, view=ProjectView, view_key="project"),
+    Route(
+        "GET", _ONE, Projects.show, policy="identity:get_project", late_policy=True,
+        query=ShowProject, view=ProjectView, view_key="project",
+    ),
     Route(
         "PATCH", _ONE, Projects.update, policy="identity:update_project",
         params=UpdateProject, params_key="project", view=ProjectView, view_key="project",
     ),
     Route("DELETE", _ONE, Projects.delete, status=204, policy="identity:delete_project"),
-    Route("GET", _TAGS, Projects.tags, policy="identity:list_project_tags", late_policy=True),
-    Route("PUT", _TAGS, Projects.put_tags, policy="identity:update_project_tags", params=PutTags),
-    Route("DELETE", _TAGS, Projects.delete_tags, status=204, policy="identity:delete_project_tags"),
-    Route("GET", _TAG, Projects.show_tag, status=204, policy="identity:get_project_tag", late_policy=True),
-    Route("PUT", _TAG, Projects.put_tag, status=201, policy="identity:create_project_tag"),
-    Route("DELETE", _TAG, Projects.delete_tag, status=204, policy="identity:delete_project_tag"),
 )  # fmt: skip
