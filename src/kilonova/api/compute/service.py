@@ -6,17 +6,27 @@ from collections.abc import Iterator
 
 import msgspec
 
-from kilonova.api.compute import flavor_parts, flavors, keypairs, versions
-from kilonova.api.compute.servers import lists
+from kilonova.api.compute import (
+    extensions, flavor_parts, flavors, gone, hypervisors, keypairs, limits, quotas, services, versions, zones,
+)  # fmt: skip
+from kilonova.api.compute.servers import actions, lists, metadata, networks, tags, timeline
 from kilonova.api.compute.servers import resource as servers
 from kilonova.api.framework import COMPUTE, Microversions, Route, Service, bind
 from kilonova.compute.boot import BootServers
+from kilonova.compute.console import ReadConsole
 from kilonova.compute.delete import DeleteServer
 from kilonova.compute.flavors import Flavors
 from kilonova.compute.keypairs import KeyPairs
+from kilonova.compute.lock import LockServer
+from kilonova.compute.metadata import EditMetadata
 from kilonova.compute.ports import Images, NicResolver, Projects
+from kilonova.compute.quotas import Quotas
+from kilonova.compute.reset_state import ResetState
+from kilonova.compute.services import SwitchServices
+from kilonova.compute.tags import EditTags
 from kilonova.compute.tell_guest import TellGuest
 from kilonova.compute.update import UpdateServerRecord
+from kilonova.compute.uptime import ReadUptime
 from kilonova.conductor.ports import Networks
 from kilonova.domain.clock import Clock, Ids
 from kilonova.rpc.bus import Bus
@@ -47,22 +57,43 @@ def compute_service(ports: ComputePorts) -> Service:
 
 def _routes(ports: ComputePorts) -> Iterator[Route]:
     yield from bind(versions.ROUTES, versions.Versions())
+    yield from extensions.ROUTES
     yield from _server_routes(ports)
+    yield from _server_part_routes(ports)
     yield from _flavor_routes(ports)
     key_pairs = KeyPairs(database=ports.database, clock=ports.clock)
     yield from bind(keypairs.ROUTES, keypairs.KeyPairs(database=ports.database, use_cases=key_pairs))
+    yield from _operator_routes(ports)
+    yield from gone.ROUTES
 
 
 def _server_routes(ports: ComputePorts) -> Iterator[Route]:
     database, bus, clock, ids = ports.database, ports.bus, ports.clock, ports.ids
-    tell_guest = TellGuest(bus=bus, ids=ids, networks=ports.networks)
-    boot = BootServers(database=database, bus=bus, clock=clock, ids=ids, images=ports.images, nics=ports.nics)
     resource = servers.Servers(
-        database=database, clock=clock, boot=boot, delete=DeleteServer(database=database, bus=bus, clock=clock, ids=ids),
-        update=UpdateServerRecord(database=database, clock=clock, tell_guest=tell_guest),
+        database=database, clock=clock, delete=DeleteServer(database=database, bus=bus, clock=clock, ids=ids),
+        boot=BootServers(database=database, bus=bus, clock=clock, ids=ids, images=ports.images, nics=ports.nics),
+        update=UpdateServerRecord(database=database, clock=clock, tell_guest=_tell_guest(ports)),
     )  # fmt: skip
     yield from bind(lists.ROUTES, lists.ServerLists(database=database, clock=clock))
     yield from bind(servers.ROUTES, resource)
+
+
+def _server_part_routes(ports: ComputePorts) -> Iterator[Route]:
+    database, clock = ports.database, ports.clock
+    edit = EditMetadata(database=database, clock=clock, tell_guest=_tell_guest(ports))
+    doing = actions.ServerActions(
+        lock=LockServer(database=database, clock=clock, ids=ports.ids), reset=ResetState(database=database, clock=clock),
+        console=ReadConsole(database=database, bus=ports.bus),
+    )  # fmt: skip
+    yield from bind(metadata.ROUTES, metadata.ServerMetadata(database=database, edit=edit))
+    yield from bind(tags.ROUTES, tags.ServerTags(database=database, edit=EditTags(database=database, clock=clock)))
+    yield from bind(networks.ROUTES, networks.ServerNetworks(database=database))
+    yield from bind(timeline.ROUTES, timeline.Timeline(database=database))
+    yield from bind(actions.ROUTES, doing)
+
+
+def _tell_guest(ports: ComputePorts) -> TellGuest:
+    return TellGuest(bus=ports.bus, ids=ports.ids, networks=ports.networks)
 
 
 def _flavor_routes(ports: ComputePorts) -> Iterator[Route]:
@@ -72,3 +103,16 @@ def _flavor_routes(ports: ComputePorts) -> Iterator[Route]:
     yield from bind(flavors.ROUTES, flavors.Flavors(database=database, use_cases=use_cases))
     yield from bind(flavor_parts.SPEC_ROUTES, flavor_parts.ExtraSpecs(database=database, use_cases=use_cases))
     yield from bind(flavor_parts.ACCESS_ROUTES, access)
+
+
+def _operator_routes(ports: ComputePorts) -> Iterator[Route]:
+    database, clock, bus = ports.database, ports.clock, ports.bus
+    switch = SwitchServices(database=database, bus=bus, clock=clock)
+    limiting = Quotas(database=database, projects=ports.projects)
+    hosts = hypervisors.Hypervisors(database=database, clock=clock, uptime=ReadUptime(bus=bus))
+    yield from bind(limits.ROUTES, limits.Limits(database=database))
+    yield from bind(quotas.SET_ROUTES, quotas.QuotaSets(database=database, use_cases=limiting))
+    yield from bind(quotas.CLASS_ROUTES, quotas.QuotaClasses(database=database, use_cases=limiting))
+    yield from bind(zones.ROUTES, zones.Zones(database=database, clock=clock))
+    yield from bind(services.ROUTES, services.Services(database=database, clock=clock, switch=switch))
+    yield from bind(hypervisors.ROUTES, hosts)

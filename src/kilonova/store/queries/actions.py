@@ -6,8 +6,9 @@ The journal is the record; nothing is written twice for this view.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import pairwise, zip_longest
 from typing import Any
 
 import msgspec
@@ -91,27 +92,26 @@ def steps(tx: Tx, action: Action) -> list[StepEvent]:
     """The steps of an action and the stages its host reported, in the order in which they began."""
     if not action.has_journal:
         return []
-    found = list(_of_journal(saga_queries.events(tx, action.id)))
-    for row in tx.execute(select(stages).where(stages.c.saga_id == action.id)):
-        found.append(
-            StepEvent(
-                name=f"host_{row.name}", host=row.host, started_at=row.started_at, finished_at=row.finished_at, error=None
-            )
-        )
-    return sorted(found, key=lambda step: step.started_at)
+    journal = saga_queries.events(tx, action.id)
+    return sorted([*_of_journal(journal), *_of_host(tx, action.id, journal)], key=lambda step: step.started_at)
 
 
-def _of_journal(events: list[JournalEvent]) -> list[StepEvent]:
+def _of_journal(events: Sequence[JournalEvent]) -> Iterator[StepEvent]:
     """A step began when the event before it was written, and ended with its own."""
-    found = []
-    for before, event in zip(events, events[1:], strict=False):
+    for before, event in pairwise(events):
         if event.step is None or event.event not in (Event.STEP_DONE, Event.STEP_FAILED, Event.UNDO_DONE):
             continue
         name = f"undo_{event.step}" if event.event is Event.UNDO_DONE else event.step
-        found.append(
-            StepEvent(name=name, host=event.host, started_at=before.at, finished_at=event.at, error=event.error)
-        )
-    return found
+        yield StepEvent(name=name, host=event.host, started_at=before.at, finished_at=event.at, error=event.error)
+
+
+def _of_host(tx: Tx, saga_id: str, events: Sequence[JournalEvent]) -> Iterator[StepEvent]:
+    """A stage ends when the next begins, the last one with the step it is a part of."""
+    query = select(stages).where(stages.c.saga_id == saga_id).order_by(stages.c.started_at)
+    rows = tx.execute(query).all()
+    for row, later in zip_longest(rows, rows[1:]):
+        ends = later.started_at if later else next((event.at for event in events if event.at > row.started_at), None)
+        yield StepEvent(name=f"host_{row.name}", host=row.host, started_at=row.started_at, finished_at=ends, error=None)
 
 
 def _action(row: Any) -> Action:

@@ -39,6 +39,16 @@ def defaults(tx: Tx) -> dict[str, int]:
     return _overlaid(tx, (DEFAULT_CLASS, ""))
 
 
+def class_key(name: str) -> str:
+    """Where a class's limits are kept among the projects' own."""
+    return DEFAULT_CLASS if name == DEFAULT_CLASS else f"class:{name}"
+
+
+def of_class(tx: Tx, name: str) -> dict[str, int]:
+    """The limits of a class."""
+    return _overlaid(tx, (class_key(name), ""))
+
+
 def limits(tx: Tx, project_id: str, user_id: str = "") -> dict[str, int]:
     """Every limit that holds for a project, or for one user in it."""
     return _overlaid(tx, (DEFAULT_CLASS, ""), (project_id, ""), *([(project_id, user_id)] if user_id else []))

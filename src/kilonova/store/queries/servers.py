@@ -80,12 +80,6 @@ def locked_for_edit(tx: Tx, ctx: RequestContext, server_id: str) -> Server:
     return server_of(row)
 
 
-def hostname_taken(tx: Tx, hostname: str, project_id: str | None) -> bool:
-    """Whether a living server has this host name, in one project or anywhere (None)."""
-    query = select(servers.c.id).where(servers.c.hostname == hostname, servers.c.lifecycle != Lifecycle.DELETED)
-    return tx.execute(query if project_id is None else query.where(servers.c.project_id == project_id)).first() is not None
-
-
 def note_action(  # noqa: PLR0913 - one row's columns
     tx: Tx, ctx: RequestContext, server_id: str, *, ident: str, action: str, now: datetime, message: str | None = None
 ) -> None:
@@ -99,6 +93,15 @@ def note_action(  # noqa: PLR0913 - one row's columns
     )  # fmt: skip
 
 
+def last_actor(tx: Tx, server_id: str, action: str) -> str | None:
+    """The project from which an action that `note_action` wrote down was last done to a server."""
+    query = select(server_actions.c.project_id).where(
+        server_actions.c.server_id == server_id, server_actions.c.action == action
+    )
+    row = tx.execute(query.order_by(server_actions.c.at.desc()).limit(1)).first()
+    return None if row is None else row.project_id
+
+
 def _scoped(query: Select[Any], ctx: RequestContext) -> Select[Any]:
     if ctx.all_projects:
         return query
@@ -108,4 +111,3 @@ def _scoped(query: Select[Any], ctx: RequestContext) -> Select[Any]:
 def _listed(tx: Tx, query: Select[Any], ctx: RequestContext, wanted: ServerFilter, keyset: Keyset) -> Select[Any]:
     query = _scoped(query, ctx).where(*conditions(wanted))
     return page(tx, query, keyset, SORT_KEYS, _scoped(select(servers.c.id), ctx))
-

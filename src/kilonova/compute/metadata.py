@@ -1,0 +1,54 @@
+"""A server's metadata: what its owner writes beside it, and its guest may read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from kilonova.compute.guard import refuse_locked, refuse_state
+from kilonova.compute.quota_checks import check_metadata
+from kilonova.compute.tell_guest import TellGuest
+from kilonova.domain.clock import Clock
+from kilonova.domain.context import RequestContext
+from kilonova.domain.errors import Missing
+from kilonova.store.database import Database
+from kilonova.store.queries import quotas, servers
+
+_WRITABLE = frozenset({"active", "paused", "suspended", "stopped"})
+
+
+class EditMetadata:
+    """The use cases, wired. Each raises Missing, Conflict (locked, or not in a state for it) or OverQuota."""
+
+    def __init__(self, *, database: Database, clock: Clock, tell_guest: TellGuest) -> None:
+        self._database, self._clock, self._tell_guest = database, clock, tell_guest
+
+    def merge(self, ctx: RequestContext, server_id: str, items: Mapping[str, str]) -> dict[str, str]:
+        """Add items, or replace those of the same keys. Returns them all."""
+        return self._edit(ctx, server_id, lambda now: {**now, **items})
+
+    def replace(self, ctx: RequestContext, server_id: str, items: Mapping[str, str]) -> dict[str, str]:
+        """Put these in place of all. Returns them."""
+        return self._edit(ctx, server_id, lambda _: dict(items))
+
+    def drop(self, ctx: RequestContext, server_id: str, key: str) -> None:
+        """Take one away."""
+
+        def without(items: dict[str, str]) -> dict[str, str]:
+            if key not in items:
+                raise Missing("Metadata item", key[:255])
+            return {name: value for name, value in items.items() if name != key}
+
+        self._edit(ctx, server_id, without)
+
+    def _edit(
+        self, ctx: RequestContext, server_id: str, change: Callable[[dict[str, str]], dict[str, str]]
+    ) -> dict[str, str]:
+        with self._database.write() as tx:
+            server = servers.locked_for_edit(tx, ctx, server_id)
+            refuse_locked(ctx, server)
+            items = change(server.metadata)
+            refuse_state(server, "update metadata", _WRITABLE)
+            check_metadata(len(items), quotas.limits(tx, server.project_id, server.user_id))
+            servers.edit(tx, server.id, self._clock.now(), metadata=items)
+            self._tell_guest(tx, server.id, ctx.request_id)
+        return items
