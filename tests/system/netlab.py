@@ -11,7 +11,7 @@ import socket
 import struct
 import subprocess
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -134,6 +134,9 @@ class Guest(Space):
         self.run("ip", "addr", "add", f"{self.address}/24", "dev", "eth0")
         gateway = self.address.rpartition(".")[0] + ".1"
         self.run("ip", "route", "add", "default", "via", gateway)
+
+
+Plug = Callable[..., list[Guest]]  # merge ports, and have a guest at each
 
 
 class Lab:

@@ -12,6 +12,27 @@ _FLOODED = "ether daddr & 01:00:00:00:00:00 == 01:00:00:00:00:00"
 _SENT = "filter hook prerouting priority -300"
 _DELIVERED = "filter hook postrouting priority 0"
 
+_ARP = (
+    "arp htype != 1 drop",
+    "arp ptype != ip drop",
+    "iifname . arp saddr ether . arp saddr ip @sources4 accept",
+    # A probe, by which a guest asks whether an address is taken (RFC 5227).
+    "arp saddr ip 0.0.0.0 iifname . arp saddr ether @macs accept",
+)
+_IPV4 = (
+    "udp sport 67 udp dport 68 drop",
+    "ip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 udp dport 67 accept",
+    "iifname . ether saddr . ip saddr @sources4 accept",
+)
+_IPV6 = (
+    "udp sport 547 udp dport 546 drop",
+    "icmpv6 type { nd-router-advert, nd-redirect } drop",
+    "icmpv6 type nd-neighbor-advert iifname . @th,64,128 != @neighbor_targets drop",
+    # Duplicate address detection and the multicast reports before it have no source yet.
+    "ip6 saddr :: icmpv6 type { nd-neighbor-solicit, mld2-listener-report } accept",
+    "iifname . ether saddr . ip6 saddr @sources6 accept",
+)
+
 
 def bridge_table(
     name: str, all_guards: Sequence[Guard], down: Sequence[str], profile_lines: Sequence[str]
@@ -75,41 +96,9 @@ def _sent(all_guards: Sequence[Guard]) -> list[str]:
                 "drop",
             ],
         ),
-        *chain(
-            "sent_arp",
-            [
-                "arp htype != 1 drop",
-                "arp ptype != ip drop",
-                "iifname . arp saddr ether . arp saddr ip @sources4 accept",
-                # A probe, by which a guest asks whether an address is taken (RFC 5227).
-                "arp saddr ip 0.0.0.0 iifname . arp saddr ether @macs accept",
-                *_ranges(all_guards, 4, "arp saddr ether", "arp saddr ip"),
-                "drop",
-            ],
-        ),
-        *chain(
-            "sent_ipv4",
-            [
-                "udp sport 67 udp dport 68 drop",
-                "ip saddr 0.0.0.0 ip daddr 255.255.255.255 udp sport 68 udp dport 67 accept",
-                "iifname . ether saddr . ip saddr @sources4 accept",
-                *_ranges(all_guards, 4, "ether saddr", "ip saddr"),
-                "drop",
-            ],
-        ),
-        *chain(
-            "sent_ipv6",
-            [
-                "udp sport 547 udp dport 546 drop",
-                "icmpv6 type { nd-router-advert, nd-redirect } drop",
-                "icmpv6 type nd-neighbor-advert iifname . @th,64,128 != @neighbor_targets drop",
-                # Duplicate address detection and the multicast reports before it have no source yet.
-                "ip6 saddr :: icmpv6 type { nd-neighbor-solicit, mld2-listener-report } accept",
-                "iifname . ether saddr . ip6 saddr @sources6 accept",
-                *_ranges(all_guards, 6, "ether saddr", "ip6 saddr"),
-                "drop",
-            ],
-        ),
+        *chain("sent_arp", [*_ARP, *_ranges(all_guards, 4, "arp saddr ether", "arp saddr ip"), "drop"]),
+        *chain("sent_ipv4", [*_IPV4, *_ranges(all_guards, 4, "ether saddr", "ip saddr"), "drop"]),
+        *chain("sent_ipv6", [*_IPV6, *_ranges(all_guards, 6, "ether saddr", "ip6 saddr"), "drop"]),
     ]
 
 

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -22,26 +21,6 @@ from tests.netparts import CLOSED, guest_data, network, port, share
 from tests.system.netlab import Lab, run
 
 EMPTY = {"taps": [], "bridges": [], "rules": [], "dhcp": []}
-
-
-@pytest.fixture
-def lab() -> Iterator[Lab]:
-    lab = Lab()
-    with lab.host.inside():
-        yield lab
-    lab.close()
-
-
-@pytest.fixture
-def settings(lab: Lab, tmp_path: Path) -> HostNetworkSettings:
-    return HostNetworkSettings(data_dir=tmp_path / "network")
-
-
-@pytest.fixture
-def host(settings: HostNetworkSettings) -> Iterator[LinuxHostNetwork]:
-    host = LinuxHostNetwork(settings, guest_data, lambda _server, _password: None)
-    yield host
-    host.purge()
 
 
 def restarted(settings: HostNetworkSettings) -> LinuxHostNetwork:
