@@ -2,7 +2,8 @@
 Who the command line speaks for: an entry of a clouds.yaml, or the OS_* variables, as every OpenStack client reads them.
 
 Pure but for reading files. `--cloud` (or OS_CLOUD) names an entry; else OS_AUTH_URL and its company are the account; else it is
-the cloud of this machine: the entry `kilonova` of the first clouds.yaml that has one, or of the file in the cloud's data directory.
+the cloud of this machine: the entry `kilonova` of the first clouds.yaml that has one, the last of them being the one in the
+cloud's data directory.
 """
 
 from __future__ import annotations

@@ -22,8 +22,8 @@ def server(client: Client, ref: str) -> Thing:
     """A server in detail. Raises NotFound, Ambiguous."""
     if (found := _by_id(client, "compute", f"/servers/{ref}", "server", ref)) is not None:
         return found
-    same = client.pages("compute", "/servers/detail", "servers", name=f"^{re.escape(ref)}$")
-    same = [one for one in same if one["name"] == ref]
+    alike = client.pages("compute", "/servers/detail", "servers", name=f"^{re.escape(ref)}$")
+    same = [one for one in alike if one["name"] == ref]
     if not same:
         known = [one["name"] for one in client.pages("compute", "/servers", "servers")]
         raise NotFound("server", ref, known, next_step="kilonova ps")

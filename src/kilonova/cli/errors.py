@@ -15,7 +15,7 @@ class CliError(click.ClickException):
     def __init__(self, what: str, *, next_step: str = "", exit_code: int = FAILED) -> None:
         super().__init__(what)
         self.next_step = next_step
-        self.exit_code = exit_code  # type: ignore[misc] - click reads it from the instance, and calls it the class's
+        self.exit_code = exit_code  # type: ignore[misc]  # click reads it from the instance, and calls it the class's
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Say it on stderr: stdout is for data."""

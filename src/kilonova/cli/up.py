@@ -153,9 +153,8 @@ def _wait_for_hosts(settings: CloudSettings, show: Progress) -> None:
 
         def there() -> bool:
             chosen = client.get("kilonova", "/status")["status"]["chosen"]
-            problem = chosen.get("hosts_problem", "")
             show(f"Waiting for hosts: {chosen.get('hosts', '')} …")
-            return problem != "starting"
+            return bool(chosen.get("hosts_problem") != "starting")
 
         _within(_HOSTS_WITHIN_S, there)
 
