@@ -1,7 +1,7 @@
 """
 libvirt's daemons: started where none answers, stopped only when ours, and lost without harm to machines.
 
-Each test has a libvirt of its own, in a mount namespace whose libvirt folders are empty, so that the machine's own is not touched.
+Each test has a libvirt of its own, in a mount namespace whose libvirt folders are empty: the machine's own is not touched.
 """
 
 from __future__ import annotations
@@ -12,8 +12,7 @@ import subprocess
 import sys
 import tempfile
 import textwrap
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -39,7 +38,7 @@ def run_apart(program: str, folder: Path) -> list[str]:
     script = f'{_HIDE} && exec {sys.executable} -c "$PROGRAM"'
     done = subprocess.run(
         ["unshare", "--mount", "--propagation", "private", "sh", "-c", script],
-        env={**os.environ, "PROGRAM": textwrap.dedent(program), "FOLDER": str(folder)},
+        env={**os.environ, "PROGRAM": textwrap.dedent(program), "FOLDER": str(folder), "DOMAIN": _DOMAIN},
         capture_output=True,
         text=True,
         timeout=120,
@@ -97,17 +96,13 @@ def test_where_nothing_may_be_started_it_is_said_what_to_do(folder: Path) -> Non
 
 
 def test_a_libvirtd_that_dies_takes_no_machine_and_events_come_again(folder: Path) -> None:
-    program = (
-        f"""
-        import os, signal, threading, time
+    program = """
+        import os, signal, time
         from pathlib import Path
         from kilonova.agent.hypervisor.libvirt.domains import Domains, power_state
         from kilonova.agent.hypervisor.libvirt.libvirtd import Daemons
         from kilonova.domain.clock import SystemClock
 
-        DOMAIN = {_DOMAIN!r}
-        """
-        + """
         folder = Path(os.environ["FOLDER"])
         pid_file = folder / "libvirtd.pid"
 
@@ -122,7 +117,7 @@ def test_a_libvirtd_that_dies_takes_no_machine_and_events_come_again(folder: Pat
         domains = Domains(daemons, str(folder), SystemClock())
         told = []
         domains.watch(lambda server: told.append((server, domains.find(server) and power_state(domains.find(server)).name)))
-        domain = domains.connection().createXML(DOMAIN.format(name="kntest-daemons", owner=folder))
+        domain = domains.connection().createXML(os.environ["DOMAIN"].format(name="kntest-daemons", owner=folder))
         server = domain.UUIDString()
         qemu = int(Path("/run/libvirt/qemu/kntest-daemons.pid").read_text())
         try:
@@ -142,8 +137,7 @@ def test_a_libvirtd_that_dies_takes_no_machine_and_events_come_again(folder: Pat
             domains.close()
             daemons.stop()
         """
-    )
-    lines = run_apart(textwrap.dedent(program), folder)
+    lines = run_apart(program, folder)
     assert [line for line in lines if not line.startswith("20")] == [
         "another libvirtd True",
         "the machine runs True True",
