@@ -68,7 +68,9 @@ class Inspection:
         if self._declared == "qcow2":
             return _qcow2_size(found["qcow2"])
         if self._declared == "iso" and found["iso"].virtual_size > size:
-            raise ImageRefused(f"it is truncated: its volume has {found['iso'].virtual_size} bytes, and {size} are there")
+            raise ImageRefused(
+                f"it is truncated: its volume has {found['iso'].virtual_size} bytes, and {size} are there"
+            )
         return size
 
 

@@ -1,1 +1,1 @@
-"""Use cases of images and their data: the embedded Image v2."""
+"""Image use cases: records, members, and the bits, which nobody trusts."""

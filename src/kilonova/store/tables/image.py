@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, String, Table
+from sqlalchemy import BigInteger, Boolean, CheckConstraint, Column, ForeignKey, Index, Integer, String, Table
 
 from kilonova.store.tables.base import Name, Uuid, metadata
 from kilonova.store.types import Instant, Json
@@ -26,10 +26,12 @@ images = Table(
     Column("sha512", String(128)),
     Column("tags", Json(tuple[str, ...]), nullable=False),
     Column("properties", Json(dict[str, str]), nullable=False),
-    Column("upload_epoch", Integer, nullable=False, server_default="0"),  # fences two uploads of one image
+    Column("upload", Uuid),  # the upload under way, so that an older one cannot end in its place
     Column("created_at", Instant, nullable=False),
-    Column("updated_at", Instant),
-    Column("deleted_at", Instant),
+    Column("updated_at", Instant, nullable=False),
+    Column("deleted_at", Instant),  # the record stays, so that its id is never given to other bits
+    CheckConstraint("(status = 'saving') = (upload IS NOT NULL)", name="saving_iff_upload"),
+    CheckConstraint("(status = 'deleted') = (deleted_at IS NOT NULL)", name="deleted_iff_when"),
     Index("ix_images_created", "created_at", "id"),
     Index("ix_images_owner", "owner"),
 )  # fmt: skip
@@ -40,5 +42,6 @@ image_members = Table(
     Column("member", Name, primary_key=True),  # a project
     Column("status", String(16), nullable=False),  # pending, accepted, rejected
     Column("created_at", Instant, nullable=False),
-    Column("updated_at", Instant),
+    Column("updated_at", Instant, nullable=False),
+    Index("ix_image_members_member", "member"),
 )  # fmt: skip

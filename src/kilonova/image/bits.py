@@ -1,0 +1,150 @@
+"""
+The bits of images, as files in one folder.
+
+    ID                    an image's bits, whole and synced; read-only
+    ID.UPLOAD.part        an upload under way, locked (flock) by whoever receives it
+
+Invariants: a name without `.part` was complete and synced before it got that name. A part whose lock can be had belongs to
+nobody: its process is dead. So a part that lives is told from one that a crash left without any record of processes, and
+several processes can share the folder.
+
+Which bits belong to which record is the database's to say (`upload`, `recovery`): this module only keeps them.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from kilonova.domain.errors import Missing, Unavailable
+
+CHUNK = 1024 * 1024
+_SAFE_ID = re.compile(r"[0-9a-fA-F-]{1,36}")
+
+
+class Part:
+    """An upload under way: write to it, then `publish`. Its size in bytes and its digests grow as it is written."""
+
+    def __init__(self, path: Path, final: Path, file: IO[bytes]) -> None:
+        self.path, self._final, self._file = path, final, file
+        self.size = 0
+        self._md5, self._sha512 = hashlib.md5(usedforsecurity=False), hashlib.sha512()
+
+    def write(self, chunk: bytes) -> None:
+        """Append. Raises OSError, for example when the disk is full."""
+        self._file.write(chunk)
+        self._md5.update(chunk)
+        self._sha512.update(chunk)
+        self.size += len(chunk)
+
+    @property
+    def md5(self) -> str:
+        """In hexadecimal digits."""
+        return self._md5.hexdigest()
+
+    @property
+    def sha512(self) -> str:
+        """In hexadecimal digits."""
+        return self._sha512.hexdigest()
+
+    def sync(self) -> None:
+        """Have all of it on the disk."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def publish(self) -> None:
+        """Give it its name, durably; to be called once it is synced."""
+        self.path.chmod(0o444)
+        self.path.rename(self._final)
+        _sync_folder(self._final.parent)
+
+    def discard(self) -> None:
+        """Undo everything, `publish` included."""
+        self.path.unlink(missing_ok=True)
+        self._final.unlink(missing_ok=True)
+
+
+class FileBits:
+    """The store in one folder; see the module's text. Fills `agent.hypervisor.port.ImageSource`."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+
+    @contextmanager
+    def part(self, image_id: str, upload: str) -> Iterator[Part]:
+        """A new part, which is gone in the end unless it was published."""
+        final = self._path(image_id)
+        path = final.with_name(f"{final.name}.{upload}.part")
+        with path.open("xb", buffering=0) as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if os.fstat(file.fileno()).st_nlink == 0:
+                raise Unavailable("The upload was taken for a dead one just as it began.", next_step="Send it again.")
+            try:
+                yield Part(path, final, file)
+            finally:
+                path.unlink(missing_ok=True)
+
+    def read(self, image_id: str, start: int = 0, length: int | None = None) -> Iterator[bytes]:
+        """The bits, or `length` of them from `start` on, in chunks. Raises Missing at the first chunk when there are none."""
+        try:
+            file = self._path(image_id).open("rb", buffering=0)
+        except FileNotFoundError:
+            raise Missing("Image data of", image_id) from None
+        with file:
+            file.seek(start)
+            left = os.fstat(file.fileno()).st_size - start if length is None else length
+            while left > 0 and (chunk := file.read(min(CHUNK, left))):
+                left -= len(chunk)
+                yield chunk
+
+    def has(self, image_id: str) -> bool:
+        """Whether an image's bits are there."""
+        return self._path(image_id).exists()
+
+    def delete(self, image_id: str) -> None:
+        """Remove an image's bits, if there are any. Who is reading them reads on."""
+        self._path(image_id).unlink(missing_ok=True)
+
+    def ids(self) -> set[str]:
+        """The images that have bits."""
+        return {path.name for path in self._folder.iterdir() if path.suffix != ".part"}
+
+    def parts(self) -> list[Path]:
+        """Parts that nobody is writing to: a crash left them."""
+        return [path for path in sorted(self._folder.glob("*.part")) if _is_abandoned(path)]
+
+    def is_receiving(self, image_id: str, upload: str) -> bool:
+        """Whether somebody is writing this upload's part."""
+        path = self._path(image_id)
+        part = path.with_name(f"{path.name}.{upload}.part")
+        return part.exists() and not _is_abandoned(part)
+
+    def _path(self, image_id: str) -> Path:
+        """Ids are checked before they become names in the file system."""
+        if not _SAFE_ID.fullmatch(image_id):
+            raise Missing("Image", image_id[:64])
+        return self._folder / image_id
+
+
+def _is_abandoned(part: Path) -> bool:
+    try:
+        with part.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return True
+    except (BlockingIOError, FileNotFoundError):
+        return False
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

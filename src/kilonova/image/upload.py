@@ -1,0 +1,157 @@
+"""
+Uploads: the only way bits come in.
+
+    queued ──begin──▶ saving(upload) ──end──▶ active
+       ▲                  │
+       └──── requeue ─────┘   the upload broke off, was refused, or its process died
+
+Invariants
+- A record is `saving` exactly while one upload has it, and says which. Of two uploads at once the first takes it, the other gets
+  409. An upload that has lost the record (deleted meanwhile) finds that out in `end` and leaves nothing.
+- Bits bear the image's name only between `end` and the image's deletion. `end` gives them the name inside the transaction that
+  makes the record active, with the record locked: whoever comes second sees the first's work, whole. Should the commit fail, the
+  bits go again before the record is queued; should the process die there, `recovery` does that.
+- The part is there and locked before the record is taken, so `recovery` never sees a living upload without one.
+- Nothing reads the bits, let alone parses them, before the inspection has passed.
+
+Memory: one chunk of `bits.CHUNK` bytes and what the inspectors keep of the headers, whatever the image's size.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable, Iterable, Iterator
+
+import msgspec
+
+from kilonova.domain.context import RequestContext
+from kilonova.domain.errors import Conflict, Gone, OverQuota, Rejected, TooLarge
+from kilonova.domain.image import Image, ImageStatus
+from kilonova.domain.image_format import ImageRefused, Inspection
+from kilonova.image import qcow2
+from kilonova.image.bits import CHUNK, Part
+from kilonova.image.limits import GIB
+from kilonova.image.service import ImageService
+from kilonova.store.database import Tx
+from kilonova.store.queries import images
+
+Allow = Callable[[Image], None]
+"""Raises Denied unless the caller may do it to this image."""
+
+
+class Incoming(msgspec.Struct, frozen=True):
+    """The bits as they arrive; `length` is how many bytes the client said there are, None when it did not."""
+
+    chunks: Iterable[bytes]
+    length: int | None = None
+
+
+def upload(service: ImageService, ctx: RequestContext, image_id: str, incoming: Incoming, allow: Allow) -> None:
+    """
+    Receive an image's bits.
+
+    Raises Missing, Conflict when the image is not queued, Rejected for bits that are not what they should be or not all there,
+    TooLarge, OverQuota, Gone when the image was deleted meanwhile. After any of these, nothing is left behind.
+    """
+    limits = service.limits
+    if incoming.length is not None and incoming.length > limits.image_size:
+        raise _too_large(limits.image_size)
+    with service.database.read() as tx:
+        image = images.get(tx, ctx, image_id)
+    allow(image)
+    ident = service.ids.uuid()
+    with service.bits.part(image.id, ident) as part:
+        image = _begin(service, image, ident, incoming.length or 0)
+        try:
+            virtual_size = _receive(service, image, incoming, part)
+            _end(service, image, ident, part, virtual_size)
+        except BaseException:
+            part.discard()
+            with service.database.write() as tx:
+                images.requeue(tx, image.id, ident, service.clock.now())
+            raise
+
+
+def _begin(service: ImageService, image: Image, ident: str, length: int) -> Image:
+    with service.database.write() as tx:
+        image = images.get_any(tx, image.id, lock=True)
+        if image.disk_format is None or image.container_format is None:
+            raise Rejected("Properties disk_format, container_format must be set prior to saving data.")
+        _check_quota(service, tx, image, length)
+        if not images.begin_upload(tx, image.id, ident, service.clock.now()):
+            raise Conflict(
+                f"Image status transition from {image.status} to saving is not allowed: only a queued image takes data."
+            )
+    return image
+
+
+def _receive(service: ImageService, image: Image, incoming: Incoming, part: Part) -> int:
+    """Write the bits to the part and judge them; the virtual size."""
+    inspection = Inspection(image.disk_format or "", _even(incoming.chunks))
+    limit = service.limits.image_size
+    try:
+        for chunk in inspection:
+            if part.size + len(chunk) > limit:
+                raise _too_large(limit)
+            part.write(chunk)
+        part.sync()
+    except OSError as problem:
+        if problem.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise
+        raise TooLarge("There is not enough disk space on the image storage media.") from problem
+    if incoming.length is not None and part.size != incoming.length:
+        raise ImageRefused(f"{incoming.length} bytes were announced and {part.size} came")
+    return _judge(service, image, inspection, part)
+
+
+def _judge(service: ImageService, image: Image, inspection: Inspection, part: Part) -> int:
+    if part.size == 0:
+        raise ImageRefused("it is empty")
+    virtual_size = inspection.verdict(part.size)
+    if virtual_size > service.limits.virtual_size:
+        raise ImageRefused(
+            f"its virtual size of {virtual_size} bytes is over the limit of {service.limits.virtual_size} bytes"
+        )
+    if image.disk_format == "qcow2":
+        qcow2.check(part.path, service.limits)
+    return virtual_size
+
+
+def _end(service: ImageService, image: Image, ident: str, part: Part, virtual_size: int) -> None:
+    found = {"size": part.size, "virtual_size": virtual_size, "checksum": part.md5, "sha512": part.sha512}
+    with service.database.write() as tx:
+        if not images.is_uploading(tx, image.id, ident):
+            raise Gone(f"Image {image.id} could not be found after upload. It may have been deleted during the upload.")
+        _check_quota(service, tx, image, part.size)
+        part.publish()
+        images.end_upload(tx, image.id, {**found, "updated_at": service.clock.now()})
+
+
+def _check_quota(service: ImageService, tx: Tx, image: Image, size: int) -> None:
+    """In the end as in the beginning: nobody knows before how long a chunked body is."""
+    used, limit = images.use(tx, image.owner).size, service.limits.project_size
+    if used + size > limit:
+        raise OverQuota("image bytes", requested=size, used=used, limit=limit)
+
+
+def _too_large(limit: int) -> TooLarge:
+    return TooLarge(f"An image may have at most {limit} bytes ({limit // GIB} GiB).")
+
+
+def _even(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same bytes in chunks of a size that is cheap to look at: the inspectors' cost is per chunk."""
+    parts: list[bytes] = []
+    have = 0
+    for chunk in chunks:
+        parts.append(chunk)
+        have += len(chunk)
+        if have >= CHUNK:
+            yield b"".join(parts)
+            parts, have = [], 0
+    if parts:
+        yield b"".join(parts)
+
+
+def is_readable(image: Image) -> bool:
+    """Whether the image has bits to give."""
+    return image.status in (ImageStatus.ACTIVE, ImageStatus.DEACTIVATED)
