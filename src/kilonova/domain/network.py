@@ -28,7 +28,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...]
     created_at: datetime
     updated_at: datetime
-    revision: int = 0
+    revision: int = 1
 
 
 class Subnet(msgspec.Struct, frozen=True, kw_only=True):
@@ -51,7 +51,7 @@ class Subnet(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...]
     created_at: datetime
     updated_at: datetime
-    revision: int = 0
+    revision: int = 1
 
 
 class FixedIp(msgspec.Struct, frozen=True):
@@ -107,7 +107,7 @@ class Port(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...]
     created_at: datetime
     updated_at: datetime
-    revision: int = 0
+    revision: int = 1
 
 
 class SecurityGroup(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,7 +121,7 @@ class SecurityGroup(msgspec.Struct, frozen=True, kw_only=True):
     tags: tuple[str, ...]
     created_at: datetime
     updated_at: datetime
-    revision: int = 0
+    revision: int = 1
 
 
 class SecurityGroupRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -140,4 +140,4 @@ class SecurityGroupRule(msgspec.Struct, frozen=True, kw_only=True):
     remote_group: str | None
     created_at: datetime
     updated_at: datetime
-    revision: int = 0
+    revision: int = 1

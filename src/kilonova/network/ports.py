@@ -162,9 +162,15 @@ def _checked(tx: Tx, ctx: RequestContext, before: Port, changes: Mapping[str, An
 
 
 def _move(tx: Tx, port: Port, wanted: Wanted) -> None:
-    """Give the port these addresses instead; where only a subnet is named, it keeps the one it has there."""
+    """Give the port these addresses instead; where only a subnet is named, it keeps one that it has there."""
+    named = {address for _, address in wanted}
+    have = [one for one in port.fixed_ips if one.address not in named]
+    kept = []
+    for subnet_id, address in wanted:
+        old = next((one for one in have if address is None and one.subnet_id == subnet_id), None)
+        if old is not None:
+            have.remove(old)
+        kept.append((subnet_id, address if old is None else old.address))
     book = AddressBook(tx, [port.network_id])
-    have = {one.subnet_id: one.address for one in port.fixed_ips}
     ports.take_addresses(tx, port.id)
-    kept = tuple((subnet, address or (have.pop(subnet, None) if subnet else None)) for subnet, address in wanted)
     book.give(port.network_id, port.id, kept)

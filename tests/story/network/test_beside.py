@@ -108,6 +108,8 @@ def test_free_addresses_are_counted(cloud: Cloud) -> None:
     assert (shown["used_ips"], totals) == (2, {4: 253, 6: 2**63 - 1})
     listed = cloud.admin.get("/network-ip-availabilities?network_name=net")["network_ip_availabilities"]
     assert listed == [shown]
+    (only_v4,) = cloud.admin.get("/network-ip-availabilities?ip_version=4")["network_ip_availabilities"]
+    assert (only_v4["total_ips"], only_v4["used_ips"]) == (253, 1)
     cloud.p1.refused("GET", "/network-ip-availabilities", expect=403)
     cloud.admin.refused("GET", "/network-ip-availabilities/nowhere", expect=404)
 

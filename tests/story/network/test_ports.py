@@ -93,6 +93,8 @@ def test_changing_a_port(cloud: Cloud) -> None:
     assert changed["allowed_address_pairs"][0] == {"ip_address": "10.0.0.200", "mac_address": made["mac_address"]}
     assert [one["ip_address"] for one in changed["fixed_ips"]] == ["10.0.0.2", "10.0.0.90"]
     assert cloud.p1.change("port", made["id"], security_groups=[])["security_groups"] == []
+    more = cloud.p1.change("port", made["id"], fixed_ips=[*changed["fixed_ips"], {"subnet_id": network["subnet"]}])
+    assert [one["ip_address"] for one in more["fixed_ips"]] == ["10.0.0.2", "10.0.0.90", "10.0.0.3"]
 
 
 def test_a_port_without_security_is_in_no_group(cloud: Cloud) -> None:

@@ -85,7 +85,7 @@ def scope(ctx: RequestContext) -> RequestContext:
     return ctx.across_projects() if ctx.is_admin else ctx
 
 
-def read_listing(req: Request[None, ListQuery], attributes: Attributes) -> Listing:
+def read_listing(req: Request[None, Any], attributes: Attributes) -> Listing:
     """What the query asks for; one row more than its limit. Raises InvalidField for what is no attribute."""
     filters: dict[str, list[Any]] = {}
     for name, value in parse_qsl(req.query_string, keep_blank_values=True):
