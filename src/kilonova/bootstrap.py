@@ -39,6 +39,7 @@ from kilonova.conductor.sagas.delete import delete_saga
 from kilonova.conductor.service import Conductor, ConductorParts
 from kilonova.domain.clock import Ids, SystemClock
 from kilonova.identity.bootstrap import CatalogService, Credentials, ensure_first_start
+from kilonova.identity.directory import ProjectDirectory
 from kilonova.identity.housekeeping import IdentityHousekeeping
 from kilonova.identity.service import build_identity
 from kilonova.image import recovery
@@ -178,7 +179,7 @@ class Cloud:
             images=ImageCatalog(self.db),
             nics=NicResolver(self.clock, self.ids, self._default_network()),
             networks=self.networks,
-            projects=self.identity,
+            projects=ProjectDirectory(self.db),
         )
         audit = Audit(self.db, self.bus, self.clock)
         about = operations.Operations(kilonova.__version__, self.chosen, audit, self.reconcilers.last_runs)

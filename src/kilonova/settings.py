@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -45,12 +46,20 @@ class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
 def load(data_dir: Path) -> CloudSettings | None:
     """The settings of the cloud that lives in a data directory; None when none does. Raises msgspec.ValidationError."""
     path = data_dir / SETTINGS_FILE
-    return msgspec.json.decode(path.read_bytes(), type=CloudSettings) if path.exists() else None
+    if not path.exists():
+        return None
+    return msgspec.json.decode(path.read_bytes(), type=CloudSettings, dec_hook=_decode_path)
 
 
 def save(settings: CloudSettings) -> None:
     """Keep them."""
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o711)
     part = settings.data_dir / f"{SETTINGS_FILE}.part"
-    part.write_bytes(msgspec.json.format(msgspec.json.encode(settings), indent=2) + b"\n")
+    part.write_bytes(msgspec.json.format(msgspec.json.encode(settings, enc_hook=str), indent=2) + b"\n")
     part.replace(settings.data_dir / SETTINGS_FILE)
+
+
+def _decode_path(kind: type, value: Any) -> Any:
+    if kind is Path:
+        return Path(value)
+    raise NotImplementedError(kind)
