@@ -24,6 +24,48 @@ _DOMAIN = """
 <metadata><kilonova:server xmlns:kilonova="urn:kilonova:server:1" owner="{owner}"/></metadata></domain>
 """
 
+_LOSE_LIBVIRTD = """
+        import os, signal, time
+        from pathlib import Path
+        from kilonova.agent.hypervisor.libvirt.domains import Domains, power_state
+        from kilonova.agent.hypervisor.libvirt.libvirtd import Daemons
+        from kilonova.domain.clock import SystemClock
+
+        folder = Path(os.environ["FOLDER"])
+        pid_file = folder / "libvirtd.pid"
+
+        def wait(level, what):
+            end = time.monotonic() + 30
+            while not level():
+                if time.monotonic() > end:
+                    raise SystemExit(f"{what} did not come about")
+                time.sleep(0.05)
+
+        daemons = Daemons(folder, "qemu:///system", may_start=True)
+        domains = Domains(daemons, str(folder), SystemClock())
+        told = []
+        domains.watch(lambda server: told.append((server, domains.find(server) and power_state(domains.find(server)).name)))
+        domain = domains.connection().createXML(os.environ["DOMAIN"].format(name="kntest-daemons", owner=folder))
+        server = domain.UUIDString()
+        qemu = int(Path("/run/libvirt/qemu/kntest-daemons.pid").read_text())
+        try:
+            wait(lambda: (server, "RUNNING") in told, "the first event")
+            told.clear()
+            first = int(pid_file.read_text())
+            os.kill(first, signal.SIGKILL)
+            wait(lambda: told == [(server, "RUNNING")], "a look at every machine after the connection came back")
+            print("another libvirtd", int(pid_file.read_text()) != first)
+            print("the machine runs", list(domains.all()) == [server], Path(f"/proc/{qemu}").exists())
+            told.clear()
+            domains.find(server).suspend()
+            wait(lambda: (server, "PAUSED") in told, "an event over the new connection")
+            print("events come")
+        finally:
+            domains.find(server).destroy()
+            domains.close()
+            daemons.stop()
+        """
+
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
@@ -96,48 +138,7 @@ def test_where_nothing_may_be_started_it_is_said_what_to_do(folder: Path) -> Non
 
 
 def test_a_libvirtd_that_dies_takes_no_machine_and_events_come_again(folder: Path) -> None:
-    program = """
-        import os, signal, time
-        from pathlib import Path
-        from kilonova.agent.hypervisor.libvirt.domains import Domains, power_state
-        from kilonova.agent.hypervisor.libvirt.libvirtd import Daemons
-        from kilonova.domain.clock import SystemClock
-
-        folder = Path(os.environ["FOLDER"])
-        pid_file = folder / "libvirtd.pid"
-
-        def wait(level, what):
-            end = time.monotonic() + 30
-            while not level():
-                if time.monotonic() > end:
-                    raise SystemExit(f"{what} did not come about")
-                time.sleep(0.05)
-
-        daemons = Daemons(folder, "qemu:///system", may_start=True)
-        domains = Domains(daemons, str(folder), SystemClock())
-        told = []
-        domains.watch(lambda server: told.append((server, domains.find(server) and power_state(domains.find(server)).name)))
-        domain = domains.connection().createXML(os.environ["DOMAIN"].format(name="kntest-daemons", owner=folder))
-        server = domain.UUIDString()
-        qemu = int(Path("/run/libvirt/qemu/kntest-daemons.pid").read_text())
-        try:
-            wait(lambda: (server, "RUNNING") in told, "the first event")
-            told.clear()
-            first = int(pid_file.read_text())
-            os.kill(first, signal.SIGKILL)
-            wait(lambda: told == [(server, "RUNNING")], "a look at every machine after the connection came back")
-            print("another libvirtd", int(pid_file.read_text()) != first)
-            print("the machine runs", list(domains.all()) == [server], Path(f"/proc/{qemu}").exists())
-            told.clear()
-            domains.find(server).suspend()
-            wait(lambda: (server, "PAUSED") in told, "an event over the new connection")
-            print("events come")
-        finally:
-            domains.find(server).destroy()
-            domains.close()
-            daemons.stop()
-        """
-    lines = run_apart(program, folder)
+    lines = run_apart(_LOSE_LIBVIRTD, folder)
     assert [line for line in lines if not line.startswith("20")] == [
         "another libvirtd True",
         "the machine runs True True",

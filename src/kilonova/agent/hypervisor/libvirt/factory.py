@@ -28,9 +28,9 @@ _log = structlog.get_logger(__name__)
 
 def make_driver(setup: HostSetup) -> Driver:
     """The driver of this machine, its networks brought back as its records have them. Raises Unavailable, Rejected."""
-    kept = KeptServers(Layout(setup.data_dir))
+    kept = KeptServers(Layout(setup.data_dir.resolve()))
     network = LinuxHostNetwork(
-        HostNetworkSettings(data_dir=setup.data_dir / "network"), kept.guest, on_password=_stays_with_the_host
+        HostNetworkSettings(data_dir=setup.data_dir.resolve() / "network"), kept.guest, on_password=_stays_with_the_host
     )
     driver = LibvirtDriver(libvirt_settings(setup), network, setup.images, setup.clock)
     try:
@@ -46,7 +46,7 @@ def libvirt_settings(setup: HostSetup) -> LibvirtSettings:
     given = {name: value for name, value in setup.options.items() if value}
     guest = Path(given["guest_dir"]) if "guest_dir" in given else None
     return LibvirtSettings(
-        data_dir=setup.data_dir,
+        data_dir=setup.data_dir.resolve(),  # libvirt takes no relative path, and knows our machines by it
         host_name=setup.name,
         uri=given.get("uri", "qemu:///system"),
         backend=given.get("image_backend", "qcow2"),

@@ -39,7 +39,7 @@ def plan_domain(spec: MachineSpec, folder: InstanceDir, host: HostShape) -> Doma
     disks = plan_disks(
         spec, folder, hints, cache="none" if host.direct_io else "writeback", root_format=host.root_format
     )
-    uefi = hints.choice(("bios", "uefi"), "hw_firmware_type") == "uefi"
+    uefi, secure_boot = _firmware(hints)
     return Domain(
         uuid=spec.server_id,
         name=spec.instance_name,
@@ -55,8 +55,7 @@ def plan_domain(spec: MachineSpec, folder: InstanceDir, host: HostShape) -> Doma
             spec, folder, hints, root=next((f"/dev/{one.target}" for one in disks if one.order == 1), None)
         ),
         uefi=uefi,
-        secure_boot=uefi
-        and hints.choice(("disabled", "optional", "required"), "os_secure_boot", "os:secure_boot") == "required",
+        secure_boot=secure_boot,
         boot_menu=hints.flag("hw_boot_menu", "hw:boot_menu"),
         disks=disks,
         scsi_model=_scsi_model(hints) if any(disk.bus == "scsi" for disk in disks) else None,
@@ -93,6 +92,13 @@ def _direct_boot(spec: MachineSpec, folder: InstanceDir, hints: Hints, *, root: 
     given = spec.kernel_args or hints.text("os_command_line")
     cmdline = given or " ".join(([f"root={root}"] if root else []) + [CONSOLE])
     return DirectBoot(kernel=folder.kernel, ramdisk=ramdisk, cmdline=cmdline)
+
+
+def _firmware(hints: Hints) -> tuple[bool, bool]:
+    """Whether it is UEFI, and whether that must only start what is signed."""
+    uefi = hints.choice(("bios", "uefi"), "hw_firmware_type") == "uefi"
+    secure = hints.choice(("disabled", "optional", "required"), "os_secure_boot", "os:secure_boot") == "required"
+    return uefi, uefi and secure
 
 
 def _topology(vcpus: int, hints: Hints) -> tuple[int, int, int] | None:
