@@ -5,7 +5,7 @@ from __future__ import annotations
 from kilonova.domain.report import HostFault
 
 
-class HostFailure(Exception):  # noqa: N818 - a fault that is raised
+class HostFailure(Exception):
     """A command cannot be carried out on this host; `fault` says why, and whether another host could."""
 
     def __init__(self, fault: HostFault) -> None:
