@@ -30,12 +30,19 @@ def who_listens(port: int) -> str | None:
     wanted = {f"socket:[{inode}]" for inode in _listeners(port)}
     for process in Path("/proc").glob("[0-9]*"):
         try:
-            links = {os.readlink(link) for link in (process / "fd").iterdir()}  # noqa: PTH115 - a socket is no path
-            if wanted & links:
+            if any(_target(link) in wanted for link in (process / "fd").iterdir()):
                 return f"{(process / 'comm').read_text().strip()} (pid {process.name})"
         except OSError:
             continue
     return None
+
+
+def _target(link: Path) -> str:
+    """Where a descriptor leads; they come and go while they are looked at."""
+    try:
+        return os.readlink(link)  # noqa: PTH115 - a socket is no path
+    except OSError:
+        return ""
 
 
 def _listeners(port: int) -> list[str]:
