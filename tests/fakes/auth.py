@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from msgspec.structs import replace
+from collections.abc import Mapping
 
+from kilonova.api.framework import testing
 from kilonova.domain.context import RequestContext
-from kilonova.domain.errors import Unauthenticated
 from kilonova.domain.identity import DEFAULT_DOMAIN_ID
 
 PROJECT_A = "a" * 32
@@ -58,15 +58,8 @@ CALLERS: dict[str, RequestContext] = {
 }
 
 
-class FakeAuthenticator:
-    """Knows `CALLERS` and nobody else; the port of kilonova.api.framework that the identity service fills in a real cloud."""
+class FakeAuthenticator(testing.FakeAuthenticator):
+    """Knows `CALLERS`, or those it is given, and nobody else."""
 
-    def __init__(self, callers: dict[str, RequestContext] | None = None) -> None:
-        self.callers = CALLERS if callers is None else callers
-
-    def authenticate(self, token: str) -> RequestContext:
-        """The token's caller; Unauthenticated for any other."""
-        try:
-            return replace(self.callers[token], token_id=token)
-        except KeyError:
-            raise Unauthenticated("The token is not valid.") from None
+    def __init__(self, callers: Mapping[str, RequestContext] | None = None) -> None:
+        super().__init__(CALLERS if callers is None else callers)
