@@ -25,6 +25,7 @@ _ALLOWED: dict[str, tuple[frozenset[str], ...]] = {
     "iso": (frozenset({"iso"}), frozenset({"iso", "gpt"})),
     "qcow2": (frozenset({"qcow2"}),),
 }
+_PADDING = bytes(512)
 
 
 class ImageRefused(Rejected):
@@ -50,12 +51,15 @@ class Inspection:
         self._declared = disk_format
         expected = disk_format if disk_format in ("qcow2", "iso") else None
         # It only ever iterates over its source here, whatever its annotation asks for.
-        self._wrapper = format_inspector.InspectWrapper(cast("IO[bytes]", iter(chunks)), expected_format=expected)
+        source = cast("IO[bytes]", _padded(chunks))
+        self._wrapper = format_inspector.InspectWrapper(source, expected_format=expected)
 
     def __iter__(self) -> Iterator[bytes]:
         """The chunks, unchanged."""
         try:
-            yield from self._wrapper
+            for chunk in self._wrapper:
+                if chunk is not _PADDING:
+                    yield chunk
         except format_inspector.ImageFormatError as mismatch:
             raise ImageRefused(f"it is declared as {self._declared}, and its content is not that") from mismatch
 
@@ -72,6 +76,16 @@ class Inspection:
                 f"it is truncated: its volume has {found['iso'].virtual_size} bytes, and {size} are there"
             )
         return size
+
+
+def _padded(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The chunks, then zeros if they were few: QEMU reads a short file as if they were there, the inspectors would not look."""
+    size = 0
+    for chunk in chunks:
+        size += len(chunk)
+        yield chunk
+    if 0 < size < len(_PADDING):
+        yield _PADDING
 
 
 def _qcow2_size(found: Any) -> int:

@@ -22,9 +22,9 @@ from kilonova.image.limits import ImageLimits
 
 _HEADER = struct.Struct(">4sIQIIQIIQQIIQ")
 _FEATURES = struct.Struct(">Q")
+_ENTRY = 8  # bytes; extended entries are an unknown feature to the inspection
 _OFFSET = np.uint64(0x00FFFFFFFFFFFE00)
 _COMPRESSED = np.uint64(1 << 62)
-_EXTENDED_L2 = 1 << 4
 _CORRUPT = 1 << 1
 _MAX_SNAPSHOTS = 1000
 _MAX_L1 = 32 * 1024 * 1024 // 8  # entries; as in QEMU
@@ -33,8 +33,6 @@ _MAX_L1 = 32 * 1024 * 1024 // 8  # entries; as in QEMU
 class _Layout(NamedTuple):
     size: int  # of the file
     cluster: int
-    entry: int  # bytes of an L2 entry
-    virtual_size: int
     l1_offset: int
     l1_entries: int
 
@@ -64,14 +62,13 @@ def _layout(file: IO[bytes], size: int) -> _Layout:
         raise ImageRefused("the size of its clusters is out of range")
     if snapshots > _MAX_SNAPSHOTS:
         raise ImageRefused(f"it has more than {_MAX_SNAPSHOTS} snapshots inside")
-    cluster, entry = 1 << bits, 16 if features & _EXTENDED_L2 else 8
-    covered = cluster * (cluster // entry)
-    if l1_entries > _MAX_L1 or l1_entries * covered < virtual:
+    cluster = 1 << bits
+    if l1_entries > _MAX_L1 or l1_entries * cluster * (cluster // _ENTRY) < virtual:
         raise ImageRefused("its first table does not fit its size")
     ends = (l1_offset + 8 * l1_entries, refs + ref_clusters * cluster, snapshots_at if snapshots else 0)
     if max(ends) > size:
         raise ImageRefused(f"it is truncated: its tables end at byte {max(ends)}, and {size} bytes are there")
-    return _Layout(size, cluster, entry, virtual, l1_offset, l1_entries)
+    return _Layout(size, cluster, l1_offset, l1_entries)
 
 
 def _tables(file: IO[bytes], layout: _Layout) -> Iterator[tuple[NDArray[np.uint64], int]]:
@@ -84,7 +81,7 @@ def _tables(file: IO[bytes], layout: _Layout) -> Iterator[tuple[NDArray[np.uint6
             raise ImageRefused("it is truncated or broken: one of its tables is not in the file")
         file.seek(offset)
         table = np.frombuffer(file.read(layout.cluster), dtype=">u8").astype(np.uint64)
-        yield table[:: layout.entry // 8], times
+        yield table, times
 
 
 def _clusters(table: NDArray[np.uint64], layout: _Layout) -> int:
