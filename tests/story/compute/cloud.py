@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from sqlalchemy import delete
 
 
 from kilonova.api.compute.policies import POLICIES
@@ -16,7 +17,7 @@ from kilonova.api.framework.testing import client
 from kilonova.compute.first_start import ensure_flavors
 from kilonova.domain.boot import BootParams
 from kilonova.domain.clock import Ids, SystemClock
-from kilonova.domain.host import HostFacts
+from kilonova.domain.host import Host, HostFacts
 from kilonova.domain.saga import Event, JournalEvent, SagaStatus
 from kilonova.domain.server import PowerState
 from kilonova.network.defaults import DefaultNetwork, ensure_default
@@ -25,6 +26,7 @@ from kilonova.network.resolve import NicResolver
 from kilonova.network.servers import ServerNetworks
 from kilonova.rpc.inprocess import InProcessBus
 from kilonova.store.queries import hosts, saga_leases, sagas, server_facts
+from kilonova.store.tables.compute import server_actions
 from tests import databases
 from tests.fakes.auth import ADMIN_PROJECT, MEMBER_A, PROJECT_A, PROJECT_B, FakeAuthenticator
 from tests.fakes.images import FakeImages, image
@@ -62,8 +64,13 @@ class Cloud:
             now = self.clock.now()
             ensure_flavors(tx, now)
             self.network = ensure_default(tx, network, ids=self.ids, now=now)
-            defaults = hosts.HostDefaults(zone=ZONE)
-            self.host = hosts.register(tx, HOST, "boot", FACTS, defaults=defaults, ids=self.ids, now=now).host
+        self.host = self.add_host(HOST)
+
+    def add_host(self, name: str) -> Host:
+        """Another host in the same zone."""
+        defaults = hosts.HostDefaults(zone=ZONE)
+        with self.database.write() as tx:
+            return hosts.register(tx, name, "boot", FACTS, defaults=defaults, ids=self.ids, now=self.clock.now()).host
 
     def networks(self) -> ServerNetworks:
         return ServerNetworks(self.ids, HostNotifier(self.database, self.bus, self.clock))
@@ -105,6 +112,11 @@ class Cloud:
         if active:
             self.run(ident)
         return ident
+
+    def forget_actions(self, server_id: str) -> None:
+        """Leave nothing of a server's timeline but its sagas."""
+        with self.database.write() as tx:
+            tx.execute(delete(server_actions).where(server_actions.c.server_id == server_id))
 
     def run(self, server_id: str) -> None:
         """What the boot saga would write, without one."""
