@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -34,6 +35,7 @@ from kilonova.conductor.kernel.definition import Definition
 from kilonova.conductor.kernel.runner import Runner
 from kilonova.conductor.reconcilers.base import Reconciler, Reconcilers
 from kilonova.conductor.reconcilers.power_state import PowerStateReconciler
+from kilonova.conductor.reconcilers.service_pulse import ServicePulse
 from kilonova.conductor.sagas.boot import boot_saga
 from kilonova.conductor.sagas.delete import delete_saga
 from kilonova.conductor.service import Conductor, ConductorParts
@@ -62,6 +64,7 @@ from kilonova.store.schema import ensure_schema
 
 CREDENTIALS_FILE = "credentials.json"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_CONTROL_PLANE = ("nova-conductor", "nova-scheduler")
 _CATALOG = (
     CatalogService("identity", "keystone", "/identity/v3"),
     CatalogService("compute", "nova", "/compute/v2.1"),
@@ -82,7 +85,8 @@ class Cloud:
         self.image_service = ImageService(
             database=self.db, clock=self.clock, ids=self.ids, bits=FileBits(settings.data_dir / "images")
         )
-        self.networks = EmbeddedNetworks(self.ids)
+        self.notifier = HostNotifier(self.db, self.bus, self.clock)
+        self.networks = EmbeddedNetworks(self.ids, self.notifier)
         self.scheduler = SchedulerService(self.db, self.bus, self.clock, SchedulerSettings())
         self.reconcilers = Reconcilers(self._reconcilers(), self.clock)
         self.conductor = self._conductor()
@@ -127,7 +131,7 @@ class Cloud:
                 write_credentials(self.settings.data_dir, made)
 
     def _backing(self) -> Backing:
-        return Backing(self.db, self.clock, self.ids, HostNotifier(self.db, self.bus, self.clock))
+        return Backing(self.db, self.clock, self.ids, self.notifier)
 
     def _default_network(self) -> DefaultNetwork:
         return DefaultNetwork(project_id="admin", cidr=self.settings.network_cidr)
@@ -135,6 +139,7 @@ class Cloud:
     def _reconcilers(self) -> list[Reconciler]:
         return [
             PowerStateReconciler(self.db, self.bus, self.clock),
+            ServicePulse(self.db, self.clock, self.ids, host=socket.gethostname(), binaries=_CONTROL_PLANE),
             IdentityHousekeeping(self.identity),
         ]
 
@@ -181,7 +186,7 @@ class Cloud:
             networks=self.networks,
             projects=ProjectDirectory(self.db),
         )
-        audit = Audit(self.db, self.bus, self.clock)
+        audit = Audit(self.db, self.bus, self.clock, [partial(recovery.audit, self.image_service)])
         about = operations.Operations(kilonova.__version__, self.chosen, audit, self.reconcilers.last_runs)
         return [
             identity_service(self.identity),

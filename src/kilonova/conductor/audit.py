@@ -8,6 +8,7 @@ passed over.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 
 import msgspec
@@ -21,6 +22,9 @@ from kilonova.store.queries import audit, hosts
 
 _LATE_BY = timedelta(seconds=30)
 
+AuditPart = Callable[[], dict[str, list[str]]]
+"""What a neighbouring service finds of its own that should not exist, by kind."""
+
 
 class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
     """`orphans` lists what was found, by kind; `counts` counts it; `total` is their sum. `silent_hosts` could not be asked."""
@@ -32,10 +36,10 @@ class AuditReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Audit:
-    """Looks through the records and the hosts."""
+    """Looks through the records and the hosts, and has the neighbours look through theirs."""
 
-    def __init__(self, db: Database, bus: Bus, clock: Clock) -> None:
-        self._db, self._bus, self._clock = db, bus, clock
+    def __init__(self, db: Database, bus: Bus, clock: Clock, neighbours: Sequence[AuditPart] = ()) -> None:
+        self._db, self._bus, self._clock, self._neighbours = db, bus, clock, neighbours
 
     def __call__(self) -> AuditReport:
         """Look."""
@@ -52,7 +56,7 @@ class Audit:
 
     def _records(self) -> dict[str, list[str]]:
         with self._db.read() as tx:
-            return {
+            found = {
                 "stuck_servers": audit.stuck_servers(tx),
                 "stuck_sagas": audit.stuck_sagas(tx, self._clock.now(), _LATE_BY),
                 "ports": audit.ports_without_server(tx),
@@ -62,6 +66,9 @@ class Audit:
                 "host_counters": audit.hosts_that_do_not_add_up(tx),
                 "quota_counters": audit.quotas_that_do_not_add_up(tx),
             }
+        for part in self._neighbours:
+            found |= part()
+        return found
 
     def _ask_hosts(self) -> tuple[dict[str, tuple[dict[str, bool], Inventory]], list[str]]:
         now = self._clock.now()

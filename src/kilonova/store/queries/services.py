@@ -7,13 +7,16 @@ kept apart by an offset.
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, insert, select, update
 
+from kilonova.domain.clock import Ids
 from kilonova.domain.errors import Missing
 from kilonova.domain.host import ServiceRecord
 from kilonova.store.database import Tx
+from kilonova.store.queries.counters import next_number
 from kilonova.store.tables.hosts import hosts, services
 
 COMPUTE = "nova-compute"
@@ -35,7 +38,9 @@ def get(tx: Tx, ident: str) -> ServiceRecord:
     """A service by UUID, or by its number in digits. Raises Missing."""
     is_number = ident.isascii() and ident.isdigit() and len(ident) < 10
     number = int(ident) if is_number else 0
-    host = tx.execute(select(hosts).where(hosts.c.number == number if is_number else hosts.c.service_id == ident)).first()
+    host = tx.execute(
+        select(hosts).where(hosts.c.number == number if is_number else hosts.c.service_id == ident)
+    ).first()
     if host is not None:
         return _of_host(host)
     named = services.c.number == number - _CONTROL_PLANE_FROM if is_number else services.c.id == ident
@@ -80,3 +85,15 @@ def _of_host(row: Any) -> ServiceRecord:
         disabled_reason=row.disabled_reason, forced_down=row.forced_down, seen_at=row.seen_at or row.created_at,
         created_at=row.created_at, updated_at=row.updated_at,
     )  # fmt: skip
+
+
+def beat(tx: Tx, binary: str, host: str, *, ids: Ids, now: datetime) -> None:
+    """A control-plane service is alive; written down when it is new."""
+    here = (services.c.binary == binary, services.c.host == host)
+    if tx.execute(update(services).where(*here).values(seen_at=now)).rowcount:
+        return
+    values = {
+        "id": ids.uuid(), "number": next_number(tx, "services"), "binary": binary, "host": host, "zone": "internal",
+        "disabled": False, "forced_down": False, "seen_at": now, "created_at": now,
+    }  # fmt: skip
+    tx.execute(insert(services), values)
