@@ -40,6 +40,7 @@ from kilonova.conductor.sagas.boot import boot_saga
 from kilonova.conductor.sagas.delete import delete_saga
 from kilonova.conductor.service import Conductor, ConductorParts
 from kilonova.domain.clock import Ids, SystemClock
+from kilonova.faults import Faults
 from kilonova.identity.bootstrap import CatalogService, Credentials, ensure_first_start
 from kilonova.identity.directory import ProjectDirectory
 from kilonova.identity.housekeeping import IdentityHousekeeping
@@ -59,6 +60,7 @@ from kilonova.scheduler.service import SchedulerService
 from kilonova.scheduler.settings import SchedulerSettings
 from kilonova.settings import CloudSettings, load
 from kilonova.store.database import Database
+from kilonova.store.queries import hosts
 from kilonova.store.queries.hosts import HostDefaults
 from kilonova.store.schema import ensure_schema
 
@@ -79,7 +81,9 @@ class Cloud:
 
     def __init__(self, settings: CloudSettings) -> None:
         self.settings = settings
-        self.clock, self.ids, self.bus = SystemClock(), Ids(), InProcessBus()
+        self.clock, self.ids = SystemClock(), Ids()
+        self.faults = Faults(os.environ)
+        self.bus = self.faults.bus(InProcessBus())
         self.db = Database(settings.database_url, durable=settings.durable)
         self.identity = build_identity(self.db, self.clock, self.ids)
         self.image_service = ImageService(
@@ -105,6 +109,7 @@ class Cloud:
         ensure_schema(self.db)
         self._first_start()
         recovery.recover(self.image_service)
+        self._vouch_for_hosts()
         self.scheduler.start()
         self.conductor.start()
         self.hosts.start()
@@ -130,6 +135,11 @@ class Cloud:
                 # Before the commit: a first start killed in between is a first start again.
                 write_credentials(self.settings.data_dir, made)
 
+    def _vouch_for_hosts(self) -> None:
+        """Our hosts were silent because we were away: what waits for them shall wait on, not give them up for dead."""
+        with self.db.write() as tx:
+            hosts.seen(tx, [setup.name for setup in self.host_setups()], self.clock.now())
+
     def _backing(self) -> Backing:
         return Backing(self.db, self.clock, self.ids, self.notifier)
 
@@ -149,7 +159,13 @@ class Cloud:
             delete_saga(self.bus, self.networks),
         ]
         runner = Runner(
-            self.db, self.bus, self.clock, definitions, owner=socket.gethostname(), workers=self.settings.saga_workers
+            self.db,
+            self.bus,
+            self.clock,
+            definitions,
+            owner=socket.gethostname(),
+            workers=self.settings.saga_workers,
+            on_journal=self.faults.on_journal,
         )
         parts = ConductorParts(
             db=self.db,
