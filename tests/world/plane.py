@@ -11,9 +11,6 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-from kilonova.scheduler.service import SchedulerService
-from kilonova.scheduler.settings import SchedulerSettings
-
 from kilonova.agent.heart import Heart
 from kilonova.agent.hypervisor.sim.driver import Pace, SimDriver, SimSettings
 from kilonova.agent.service import Agent, HostIdentity
@@ -37,8 +34,11 @@ from kilonova.domain.saga import JournalEvent, Saga
 from kilonova.domain.server import Server
 from kilonova.network.defaults import DefaultNetwork, ensure_default
 from kilonova.network.embedded import EmbeddedNetworks
+from kilonova.network.notify import HostNotifier
 from kilonova.network.resolve import NicResolver
 from kilonova.rpc.inprocess import InProcessBus
+from kilonova.scheduler.service import SchedulerService
+from kilonova.scheduler.settings import SchedulerSettings
 from kilonova.store.database import Database
 from kilonova.store.queries import flavors, hosts, server_facts
 from tests.world.clock import ManualClock
@@ -89,7 +89,7 @@ class World:
     def start(self) -> None:
         """Build the process."""
         self.bus = InProcessBus()
-        self.networks = EmbeddedNetworks(self.ids)
+        self.networks = EmbeddedNetworks(self.ids, HostNotifier(self.db, self.bus, self.clock, run=lambda work: work()))
         images = OneImage(self.clock)
         definitions = (boot_saga(self.bus, self.networks, images), delete_saga(self.bus, self.networks))
         self.runner = Runner(

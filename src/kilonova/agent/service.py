@@ -15,9 +15,11 @@ from typing import NamedTuple
 
 import structlog
 
+from kilonova.agent.hypervisor.failure import HostFailure
 from kilonova.agent.hypervisor.port import Driver
 from kilonova.domain.clock import Clock
 from kilonova.domain.errors import KilonovaError
+from kilonova.domain.hostnet import HostNetwork
 from kilonova.domain.report import HostFault, Observed, Outcome, Stage
 from kilonova.rpc.bus import Bus, NoAnswer
 from kilonova.rpc.messages import (
@@ -103,8 +105,10 @@ class Agent:
                 self._driver.cache_image(image)
             case Observe():
                 self._observe()
-            case NetworkChanged():
+            case NetworkChanged(part=None):
                 self._refresh_network()
+            case NetworkChanged(part=HostNetwork() as part):
+                self._update_network(part)
             case _:
                 _log.warning("a message this agent does not know", message=type(message).__name__)
         return Ok()
@@ -202,6 +206,12 @@ class Agent:
             return
         if isinstance(answer, HostState):
             self._driver.set_network(answer.network)
+
+    def _update_network(self, part: HostNetwork) -> None:
+        try:
+            self._driver.update_network(part)
+        except HostFailure as why:
+            _log.warning("a change of the networks could not be made here", host=self.host, why=why.fault.message)
 
     def _answer(self, ask: Callable[[], Message]) -> Message:
         try:

@@ -7,21 +7,23 @@ from datetime import datetime
 from kilonova.domain.boot import BootParams
 from kilonova.domain.clock import Ids
 from kilonova.domain.hostnet import HostNetwork
-from kilonova.domain.network import ServerForNetwork
+from kilonova.domain.network import Port, ServerForNetwork
 from kilonova.domain.server import Server
 from kilonova.network import allocate, hostview
 from kilonova.network.hostview import ServerNetwork
+from kilonova.network.notify import HostNotifier
 from kilonova.store.database import Tx
+from kilonova.store.queries import ports
 
 
 class EmbeddedNetworks:
-    """Fills `conductor.ports.Networks`."""
+    """Fills `conductor.ports.Networks`. Servers that come and go change their groups' members, which other hosts must hear of."""
 
-    def __init__(self, ids: Ids) -> None:
-        self._ids = ids
+    def __init__(self, ids: Ids, notifier: HostNotifier) -> None:
+        self._ids, self._notifier = ids, notifier
 
     def allocate(self, tx: Tx, server: Server, params: BootParams, now: datetime) -> tuple[str, ...]:
-        """Make or take the server's ports, bound to its host."""
+        """Make or take the server's ports, bound to its host; their ids, in order. Raises as `Allocator.allocate`."""
         allocator = allocate.Allocator(tx, self._ids, now)
         its = ServerForNetwork(
             id=server.id,
@@ -29,11 +31,15 @@ class EmbeddedNetworks:
             host=server.host,
             zone=server.zone or "nova",
         )
-        return tuple(port.id for port in allocator.allocate(its, params.nics, params.security_groups))
+        made = allocator.allocate(its, params.nics, params.security_groups)
+        self._notifier.groups_changed(tx, _groups_of(made))
+        return tuple(port.id for port in made)
 
     def release(self, tx: Tx, server_id: str, now: datetime) -> None:
         """Delete the ports made for the server, unbind the user's own."""
+        gone = ports.of_server(tx, server_id)
         allocate.release(tx, server_id, now)
+        self._notifier.groups_changed(tx, _groups_of(gone))
 
     def activate(self, tx: Tx, server_id: str, now: datetime) -> None:
         """Its ports are ACTIVE."""
@@ -46,3 +52,7 @@ class EmbeddedNetworks:
     def for_host(self, tx: Tx, host: str) -> HostNetwork:
         """The whole of a host's networks."""
         return hostview.for_host(tx, host)
+
+
+def _groups_of(those: tuple[Port, ...] | list[Port]) -> set[str]:
+    return {group_id for port in those for group_id in port.security_groups}

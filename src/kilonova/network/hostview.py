@@ -11,7 +11,7 @@ members elsewhere by `NetworkChanged`. A boot thus costs the same in a group of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from ipaddress import ip_network
 
 import msgspec
@@ -54,10 +54,22 @@ def for_server(tx: Tx, server_id: str) -> ServerNetwork:
     )
 
 
+def for_ports(tx: Tx, port_ids: Iterable[str]) -> dict[str, HostNetwork]:
+    """These ports as their hosts must be told of them, by host; those that are on none are left out."""
+    by_host: dict[str, list[Port]] = {}
+    for port in ports.by_ids(tx, port_ids).values():
+        if port.host is not None:
+            by_host.setdefault(port.host, []).append(port)
+    return {host: _whole(tx, those) for host, those in by_host.items()}
+
+
 def for_host(tx: Tx, host: str) -> HostNetwork:
     """The whole of a host's networks: what is not in it must go."""
-    there = ports.on_host(tx, host)
-    return _View(tx, there, {group_id for port in there for group_id in port.security_groups}).state()
+    return _whole(tx, ports.on_host(tx, host))
+
+
+def _whole(tx: Tx, those: Sequence[Port]) -> HostNetwork:
+    return _View(tx, those, {group_id for port in those for group_id in port.security_groups}).state()
 
 
 class _View:
@@ -70,7 +82,7 @@ class _View:
         self._subnets = subnets.of_networks(tx, on) if on else {}
         self._by_id = {subnet.id: subnet for of in self._subnets.values() for subnet in of}
         self._hostnames = ports.hostnames(tx, {port.device_id for port in those}) if those else {}
-        self._groups = _groups(tx, group_ids)
+        self._groups = group_specs(tx, group_ids)
 
     def state(self) -> HostNetwork:
         """All of it, as a host is told."""
@@ -123,18 +135,23 @@ def network_spec(network: Network, its: Sequence[Subnet]) -> NetworkSpec:
     )  # fmt: skip
 
 
-def _groups(tx: Tx, group_ids: set[str]) -> tuple[GroupSpec, ...]:
-    """These groups with their rules, and the members of each group that a rule of theirs names."""
-    rules = security_groups.rules_of(tx, group_ids) if group_ids else {}
-    if not rules:
+def group_specs(tx: Tx, group_ids: set[str]) -> tuple[GroupSpec, ...]:
+    """
+    These groups, and those that their rules name.
+
+    Each is complete in itself, rules and members, as it takes the place of what a host knew of it: a host may have ports in a
+    group that is named here, or rules that name a group that nothing here does.
+    """
+    if not group_ids:
         return ()
-    named = {rule.remote_group for of in rules.values() for rule in of if rule.remote_group}
-    members = security_groups.members(tx, sorted(named)) if named else {}
+    rules = security_groups.rules_of(tx, group_ids)
+    named = {rule.remote_group for of in rules.values() for rule in of if rule.remote_group} - group_ids
+    if named:
+        rules |= security_groups.rules_of(tx, named)
+    members = security_groups.members(tx, sorted(rules))
     return tuple(
-        GroupSpec(
-            id=group_id, rules=tuple(_rule(rule) for rule in rules.get(group_id, ())), members=members.get(group_id, ())
-        )
-        for group_id in sorted({*rules, *named})
+        GroupSpec(id=group_id, rules=tuple(_rule(rule) for rule in rules[group_id]), members=members[group_id])
+        for group_id in sorted(rules)
     )
 
 

@@ -1,10 +1,14 @@
 """
-Telling hosts that their share of the networks changed.
+Telling hosts what changed in their share of the networks.
 
-A change names the groups, networks or hosts it touches. After its commit they are gathered, and once in a while (`delay_s`) one
-pass finds the hosts concerned and casts `NetworkChanged` to each, which then asks for its whole state. Gathering is what
-makes this cheap: a burst of boots in one big group costs one message a host and pass, not one a host and boot. What is
-gathered dies with the process; a host asks by itself when it starts, and the next change of the same things repeats the call.
+A change names the groups, networks or ports it touches. After its commit they are gathered, and once in a while (`delay_s`) one
+pass reads what they are now and casts to each host concerned the part it needs. Gathering is what makes this cheap: a burst of
+boots in one big group costs one message a host and pass, not one a host and boot.
+
+Parts and not whole states are sent, and a host takes of them only what it has already: a whole state that was read before a boot
+and arrives after it would take the new server's port away, and a part that arrives after a delete would bring the old one's back.
+What is gathered dies with the process; a host asks for its whole state when it joins, and the next change of the same
+things repeats the call.
 """
 
 from __future__ import annotations
@@ -15,10 +19,12 @@ from collections.abc import Callable, Iterable
 import structlog
 
 from kilonova.domain.clock import Clock
+from kilonova.domain.hostnet import HostNetwork
+from kilonova.network import hostview
 from kilonova.rpc.bus import Bus
 from kilonova.rpc.messages import NetworkChanged
 from kilonova.store.database import Database, Tx
-from kilonova.store.queries import security_groups
+from kilonova.store.queries import networks, security_groups, subnets
 
 _log = structlog.get_logger(__name__)
 
@@ -33,61 +39,89 @@ def hosts_of_network(tx: Tx, network_id: str) -> set[str]:
     return security_groups.hosts_of_network(tx, network_id)
 
 
-class HostNotifier:
-    """Gathers what changed, and tells the hosts. Thread-safe."""
+def in_thread(work: Callable[[], None]) -> None:
+    """Do it in a thread of its own: timers must be quick, and a pass reads the database."""
+    threading.Thread(target=work, name="network-changed", daemon=True).start()
 
-    def __init__(self, database: Database, bus: Bus, clock: Clock, *, delay_s: float = 1.0) -> None:
-        self._database, self._bus, self._clock, self._delay_s = database, bus, clock, delay_s
+
+class _Changed:
+    """What was gathered."""
+
+    def __init__(self) -> None:
+        self.groups: set[str] = set()
+        self.networks: set[str] = set()
+        self.ports: set[str] = set()
+
+
+class HostNotifier:
+    """Gathers what changed, and tells the hosts. Thread-safe. `run` carries out a pass, away from the clock's thread."""
+
+    def __init__(
+        self, database: Database, bus: Bus, clock: Clock, *, run: Callable[[Callable[[], None]], None] = in_thread
+    ) -> None:
+        self._database, self._bus, self._clock, self._run = database, bus, clock, run
+        self.delay_s = 1.0
         self._lock = threading.Lock()
-        self._groups: set[str] = set()
-        self._hosts: set[str] = set()
+        self._changed = _Changed()
         self._is_armed = False
 
     def groups_changed(self, tx: Tx, group_ids: Iterable[str]) -> None:
         """The rules or the members of these groups change with this transaction."""
         changed = set(group_ids)
         if changed:
-            tx.after_commit(lambda: self._gather(changed, set()))
+            tx.after_commit(lambda: self._gather("groups", changed))
 
     def network_changed(self, tx: Tx, network_id: str) -> None:
         """A network or its subnets change with this transaction."""
-        self.hosts_changed(tx, hosts_of_network(tx, network_id))
+        tx.after_commit(lambda: self._gather("networks", {network_id}))
 
-    def hosts_changed(self, tx: Tx, hosts: Iterable[str | None]) -> None:
-        """Ports on these hosts change with this transaction."""
-        changed = {host for host in hosts if host is not None}
-        if changed:
-            tx.after_commit(lambda: self._gather(set(), changed))
+    def port_changed(self, tx: Tx, port_id: str) -> None:
+        """A port changes with this transaction."""
+        tx.after_commit(lambda: self._gather("ports", {port_id}))
 
-    def _gather(self, groups: set[str], hosts: set[str]) -> None:
+    def _gather(self, kind: str, ids: set[str]) -> None:
         with self._lock:
-            self._groups |= groups
-            self._hosts |= hosts
+            getattr(self._changed, kind).update(ids)
             is_first, self._is_armed = not self._is_armed, True
         if is_first:
-            self._clock.call_later(self._delay_s, self._begin)
+            self._clock.call_later(self.delay_s, lambda: self._run(self._tell_or_log))
 
-    def _begin(self) -> None:
-        """Timers must be quick: the pass, which reads the database, gets a thread."""
-        _in_thread(self.tell)
+    def _tell_or_log(self) -> None:
+        try:
+            self.tell()
+        except Exception:  # noqa: BLE001 - the edge of a thread: nobody else would hear of it
+            _log.exception("hosts were not told of a change of the networks; they learn it with the next one")
 
     def tell(self) -> None:
         """One pass: tell every host concerned by what was gathered."""
         with self._lock:
-            groups, hosts = self._groups, self._hosts
-            self._groups, self._hosts, self._is_armed = set(), set(), False
-        if groups:
-            with self._database.read() as tx:
-                hosts = hosts | hosts_of_groups(tx, groups)
-        for host in sorted(hosts):
-            self._bus.cast(f"agent.{host}", NetworkChanged())
+            changed, self._changed, self._is_armed = self._changed, _Changed(), False
+        parts: dict[str, list[HostNetwork]] = {}
+        with self._database.read() as tx:
+            for hosts, part in _parts(tx, changed):
+                for host in hosts:
+                    parts.setdefault(host, []).append(part)
+        for host in sorted(parts):
+            self._bus.cast(f"agent.{host}", NetworkChanged(part=_joined(parts[host])))
 
 
-def _in_thread(pass_: Callable[[], None]) -> None:
-    def run() -> None:
-        try:
-            pass_()
-        except Exception:  # noqa: BLE001 - the edge of a thread: nobody else would hear of it
-            _log.exception("hosts were not told of a network change; they learn it at the next one")
+def _parts(tx: Tx, changed: _Changed) -> Iterable[tuple[set[str], HostNetwork]]:
+    """Who must be told what."""
+    its = subnets.of_networks(tx, changed.networks) if changed.networks else {}
+    for network in networks.by_ids(tx, changed.networks).values() if changed.networks else ():
+        spec = hostview.network_spec(network, its[network.id])
+        yield hosts_of_network(tx, network.id), HostNetwork(networks=(spec,))
+    for host, part in hostview.for_ports(tx, changed.ports).items() if changed.ports else ():
+        yield {host}, part
+    for group_id in changed.groups:
+        if hosts := hosts_of_groups(tx, [group_id]):
+            yield hosts, HostNetwork(groups=hostview.group_specs(tx, {group_id}))
 
-    threading.Thread(target=run, name="network-changed", daemon=True).start()
+
+def _joined(parts: list[HostNetwork]) -> HostNetwork:
+    """Several parts as one; what two of them speak of was read in one snapshot, and is the same."""
+    return HostNetwork(
+        networks=tuple({one.id: one for part in parts for one in part.networks}.values()),
+        ports=tuple({one.id: one for part in parts for one in part.ports}.values()),
+        groups=tuple({one.id: one for part in parts for one in part.groups}.values()),
+    )

@@ -123,7 +123,7 @@ class Ports:
 
     def _tell(self, tx: Tx, before: Port, after: Port) -> None:
         """Its own host of anything; others when it came, went or moved in a group."""
-        self._backing.notifier.hosts_changed(tx, [after.host])
+        self._backing.notifier.port_changed(tx, after.id)
         if (before.fixed_ips, before.security_groups) != (after.fixed_ips, after.security_groups):
             self._backing.notifier.groups_changed(tx, {*before.security_groups, *after.security_groups})
 

@@ -68,7 +68,12 @@ class CacheImage(Message, frozen=True, kw_only=True):
 
 
 class NetworkChanged(Message, frozen=True, kw_only=True):
-    """Something in this host's networks changed: ask for the whole state again."""
+    """
+    Something in this host's networks changed. `part` brings up to date what the host has of it, and adds no network or port:
+    those come with servers. None: ask for the whole state again.
+    """
+
+    part: HostNetwork | None = None
 
 
 class Observe(Message, frozen=True, kw_only=True):

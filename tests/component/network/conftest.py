@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 import pytest
 
 from kilonova.domain.clock import Ids
-from kilonova.domain.network import Network, Port, ServerForNetwork, Subnet
+from kilonova.domain.network import Network, Port, SecurityGroup, SecurityGroupRule, ServerForNetwork, Subnet
 from kilonova.network.allocate import Allocator
 from kilonova.store.database import Database, Tx
-from kilonova.store.queries import networks, subnets
+from kilonova.store.queries import networks, security_groups, subnets
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -48,6 +48,24 @@ class World:
 
     def allocator(self, tx: Tx) -> Allocator:
         return Allocator(tx, self.ids, NOW)
+
+    def group(self, tx: Tx, name: str) -> SecurityGroup:
+        made = SecurityGroup(
+            id=self.ids.uuid(), project_id="p1", name=name, description="", stateful=True, tags=(), created_at=NOW,
+            updated_at=NOW,
+        )  # fmt: skip
+        security_groups.create(tx, made)
+        return made
+
+    def rule(
+        self, tx: Tx, group: SecurityGroup, *, protocol: str | None = None, remote: SecurityGroup | None = None
+    ) -> None:
+        made = SecurityGroupRule(
+            id=self.ids.uuid(), group_id=group.id, project_id="p1", description="", direction="ingress", ethertype="IPv4",
+            protocol=protocol, port_min=None, port_max=None, remote_cidr=None,
+            remote_group=None if remote is None else remote.id, created_at=NOW, updated_at=NOW,
+        )  # fmt: skip
+        security_groups.create_rules(tx, [made])
 
     def port(self, tx: Tx, network: Network, *, project_id: str = "p1") -> Port:
         """A user's own port, without an address."""

@@ -67,6 +67,24 @@ def test_a_group_that_the_host_has_is_not_sent_again(world: World) -> None:
         assert len(hostview.for_server(tx, servers[2].id).part.groups) == 1
 
 
+def test_every_group_that_is_sent_is_complete(world: World) -> None:
+    """A host may have ports in a group that another's rule names, and rules of its own that name a group."""
+    with world.database.write() as tx:
+        network = world.network(tx)
+        world.subnet(tx, network, "10.0.0.0/24", ("10.0.0.2", "10.0.0.254"))
+        web, data = world.group(tx, "web"), world.group(tx, "data")
+        world.rule(tx, web, remote=data)
+        world.rule(tx, data, protocol="tcp")
+        servers = [world.server(host="h1"), world.server(host="h2")]
+        for server, group in zip(servers, (web, data), strict=True):
+            world.allocator(tx).allocate(server, [NicRequest(network_id=network.id)], [group.id])
+        sent = {one.id: one for one in hostview.for_server(tx, servers[0].id).part.groups}
+        alone = {one.id: one for one in hostview.for_server(tx, servers[1].id).part.groups}
+    assert (len(sent[data.id].rules), sent[data.id].members) == (1, ("10.0.0.3",))
+    assert (len(sent[web.id].rules), sent[web.id].members) == (1, ("10.0.0.2",))
+    assert alone == {data.id: sent[data.id]}
+
+
 def test_a_host_without_ports_has_nothing(world: World) -> None:
     with world.database.read() as tx:
         state = hostview.for_host(tx, "h1")

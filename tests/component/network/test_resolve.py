@@ -8,13 +8,12 @@ from kilonova.domain.boot import NicRequest
 from kilonova.domain.clock import SystemClock
 from kilonova.domain.context import RequestContext
 from kilonova.domain.errors import Conflict, Denied, KilonovaError, OverQuota, Rejected
-from kilonova.domain.network import SecurityGroup
 from kilonova.network.addressing import AddressBook
 from kilonova.network.defaults import DefaultNetwork
 from kilonova.network.resolve import NicResolver, ResolvedNics, Wanted
 from kilonova.store.database import Tx
-from kilonova.store.queries import network_quotas, security_groups
-from tests.component.network.conftest import NOW, World
+from kilonova.store.queries import network_quotas
+from tests.component.network.conftest import World
 
 ME = RequestContext(request_id="req-1", project_id="p1", roles=("member",))
 
@@ -135,7 +134,7 @@ def test_groups_are_found_by_name_and_id_and_the_default_is_made(world: World) -
     with world.database.write() as tx:
         (default,) = resolve(world, tx, None).group_ids
         assert resolve(world, tx, None, groups=("default", default)).group_ids == (default,)
-        web = [group(world, tx, "web") for _ in range(2)]
+        web = [world.group(tx, "web").id for _ in range(2)]
         assert resolve(world, tx, None, groups=(web[1],)).group_ids == (web[1],)
         for word, refusal in {"web": Conflict, "nothing": Rejected}.items():
             with pytest.raises(refusal, match=word):
@@ -146,18 +145,3 @@ def test_a_token_without_a_project_has_no_servers(world: World) -> None:
     resolver = NicResolver(SystemClock(), world.ids, DefaultNetwork(project_id="admin"))
     with world.database.write() as tx, pytest.raises(KilonovaError, match="scoped"):
         resolver.resolve(tx, RequestContext(request_id="r"), None, 1, ())
-
-
-def group(world: World, tx: Tx, name: str) -> str:
-    made = SecurityGroup(
-        id=world.ids.uuid(),
-        project_id="p1",
-        name=name,
-        description="",
-        stateful=True,
-        tags=(),
-        created_at=NOW,
-        updated_at=NOW,
-    )
-    security_groups.create(tx, made)
-    return made.id

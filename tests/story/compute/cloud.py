@@ -21,9 +21,9 @@ from kilonova.domain.host import Host, HostFacts
 from kilonova.domain.saga import Event, JournalEvent, SagaStatus
 from kilonova.domain.server import PowerState
 from kilonova.network.defaults import DefaultNetwork, ensure_default
+from kilonova.network.embedded import EmbeddedNetworks
 from kilonova.network.notify import HostNotifier
 from kilonova.network.resolve import NicResolver
-from kilonova.network.servers import ServerNetworks
 from kilonova.rpc.inprocess import InProcessBus
 from kilonova.store.queries import hosts, saga_leases, sagas, server_facts
 from kilonova.store.tables.compute import server_actions
@@ -72,8 +72,9 @@ class Cloud:
         with self.database.write() as tx:
             return hosts.register(tx, name, "boot", FACTS, defaults=defaults, ids=self.ids, now=self.clock.now()).host
 
-    def networks(self) -> ServerNetworks:
-        return ServerNetworks(self.ids, HostNotifier(self.database, self.bus, self.clock))
+    def networks(self) -> EmbeddedNetworks:
+        # No host listens here, and no timer may outlive the test.
+        return EmbeddedNetworks(self.ids, HostNotifier(self.database, self.bus, self.clock, run=lambda _: None))
 
     def __enter__(self) -> Cloud:
         self.client.__enter__()

@@ -16,10 +16,11 @@ from kilonova.api.framework.testing import FakeAuthenticator, caller, client
 from kilonova.api.network.policies import POLICIES
 from kilonova.api.network.service import network_service
 from kilonova.domain.clock import Ids
+from kilonova.domain.hostnet import HostNetwork
 from kilonova.network.backing import Backing
 from kilonova.network.networks import NetworkSettings
 from kilonova.network.notify import HostNotifier
-from kilonova.rpc.messages import Message
+from kilonova.rpc.messages import Message, NetworkChanged
 from kilonova.store.database import Database
 from tests import databases
 
@@ -49,12 +50,16 @@ class RecordingBus:
 
     def __init__(self) -> None:
         self.cast_to: list[str] = []
+        self.parts: dict[str, HostNetwork] = {}
 
     def serve(self, topic: str, handler: object, *, workers: int = 1) -> Callable[[], None]:
         return lambda: None
 
     def cast(self, topic: str, message: Message) -> None:
+        assert isinstance(message, NetworkChanged)
+        assert message.part is not None
         self.cast_to.append(topic)
+        self.parts[topic] = message.part
 
     def call(self, topic: str, message: Message, *, timeout_s: float = 10.0) -> Message:
         raise NotImplementedError

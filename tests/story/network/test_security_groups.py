@@ -134,9 +134,12 @@ def test_hosts_hear_of_rules_that_touch_them_and_of_no_others(cloud: Cloud) -> N
     assert cloud.told() == ["agent.h2"]
     rule = cloud.p1.make("security_group_rule", security_group_id=web["id"], direction="ingress", protocol="tcp")
     assert cloud.told() == ["agent.h1", "agent.h2"]
+    (told,) = cloud.bus.parts["agent.h2"].groups
+    assert (told.id, told.members, rule["id"] in {one.id for one in told.rules}) == (web["id"], ("10.0.0.2",), True)
     cloud.p1.delete("security_group_rule", rule["id"])
     cloud.p1.change("network", network["id"], mtu=1400)
     assert cloud.told() == ["agent.h1", "agent.h2"]
+    assert cloud.bus.parts["agent.h2"].networks[0].mtu == 1400
     assert cloud.told() == []
 
 

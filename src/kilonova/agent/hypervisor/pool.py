@@ -85,6 +85,9 @@ class Pooled:
     def set_network(self, state: HostNetwork) -> None:
         self._driver.set_network(state)
 
+    def update_network(self, part: HostNetwork) -> None:
+        self._driver.update_network(part)
+
     def _drain(self, server_id: str) -> None:
         """Carry out one server's commands until none waits."""
         while True:

@@ -83,6 +83,9 @@ class Host(Protocol):
     def set_network(self, state: HostNetwork) -> None:
         """Converge the whole of the host's network state; what is not in it goes."""
 
+    def update_network(self, part: HostNetwork) -> None:
+        """Bring up to date what the host has of these networks, ports and groups; none comes that was not there."""
+
     def close(self) -> None:
         """Let go of the hypervisor. Machines go on running."""
 

@@ -87,6 +87,12 @@ class LinuxHostNetwork:
         with self._lock:
             self._pass(records.tidied(state))
 
+    def update(self, part: HostNetwork) -> None:
+        with self._lock:
+            updated = records.updated(self._records.share, part)
+            if updated != self._records.share:
+                self._pass(updated)
+
     def remove_server(self, server_id: str) -> None:
         self._passwords.forget(server_id)
         with self._lock:

@@ -16,6 +16,9 @@ class HostNetworking(Protocol):
     def replace(self, state: HostNetwork) -> None:
         """Make the host's share exactly this."""
 
+    def update(self, part: HostNetwork) -> None:
+        """Bring up to date what the host has of these networks, ports and groups; none comes that was not there."""
+
     def remove_server(self, server_id: str) -> None:
         """Make the server's ports, rules and DHCP entries not exist, and its networks too when they were the last there."""
 

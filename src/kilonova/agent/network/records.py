@@ -74,6 +74,21 @@ def merged(share: HostNetwork, part: HostNetwork) -> HostNetwork:
     return _ordered(networks.values(), ports.values(), groups.values())
 
 
+def updated(share: HostNetwork, part: HostNetwork) -> HostNetwork:
+    """
+    `share` with what it has of `part` in its newer form.
+
+    A change may arrive after the server that it was about has gone: it must not bring its port or network back.
+    """
+    networks, ports = {one.id for one in share.networks}, {one.id for one in share.ports}
+    known = HostNetwork(
+        networks=tuple(one for one in part.networks if one.id in networks),
+        ports=tuple(one for one in part.ports if one.id in ports),
+        groups=part.groups,
+    )
+    return merged(share, known)
+
+
 def without_server(share: HostNetwork, server_id: str) -> HostNetwork:
     """`share` without the server's ports, and without the networks that they were the last on."""
     gone = [port for port in share.ports if port.server_id == server_id]

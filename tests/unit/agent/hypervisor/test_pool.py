@@ -69,6 +69,9 @@ class ScriptedHost:
     def set_network(self, state: HostNetwork) -> None:
         raise NotImplementedError
 
+    def update_network(self, part: HostNetwork) -> None:
+        raise NotImplementedError
+
     def close(self) -> None:
         self.closed = True
 

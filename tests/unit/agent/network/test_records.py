@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kilonova.agent.network.records import RecordFile, Records, members, merged, tidied, without_server
+from kilonova.agent.network.records import RecordFile, Records, members, merged, tidied, updated, without_server
 from kilonova.domain.hostnet import GroupSpec, HostNetwork, PortSpec
 from tests.netparts import DEFAULT, port, share
 
@@ -26,6 +26,15 @@ def test_merging_keeps_what_the_part_does_not_speak_of(old: HostNetwork, part: H
     result = merged(old, part)
     assert {one.id for one in result.ports} == {one.id for one in (*old.ports, *part.ports)}
     assert {one.id for one in result.networks} == {one.id for one in (*old.networks, *part.networks)}
+
+
+@given(SHARES, SHARES)
+def test_a_change_brings_nothing_that_was_not_there(old: HostNetwork, part: HostNetwork) -> None:
+    result = updated(old, part)
+    assert {one.id for one in result.ports} == {one.id for one in old.ports}
+    assert {one.id for one in result.networks} == {one.id for one in old.networks}
+    newer = {one.id: one for one in part.ports}
+    assert all(one == newer.get(one.id, one) for one in result.ports)
 
 
 @given(SHARES, PORTS)

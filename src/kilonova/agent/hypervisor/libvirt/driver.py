@@ -170,6 +170,9 @@ class LibvirtDriver:
     def set_network(self, state: HostNetwork) -> None:
         self._parts.network.replace(state)
 
+    def update_network(self, part: HostNetwork) -> None:
+        self._parts.network.update(part)
+
     def tidy(self) -> list[str]:
         """Drop images nothing here uses and memories nobody needs; the images' cache keys. Done now and then by itself."""
         now = self._parts.clock.now()

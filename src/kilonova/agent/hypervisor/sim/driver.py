@@ -96,6 +96,9 @@ class SimDriver:
     def set_network(self, state: HostNetwork) -> None:
         """There is no network to converge."""
 
+    def update_network(self, part: HostNetwork) -> None:
+        """There is none to bring up to date either."""
+
     def cache_image(self, image: ImageRef) -> None:
         self._images.add(image.id)
 
