@@ -11,7 +11,7 @@ FAST_LANES := $(wildcard tests/unit tests/component tests/story)
 WORKERS ?= 2
 ARGS ?=
 
-.PHONY: help setup system-packages guest demo test test-unit test-component test-story test-system lint format bench chaos lock clean
+.PHONY: help setup system-packages guest demo test test-unit test-component test-story test-system lint format bench chaos migration lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -69,6 +69,9 @@ bench: setup ## Measure the budgets of the design and print them
 
 chaos: setup ## Kill processes at random under load; count what is stuck or orphaned
 	$(BIN)/python -m tests.chaos $(ARGS)
+
+migration: setup ## Write the next step of the schema from the tables (NAME="what it does")
+	$(BIN)/python scripts/new_migration.py "$(NAME)"
 
 lock: ## Resolve pyproject.toml into requirements/*.txt again (ARGS=--upgrade takes newer versions)
 	PYTHON="$(PYTHON)" scripts/lock.sh $(ARGS)
