@@ -1,0 +1,102 @@
+"""
+A machine within the machine: where a real cloud can be brought up beside anybody else's.
+
+Network, processes, mounts and host name are the lab's own (namespaces), and so are libvirt's folders, /run and /var/tmp (in memory).
+libvirtd is started in it by the cloud itself. When the lab ends, the kernel ends every process in it and drops all that
+they made; so nothing is left, whatever a test broke. Until then a test can look whether the cloud cleans up by itself.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+PATIENCE_S = 60
+_CLONE_NEWNET = 0x40000000
+
+# The first process of the lab: sets it up, says so, and buries whoever dies in it (SIGCHLD ignored: no zombies).
+_INIT = """
+import shutil, signal, subprocess
+signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+def run(*command): subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run")
+shutil.copytree("/etc/libvirt", "/run/etc", ignore=shutil.ignore_patterns("qemu", "nwfilter", "secrets"))
+for folder in ("/var/lib/libvirt", "/var/log/libvirt", "/etc/libvirt"):
+    run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", folder)
+shutil.copytree("/run/etc", "/etc/libvirt", dirs_exist_ok=True)
+shutil.rmtree("/run/etc")
+run("mount", "-t", "tmpfs", "-o", "mode=1777", "tmpfs", "/var/tmp")
+run("umount", "--recursive", "--lazy", "/sys")  # with its control groups, which are the machine's: libvirt does without
+run("mount", "-t", "sysfs", "sysfs", "/sys")
+run("hostname", "lab")
+run("ip", "link", "set", "lo", "up")
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+print("ready", flush=True)
+while True:
+    signal.pause()
+"""
+_UNSHARE = ("unshare", "--mount", "--net", "--uts", "--ipc", "--pid", "--fork", "--mount-proc", "--kill-child")
+
+
+class Lab(AbstractContextManager["Lab"]):
+    """Needs root. Leaving the block ends everything in it; so does the end of the thread that made it."""
+
+    def __enter__(self) -> Lab:
+        command = ["setpriv", "--pdeathsig", "KILL", *_UNSHARE, sys.executable, "-c", _INIT]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE)
+        assert self._process.stdout
+        assert self._process.stdout.readline() == b"ready\n", "the lab could not be set up"
+        children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text()
+        self._pid = int(children.split()[0])
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        assert self._process.stdout
+        self._process.stdout.close()
+
+    def command(self, *words: str) -> list[str]:
+        """The command that runs `words` in the lab."""
+        return ["nsenter", "-t", str(self._pid), "-m", "-n", "-u", "-i", "-p", "--", *words]
+
+    def path(self, path: Path) -> Path:
+        """A path of the lab's, as seen from outside."""
+        return Path(f"/proc/{self._pid}/root") / path.relative_to("/")
+
+    def run(self, *words: str, check: bool = True) -> str:
+        """What a command in the lab prints."""
+        done = subprocess.run(self.command(*words), capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+        assert done.returncode == 0 or not check, f"{' '.join(words)}: {done.stderr or done.stdout}"
+        return done.stdout
+
+    @contextlib.contextmanager
+    def inside(self) -> Iterator[None]:
+        """Be in the lab's network with this thread: sockets made meanwhile, and commands started, are in it."""
+        libc = ctypes.CDLL(None, use_errno=True)
+        own = f"/proc/self/task/{threading.get_native_id()}/ns/net"
+        with open(own, "rb") as here, open(f"/proc/{self._pid}/ns/net", "rb") as there:  # noqa: PTH123 - kept open for its descriptor
+            assert libc.setns(there.fileno(), _CLONE_NEWNET) == 0, "entering the lab's network failed"
+            try:
+                yield
+            finally:
+                assert libc.setns(here.fileno(), _CLONE_NEWNET) == 0
+
+
+class ThisMachine:
+    """The place for clouds that need no lab: simulated ones. Speaks as a `Lab` does."""
+
+    def command(self, *words: str) -> list[str]:
+        return list(words)
+
+    def path(self, path: Path) -> Path:
+        return path
+
+
+Place = Lab | ThisMachine
