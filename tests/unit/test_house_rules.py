@@ -98,7 +98,9 @@ def test_modules_are_short() -> None:
 
 
 def test_functions_are_short() -> None:
-    faults = {name(path): found for path in python_files() if (found := list(long_functions(path.read_text())))}
+    # A step of the schema's history is written from the tables and never changed: a list, not a function to be read.
+    read = [path for path in python_files() if path.parent.name != "versions"]
+    faults = {name(path): found for path in read if (found := list(long_functions(path.read_text())))}
     assert faults == {}
 
 

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from alembic import context
+from alembic.autogenerate.api import AutogenContext
 
 from kilonova.store.tables import metadata
 from kilonova.store.types import Instant, Json
 
 
-def render_item(kind: str, thing: Any, _autogen: Any) -> str | bool:
+def render_item(kind: str, thing: Any, _autogen: AutogenContext) -> str | Literal[False]:
     """Write our column types as what they are in the database: a step must not change when they do."""
     if kind == "type" and isinstance(thing, Instant):
         return "sa.BigInteger()"
