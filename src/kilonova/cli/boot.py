@@ -11,9 +11,8 @@ import click
 from kilonova.cli import boot_options as parse
 from kilonova.cli import choose
 from kilonova.cli.client import MICROVERSION, Client, connect
-from kilonova.cli.errors import CliError
 from kilonova.cli.facts import addresses, server_facts
-from kilonova.cli.keys import login_name, private_key, ssh_line
+from kilonova.cli.keys import is_simulated, login_name, private_key, ssh_line
 from kilonova.cli.output import output_option, print_facts, print_rows
 from kilonova.cli.talk import progress, say
 from kilonova.cli.waiting import wait_for
@@ -162,7 +161,7 @@ def print_created(servers: list[dict[str, Any]], output: str) -> None:
 
 def say_way_in(client: Client, server: dict[str, Any]) -> None:
     """The exact ssh line; why there is none, when there is none."""
-    if _is_simulated(client):
+    if is_simulated(client):
         say(f"{server['name']} is simulated: there is nothing to log in to. Next: kilonova logs {server['name']}")
         return
     if not addresses(server):
@@ -202,12 +201,3 @@ def _network(client: Client, nic: parse.Nic) -> dict[str, str]:
     network = nic.net_id or (choose.network_id(client, nic.net_name) if nic.net_name else None)
     wanted = {"port": nic.port_id, "uuid": network, "fixed_ip": nic.fixed_ip, "tag": nic.tag}
     return {key: value for key, value in wanted.items() if value}
-
-
-def _is_simulated(client: Client) -> bool:
-    """As far as the caller may know: only an administrator sees what hosts are made of."""
-    try:
-        chosen = client.get("kilonova", "/status")["status"]["chosen"]
-    except (CliError, KeyError, TypeError):
-        return False
-    return bool(chosen.get("hypervisor") == "sim")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from kilonova.cli.client import ApiError, Client
+from kilonova.cli.errors import CliError
 from kilonova.cli.facts import image_id
 
 _LOGINS = {
@@ -19,7 +20,16 @@ _LOGINS = {
     "ubuntu": "ubuntu",
 }
 # A throw-away host's key is new each time its address is used again: remembering it would only refuse the next one.
-OPTIONS = ("-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR")
+OPTIONS = (
+    "-o",
+    "ConnectTimeout=10",
+    "-o",
+    "StrictHostKeyChecking=no",
+    "-o",
+    "UserKnownHostsFile=/dev/null",
+    "-o",
+    "LogLevel=ERROR",
+)
 
 
 def private_key(client: Client, server: Mapping[str, Any], folder: Path) -> Path | None:
@@ -53,6 +63,15 @@ def login_name(client: Client, server: Mapping[str, Any]) -> str:
     except ApiError:
         image = {}
     return str(image.get("os_admin_user") or _LOGINS.get(str(image.get("os_distro", "")).lower(), "root"))
+
+
+def is_simulated(client: Client) -> bool:
+    """Whether servers are simulated, as far as the caller may know: only an administrator sees what hosts are made of."""
+    try:
+        chosen = client.get("kilonova", "/status")["status"]["chosen"]
+    except (CliError, KeyError, TypeError):
+        return False
+    return bool(chosen.get("hypervisor") == "sim")
 
 
 def ssh_command(login: str, address: str, key: Path | None, options: Sequence[str] = OPTIONS) -> list[str]:

@@ -57,10 +57,17 @@ def start(data_dir: Path) -> subprocess.Popen[bytes]:
     if log.exists() and log.stat().st_size > _KEEP_LOG_BYTES:
         log.replace(log.with_suffix(".log.1"))
     command = [sys.executable, "-m", "kilonova.cli.main", "serve", "--data-dir", str(data_dir)]
+    env = os.environ | {"KILONOVA_DEBUG": "1"}  # a log is the place for tracebacks
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
     try:
         return subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=descriptor, stderr=descriptor, start_new_session=True, cwd="/"
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=descriptor,
+            stderr=descriptor,
+            start_new_session=True,
+            cwd="/",
+            env=env,
         )
     finally:
         os.close(descriptor)

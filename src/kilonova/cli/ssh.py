@@ -12,7 +12,7 @@ from kilonova.cli import choose
 from kilonova.cli.client import connect
 from kilonova.cli.errors import CliError
 from kilonova.cli.facts import addresses
-from kilonova.cli.keys import login_name, private_key, ssh_command
+from kilonova.cli.keys import is_simulated, login_name, private_key, ssh_command
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -35,6 +35,11 @@ def ssh(server: str, command: tuple[str, ...], login: str | None, identity: Path
         if found["status"] != "ACTIVE":
             raise CliError(
                 f"Server {found['name']} is {found['status']}.", next_step=f"kilonova wait {found['id']} --for ssh"
+            )
+        if is_simulated(client):
+            raise CliError(
+                f"Server {found['name']} is simulated: there is nothing to log in to.",
+                next_step=f"kilonova logs {found['id']}",
             )
         there = addresses(found)
         if not there:

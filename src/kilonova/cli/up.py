@@ -114,7 +114,7 @@ def check(settings: CloudSettings, *, is_new: bool) -> None:
 
 def bring_up(settings: CloudSettings, started: Popen[bytes] | None) -> None:
     """Wait until the cloud answers and its hosts are there. `started`: its process, when it is ours. Raises CliError."""
-    with progress("Starting the cloud …") as show:
+    with progress("Starting the cloud …" if started else "Asking the cloud …") as show:
         _wait_for_answer(settings, started, show)
         _wait_for_hosts(settings, show)
 
