@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
@@ -12,6 +12,7 @@ from kilonova.api.framework import UNSET, Maybe, Meta, Params, reads, rest
 from kilonova.domain.errors import Denied
 from kilonova.domain.image import CONTAINER_FORMATS, DISK_FORMATS, VISIBILITIES
 
+MAX_VALUE = 65535
 READ_ONLY = frozenset({
     "id", "status", "checksum", "size", "virtual_size", "created_at", "updated_at", "self", "file", "schema", "direct_url",
     "os_hash_algo", "os_hash_value",
@@ -41,6 +42,15 @@ def check_id(value: str) -> str:
     return plain
 
 
+def check_value(value: Any) -> str:
+    """A property's value: a text."""
+    if not isinstance(value, str):
+        raise ValueError("a property is a string: put the value in quotes")  # noqa: TRY004 -- the framework's word for no
+    if len(value) > MAX_VALUE:
+        raise ValueError(f"it has more than {MAX_VALUE} characters")
+    return value
+
+
 def check_settable(name: str) -> None:
     """Raise Denied for an attribute that is ours to say."""
     if name in READ_ONLY:
@@ -53,7 +63,7 @@ Text = Annotated[str, Meta(max_length=255)]
 Tag = Annotated[str, Meta(min_length=1, max_length=255)]
 Amount = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 PropertyName = Annotated[str, Meta(min_length=1, max_length=255)]
-PropertyValue = Annotated[str, Meta(max_length=65535)]
+PropertyValue = Annotated[str, reads(check_value, Any)]
 DiskFormat = Annotated[str, reads(one_of(DISK_FORMATS))]
 ContainerFormat = Annotated[str, reads(one_of(CONTAINER_FORMATS))]
 Visibility = Annotated[str, reads(one_of(VISIBILITIES))]

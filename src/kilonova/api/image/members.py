@@ -21,8 +21,8 @@ class AddMember(Params):
     member: Annotated[str, Meta(min_length=1, max_length=255)]
 
 
-class AnswerMember(Params):
-    """What that project thinks of it."""
+class AnswerMember(Params, strict=False):
+    """What that project thinks of it. Clients send more, which the URL has said already."""
 
     status: Annotated[str, reads(one_of(MEMBER_STATUSES))]
 
