@@ -208,7 +208,7 @@ def upgrade() -> None:
 
     # Alembic does not write indexes over expressions: this one by hand.
     targets = ("user_id", "group_id", "project_id", "domain_id")
-    columns = ["role_id", *(sa.text(f"coalesce({name}, '')") for name in targets)]
+    columns: list[str | sa.TextClause] = ["role_id", *(sa.text(f"coalesce({name}, '')") for name in targets)]
     op.create_index("uq_assignments", "assignments", columns, unique=True)
 
 
