@@ -18,6 +18,7 @@ from kilonova.api.network import (
     port_shapes,
     ports,
     quotas,
+    security_group_rules,
     security_groups,
     subnets,
     tags,
@@ -25,7 +26,7 @@ from kilonova.api.network import (
 from tests.story.network.conftest import Cloud
 
 TABLES = (
-    *discovery.ROUTES, *networks.ROUTES, *subnets.ROUTES, *ports.ROUTES, *security_groups.ROUTES, *security_groups.RULE_ROUTES,
+    *discovery.ROUTES, *networks.ROUTES, *subnets.ROUTES, *ports.ROUTES, *security_groups.ROUTES, *security_group_rules.ROUTES,
     *quotas.ROUTES, *availability.ROUTES, *(route for table in tags.ROUTES.values() for route in table),
 )  # fmt: skip
 VALUES = (None, [], {}, [{}], 0, -1, 1e300, 2**70, True, "", "x" * 300, "\ud83d", "' OR 1=1 --", {"a": {"b": []}})
@@ -98,7 +99,7 @@ def test_junk_in_a_sound_body_is_no_bug(cloud: Cloud, kind: str) -> None:
         "security_group_rule": {"security_group_id": group["id"], "direction": "ingress", "protocol": "tcp"},
     }[kind]
     params = {"network": networks.NetworkParams, "subnet": subnets.SubnetParams, "port": port_shapes.PortParams,
-              "security_group_rule": security_groups.RuleParams}[kind]  # fmt: skip
+              "security_group_rule": security_group_rules.RuleParams}[kind]  # fmt: skip
     for spec in fields_of(params):
         for value in (
             *VALUES,

@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from kilonova.api.framework import NETWORK, Service, bind
-from kilonova.api.network import availability, discovery, networks, ports, quotas, security_groups, subnets, tags
+from kilonova.api.network import (
+    availability,
+    discovery,
+    networks,
+    ports,
+    quotas,
+    security_group_rules,
+    security_groups,
+    subnets,
+    tags,
+)
 from kilonova.network.backing import Backing
 from kilonova.network.networks import Networks, NetworkSettings
 from kilonova.network.ports import Ports
@@ -24,7 +34,7 @@ def network_service(backing: Backing, settings: NetworkSettings, *, mount: str =
             *bind(subnets.ROUTES, subnets.SubnetResource(database, Subnets(backing))),
             *bind(ports.ROUTES, ports.PortResource(database, Ports(backing))),
             *bind(security_groups.ROUTES, security_groups.GroupResource(database, groups)),
-            *bind(security_groups.RULE_ROUTES, security_groups.RuleResource(database, groups)),
+            *bind(security_group_rules.ROUTES, security_group_rules.RuleResource(database, groups)),
             *(route for kind, table in tags.ROUTES.items() for route in bind(table, tags.TagResource(kind, its_tags))),
             *bind(quotas.ROUTES, quotas.QuotaResource(database)),
             *bind(availability.ROUTES, availability.AvailabilityResource(database)),
