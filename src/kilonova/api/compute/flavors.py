@@ -10,7 +10,22 @@ from msgspec import UNSET
 from kilonova.api.compute.common import Link, links, one_more, or_none
 from kilonova.api.compute.patterns import check_pattern
 from kilonova.api.framework import (
-    Maybe, Meta, Page, Params, Query, Request, Route, SortedPageQuery, View, cut, next_links, read_paging, reads, since, until, wire,
+    Maybe,
+    Meta,
+    Page,
+    Params,
+    Query,
+    Request,
+    Route,
+    SortedPageQuery,
+    View,
+    cut,
+    next_links,
+    read_paging,
+    reads,
+    since,
+    until,
+    wire,
 )  # fmt: skip
 from kilonova.api.framework.types import Flag, IntLike, Name, check_printable, read_flag, read_int
 from kilonova.compute.flavors import Flavors as FlavorUseCases

@@ -15,10 +15,29 @@ from msgspec import UNSET
 
 from kilonova.api.compute.common import one_more
 from kilonova.api.compute.hypervisor_views import (
-    HypervisorBrief, HypervisorView, Sizes, StatisticsView, UptimeView, brief_of, sizes_of, view_of,
+    HypervisorBrief,
+    HypervisorView,
+    Sizes,
+    StatisticsView,
+    UptimeView,
+    brief_of,
+    sizes_of,
+    view_of,
 )  # fmt: skip
 from kilonova.api.framework import (
-    Maybe, Meta, Page, PageQuery, Query, Request, Route, between, cut, next_links, read_paging, since, until,
+    Maybe,
+    Meta,
+    Page,
+    PageQuery,
+    Query,
+    Request,
+    Route,
+    between,
+    cut,
+    next_links,
+    read_paging,
+    since,
+    until,
 )  # fmt: skip
 from kilonova.api.framework.types import Flag, check_uuid
 from kilonova.compute.uptime import ReadUptime

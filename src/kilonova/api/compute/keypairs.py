@@ -9,7 +9,23 @@ from msgspec import UNSET
 
 from kilonova.api.compute.common import one_more
 from kilonova.api.framework import (
-    Maybe, Meta, Page, PageQuery, Params, Query, Reply, Request, Route, View, becomes, cut, next_links, read_paging, reads, required, since,
+    Maybe,
+    Meta,
+    Page,
+    PageQuery,
+    Params,
+    Query,
+    Reply,
+    Request,
+    Route,
+    View,
+    becomes,
+    cut,
+    next_links,
+    read_paging,
+    reads,
+    required,
+    since,
     until,
 )  # fmt: skip
 from kilonova.api.framework.types import iso_us

@@ -7,7 +7,17 @@ from collections.abc import Iterator
 import msgspec
 
 from kilonova.api.compute import (
-    extensions, flavor_parts, flavors, gone, hypervisors, keypairs, limits, quotas, services, versions, zones,
+    extensions,
+    flavor_parts,
+    flavors,
+    gone,
+    hypervisors,
+    keypairs,
+    limits,
+    quotas,
+    services,
+    versions,
+    zones,
 )  # fmt: skip
 from kilonova.api.compute.servers import actions, lists, metadata, networks, tags, timeline
 from kilonova.api.compute.servers import resource as servers

@@ -102,7 +102,7 @@ def _wire_struct(shape: type[Shape], named: list[FieldSpec], wires: list[Wire]) 
         )
         for spec, w in zip(named, wires, strict=True)
     ]
-    return msgspec.defstruct(shape.__name__, fields, module=f"{shape.__module__}.shown", kw_only=False)
+    return msgspec.defstruct(shape.__name__, fields, module=f"{shape.__module__}.shown", kw_only=False, gc=False)
 
 
 def _mover(made: type[msgspec.Struct], attrs: list[str], nested: list[tuple[int, Project]]) -> Project:

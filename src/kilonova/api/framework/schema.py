@@ -104,7 +104,7 @@ class ShapeMeta(msgspec.StructMeta):
     ) -> ShapeMeta:  # mypy knows no Self in a metaclass
         if strict is not None:
             namespace["__strict__"] = strict
-        return super().__new__(mcls, name, bases, namespace, **{"kw_only": True, **options})
+        return super().__new__(mcls, name, bases, namespace, **{"kw_only": True, "gc": False, **options})
 
 
 @dataclass_transform(kw_only_default=True, field_specifiers=(msgspec.field,))

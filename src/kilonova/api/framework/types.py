@@ -170,12 +170,12 @@ def read_time(value: str) -> datetime:
 
 def iso_z(moment: datetime | None) -> str | None:
     """`2024-05-01T12:00:00Z`: how Nova and Glance write most times; None stays None."""
-    return None if moment is None else f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return None if moment is None else moment.astimezone(UTC).isoformat(timespec="seconds")[:-6] + "Z"
 
 
 def iso_us(moment: datetime | None) -> str | None:
     """`2024-05-01T12:00:00.000000`: how Nova and Cinder write the others; None stays None."""
-    return None if moment is None else f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}"
+    return None if moment is None else moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6]
 
 
 Flag = Annotated[bool, reads(read_flag, bool | int | str)]

@@ -20,7 +20,18 @@ from kilonova.api.framework import (
     wire,
 )
 from kilonova.api.framework.types import (
-    Base64Text, Flag, HostName, IntLike, IPAddress, Metadata, Name, Text255, Uuid, check_ipv4, check_ipv6, check_uuid,
+    Base64Text,
+    Flag,
+    HostName,
+    IntLike,
+    IPAddress,
+    Metadata,
+    Name,
+    Text255,
+    Uuid,
+    check_ipv4,
+    check_ipv6,
+    check_uuid,
 )  # fmt: skip
 
 _LABEL = re.compile(r"\A[a-zA-Z0-9-]{1,63}\Z")

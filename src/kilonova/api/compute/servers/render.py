@@ -15,7 +15,7 @@ from typing import Any
 
 from msgspec import UNSET
 
-from kilonova.api.compute.common import Named, bookmark, links
+from kilonova.api.compute.common import Link, Named, bookmark, links
 from kilonova.api.compute.servers import views
 from kilonova.api.framework import Request
 from kilonova.api.framework.types import iso_us, iso_z
@@ -53,6 +53,7 @@ class Rendering:
     def __init__(self, req: Request[Any, Any], tx: Tx, servers: Sequence[Server], now: datetime) -> None:
         ids = [server.id for server in servers]
         self._req, self._now = req, now
+        self._bookmarks: dict[tuple[str, str], list[Link]] = {}
         self._addresses = addresses.for_servers(tx, ids)
         self._groups = addresses.group_names(tx, ids)
         self._rights = {project_id: Rights(req, project_id) for project_id in {server.project_id for server in servers}}
@@ -62,15 +63,26 @@ class Rendering:
 
     def detail(self, server: Server, *, groups: bool = False) -> views.ServerView:
         """A server in full; `groups` shows its server groups, which lists leave out."""
-        status = status_of(server)
+        shown = status_of(server)
+        status = shown.status
         rights = self._rights[server.project_id]
         named = self._groups.get(server.id)
         view = views.ServerView(
-            **self._core(server, status.status, groups=groups), addresses=_by_network(self._addresses.get(server.id, ())),
+            id=server.id, name=server.name, status=status, tenant_id=server.project_id, user_id=server.user_id,
+            metadata=server.metadata, host_id=host_id(server.project_id, server.host), image=self._image(server),
+            flavor=self._flavor(server, rights), created=iso_z(server.created_at) or "", updated=iso_z(server.updated_at) or "",
+            access_ip_v4=server.access_ip_v4 or "", access_ip_v6=server.access_ip_v6 or "",
+            links=links(self._req, "servers", server.id), disk_config=server.disk_config,
+            progress=server.progress if status in _WITH_PROGRESS else UNSET,
+            fault=self._fault(server) if status in _WITH_FAULT else UNSET, locked=server.locked,
+            description=server.description, tags=list(server.tags),
+            trusted_image_certificates=list(server.trusted_certs) or None, server_groups=[] if groups else UNSET,
+            locked_reason=server.locked_reason, pinned_availability_zone=server.availability_zone,
+            scheduler_hints=server.hints, addresses=_by_network(self._addresses.get(server.id, ())),
             key_name=server.key_name, config_drive="True" if server.config_drive else "",
             security_groups=[Named(name=name) for name in named] if named else UNSET, volumes=[],
-            zone=server.zone or server.availability_zone or "", power_state=int(status.power_state),
-            task_state=status.task_state, vm_state=status.vm_state, launched_at=iso_us(server.launched_at),
+            zone=server.zone or server.availability_zone or "", power_state=int(shown.power_state),
+            task_state=shown.task_state, vm_state=shown.vm_state, launched_at=iso_us(server.launched_at),
             terminated_at=iso_us(server.terminated_at), hostname=server.hostname,
             host_status=self._host_status(server, rights),
         )  # fmt: skip
@@ -80,45 +92,38 @@ class Rendering:
 
     def updated(self, server: Server) -> views.UpdatedView:
         """A server as PUT answered until 2.74."""
-        found = _by_network(self._addresses.get(server.id, ()))
-        plain = {name: [views.Address(version=a.version, addr=a.addr) for a in held] for name, held in found.items()}
-        return views.UpdatedView(**self._core(server, status_of(server).status, groups=True), addresses=plain)
-
-    def _core(self, server: Server, status: str, *, groups: bool) -> dict[str, Any]:
-        req = self._req
-        return {
-            "id": server.id, "name": server.name, "status": status, "tenant_id": server.project_id,
-            "user_id": server.user_id, "metadata": server.metadata, "host_id": host_id(server.project_id, server.host),
-            "image": self._image(server), "flavor": self._flavor(server), "created": iso_z(server.created_at),
-            "updated": iso_z(server.updated_at), "access_ip_v4": server.access_ip_v4 or "",
-            "access_ip_v6": server.access_ip_v6 or "", "links": links(req, "servers", server.id),
-            "disk_config": server.disk_config, "progress": server.progress if status in _WITH_PROGRESS else UNSET,
-            "fault": self._fault(server) if status in _WITH_FAULT else UNSET, "locked": server.locked,
-            "description": server.description, "tags": list(server.tags),
-            "trusted_image_certificates": list(server.trusted_certs) or None, "server_groups": [] if groups else UNSET,
-            "locked_reason": server.locked_reason, "pinned_availability_zone": server.availability_zone,
-            "scheduler_hints": server.hints,
-        }  # fmt: skip
+        full = self.detail(server, groups=True)
+        plain = {
+            name: [views.Address(version=one.version, addr=one.addr) for one in held]
+            for name, held in full.addresses.items()
+        }
+        core = {name: getattr(full, name) for name in views.CoreView.__struct_fields__}
+        return views.UpdatedView(**core, addresses=plain)
 
     def _image(self, server: Server) -> str | views.ImageView:
         if server.image_id is None:
             return ""
         properties = {
-            key.removeprefix("image_"): value
+            key[6:]: value
             for key, value in server.system_metadata.items()
             if key.startswith("image_") and key not in _NOT_PROPERTIES
         }
-        return views.ImageView(
-            id=server.image_id, links=[bookmark(self._req, "images", server.image_id)], properties=properties
-        )
+        return views.ImageView(id=server.image_id, links=self._bookmark("images", server.image_id), properties=properties)
 
-    def _flavor(self, server: Server) -> views.FlavorView:
+    def _flavor(self, server: Server, rights: Rights) -> views.FlavorView:
         flavor = server.flavor
         return views.FlavorView(
-            id=flavor.id, links=[bookmark(self._req, "flavors", flavor.id)], vcpus=flavor.vcpus, ram=flavor.ram_mib,
+            id=flavor.id, links=self._bookmark("flavors", flavor.id), vcpus=flavor.vcpus, ram=flavor.ram_mib,
             disk=flavor.disk_gib, ephemeral=flavor.ephemeral_gib, swap=flavor.swap_mib, original_name=flavor.name,
-            extra_specs=flavor.extra_specs if self._rights[server.project_id].extra_specs else UNSET,
+            extra_specs=flavor.extra_specs if rights.extra_specs else UNSET,
         )  # fmt: skip
+
+    def _bookmark(self, collection: str, ident: str) -> list[Link]:
+        """Many servers share an image and a flavor, and so their links."""
+        found = self._bookmarks.get((collection, ident))
+        if found is None:
+            found = self._bookmarks[collection, ident] = [bookmark(self._req, collection, ident)]
+        return found
 
     def _fault(self, server: Server) -> Any:
         fault = server.fault

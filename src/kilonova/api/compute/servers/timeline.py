@@ -14,7 +14,21 @@ from msgspec import UNSET
 from kilonova.api.compute.common import one_more, scope
 from kilonova.api.compute.servers.render import host_id
 from kilonova.api.framework import (
-    Maybe, Meta, Page, PageQuery, Query, Request, Route, View, between, cut, next_links, read_paging, since, until, wire,
+    Maybe,
+    Meta,
+    Page,
+    PageQuery,
+    Query,
+    Request,
+    Route,
+    View,
+    between,
+    cut,
+    next_links,
+    read_paging,
+    since,
+    until,
+    wire,
 )  # fmt: skip
 from kilonova.api.framework.types import Timestamp, iso_us
 from kilonova.domain.errors import Rejected
