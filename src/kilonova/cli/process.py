@@ -12,7 +12,6 @@ import fcntl
 import os
 import select
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -51,26 +50,24 @@ def running(data_dir: Path) -> int | None:
     return pid if identity and _identity(pid) == identity else None
 
 
-def start(data_dir: Path) -> subprocess.Popen[bytes]:
-    """Start `kilonova serve` in a session of its own; what it says goes to the log."""
+def start(data_dir: Path) -> int:
+    """Start `kilonova serve` in a session of its own, to outlive us; what it says goes to the log. Gives its pid."""
     log = log_file(data_dir)
     if log.exists() and log.stat().st_size > _KEEP_LOG_BYTES:
         log.replace(log.with_suffix(".log.1"))
     command = [sys.executable, "-m", "kilonova.cli.main", "serve", "--data-dir", str(data_dir)]
     env = os.environ | {"KILONOVA_DEBUG": "1"}  # a log is the place for tracebacks
-    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    try:
-        return subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=descriptor,
-            stderr=descriptor,
-            start_new_session=True,
-            cwd="/",
-            env=env,
-        )
-    finally:
-        os.close(descriptor)
+    said = (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    nothing = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)
+    # Not subprocess: its object would hold that the child is ours to wait for.
+    return os.posix_spawn(
+        sys.executable, command, env, file_actions=[nothing, said, (os.POSIX_SPAWN_DUP2, 1, 2)], setsid=True
+    )
+
+
+def has_ended(child: int) -> bool:
+    """Whether a process that `start` gave is over; asked until it is, and no more after that."""
+    return os.waitpid(child, os.WNOHANG)[0] != 0
 
 
 def stop(data_dir: Path, patience_s: float) -> bool:

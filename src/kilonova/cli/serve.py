@@ -24,6 +24,7 @@ def run(data_dir: Path) -> None:
     if not data_dir.is_dir():
         raise CliError(f"There is no cloud in {data_dir}.", next_step="kilonova up")
     lock = process.claim(data_dir)
+    os.chdir("/")  # no file system is kept from being unmounted for where somebody stood
     try:
         from kilonova.process import serve as serve_cloud  # noqa: PLC0415 - the whole cloud; nothing else here needs it
 

@@ -11,7 +11,6 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from subprocess import Popen
 from typing import Any
 
 import click
@@ -112,20 +111,20 @@ def check(settings: CloudSettings, *, is_new: bool) -> None:
         raise CliError(f"Port {settings.port} cannot be listened on: {why}.", next_step="kilonova up --port ANOTHER")
 
 
-def bring_up(settings: CloudSettings, started: Popen[bytes] | None) -> None:
+def bring_up(settings: CloudSettings, started: int | None) -> None:
     """Wait until the cloud answers and its hosts are there. `started`: its process, when it is ours. Raises CliError."""
     with progress("Starting the cloud …" if started else "Asking the cloud …") as show:
         _wait_for_answer(settings, started, show)
         _wait_for_hosts(settings, show)
 
 
-def _wait_for_answer(settings: CloudSettings, started: Popen[bytes] | None, show: Progress) -> None:
+def _wait_for_answer(settings: CloudSettings, started: int | None, show: Progress) -> None:
     import httpx2  # noqa: PLC0415 - slow to import
 
     folder = settings.data_dir
 
     def answers() -> bool:
-        if started.poll() is not None if started else process.running(folder) is None:
+        if process.has_ended(started) if started else process.running(folder) is None:
             raise _failed(folder, "The cloud ended while it started.", FAILED)
         show("Waiting for the API …")
         try:
