@@ -1,6 +1,9 @@
 """
 The agent: takes a host's commands off the bus, has the driver carry them out, and says what came of it.
 
+Commands wait until the host has joined: the whole network state that it is given then was read before them, and would take the
+ports of their servers away.
+
 It keeps one thing of its own, the newest generation seen for each server: a command older than that is refused, whatever the bus
 did with the order. A command that is already being carried out and comes again is dropped (its report will come); one that was
 carried out and comes again is carried out again, which changes nothing and reports again.
@@ -28,7 +31,6 @@ from kilonova.rpc.messages import (
     ConsoleOutput,
     Failed,
     GetConsoleOutput,
-    GetHostState,
     GetUptime,
     HostObserved,
     HostStarted,
@@ -72,6 +74,7 @@ class Agent:
         self._clock = clock
         self._seen: dict[str, int] = {}
         self._under_way: dict[str, set[str]] = {}
+        self._early: list[Command] | None = []  # commands that came before the host had joined; None once it has
         self._lock = threading.Lock()
         self._stop_serving: Callable[[], None] = lambda: None
         self._stopped = False
@@ -105,10 +108,8 @@ class Agent:
                 self._driver.cache_image(image)
             case Observe():
                 self._observe()
-            case NetworkChanged(part=None):
-                self._refresh_network()
-            case NetworkChanged(part=HostNetwork() as part):
-                self._update_network(part)
+            case NetworkChanged(part=part):
+                self._tell_network(self._driver.update_network, part)
             case _:
                 _log.warning("a message this agent does not know", message=type(message).__name__)
         return Ok()
@@ -117,6 +118,9 @@ class Agent:
 
     def _command(self, command: Command) -> None:
         with self._lock:
+            if self._early is not None:
+                self._early.append(command)
+                return
             newest = self._seen.get(command.server_id, 0)
             under_way = self._under_way.setdefault(command.server_id, set())
             is_stale = command.generation < newest
@@ -183,8 +187,15 @@ class Agent:
             self._clock.call_later(_JOIN_RETRY_S, self._join)
             return
         if isinstance(answer, HostState):
-            self._driver.set_network(answer.network)
+            self._tell_network(self._driver.set_network, answer.network)
+        self._let_commands_in()
         self._observe_later()
+
+    def _let_commands_in(self) -> None:
+        with self._lock:
+            early, self._early = self._early or [], None
+        for command in early:
+            self._command(command)
 
     def _observe_later(self) -> None:
         if not self._stopped:
@@ -197,19 +208,9 @@ class Agent:
     def _power_changed(self, observed: Observed) -> None:
         self._bus.cast(CONDUCTOR, PowerChanged(host=self.host, observed=observed))
 
-    def _refresh_network(self) -> None:
+    def _tell_network(self, tell: Callable[[HostNetwork], None], state: HostNetwork) -> None:
         try:
-            answer = self._bus.call(CONDUCTOR, GetHostState(host=self.host))
-        except NoAnswer as why:
-            _log.warning("the network's state could not be read; trying again soon", host=self.host, why=str(why))
-            self._clock.call_later(_JOIN_RETRY_S, lambda: self._bus.cast(self._topic, NetworkChanged()))
-            return
-        if isinstance(answer, HostState):
-            self._driver.set_network(answer.network)
-
-    def _update_network(self, part: HostNetwork) -> None:
-        try:
-            self._driver.update_network(part)
+            tell(state)
         except HostFailure as why:
             _log.warning("a change of the networks could not be made here", host=self.host, why=why.fault.message)
 

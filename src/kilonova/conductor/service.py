@@ -23,7 +23,6 @@ from kilonova.domain.server import Server
 from kilonova.rpc.bus import Bus
 from kilonova.rpc.messages import (
     FleetChanged,
-    GetHostState,
     Heartbeat,
     HostObserved,
     HostStarted,
@@ -94,9 +93,6 @@ class Conductor:
                 self._heartbeat(names)
             case HostStarted():
                 return self._host_started(message)
-            case GetHostState(host=host):
-                with self._parts.db.read() as tx:
-                    return HostState(network=self._parts.networks.for_host(tx, host))
             case PowerChanged(host=host, observed=observed):
                 with self._parts.db.write() as tx:
                     facts.fold_observation(tx, host, observed, self._parts.clock.now())

@@ -69,11 +69,12 @@ class CacheImage(Message, frozen=True, kw_only=True):
 
 class NetworkChanged(Message, frozen=True, kw_only=True):
     """
-    Something in this host's networks changed. `part` brings up to date what the host has of it, and adds no network or port:
-    those come with servers. None: ask for the whole state again.
+    Something in this host's networks changed.
+
+    `part` brings up to date what the host has of it, and adds no network or port: those come with servers.
     """
 
-    part: HostNetwork | None = None
+    part: HostNetwork
 
 
 class Observe(Message, frozen=True, kw_only=True):
@@ -171,15 +172,9 @@ class PowerChanged(Message, frozen=True, kw_only=True):
     observed: Observed
 
 
-class GetHostState(Message, frozen=True, kw_only=True):
-    """An agent asks what should be on its host. Replied to with HostState."""
-
-    host: str
-
-
 class HostState(Message, frozen=True, kw_only=True):
     """
-    Reply to GetHostState and HostStarted.
+    Reply to HostStarted: the whole of the host's networks.
 
     What is to happen to servers comes as commands: a host destroys nothing on a guess.
     """

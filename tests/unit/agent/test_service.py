@@ -129,6 +129,21 @@ def test_the_control_plane_is_asked_again_until_it_answers(tmp_path: Path) -> No
     assert joined[-1].boot_id == "boot-1"
 
 
+def test_commands_wait_until_the_host_has_joined(tmp_path: Path) -> None:
+    cloud = Cloud(tmp_path / "host")
+    cloud.agent.stop()
+    cloud.told.clear()
+    cloud.answers = False
+    cloud.start_agent()
+    cloud.send(ensure_server("s", generation=1, command_id="c1"))
+    cloud.clock.advance(1.5)
+    assert not cloud.driver.observe()
+    cloud.answers = True
+    cloud.clock.advance(60)
+    assert [report.command_id for report in cloud.reports()] == ["c1"]
+    assert [seen.server_id for seen in cloud.driver.observe()] == ["s"]
+
+
 def test_questions_are_answered(cloud: Cloud) -> None:
     cloud.send(ensure_server("s", generation=1, command_id="c1"))
     cloud.clock.advance(60)
