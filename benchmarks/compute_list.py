@@ -23,14 +23,14 @@ import structlog
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from kilonova.domain.boot import NicRequest  # noqa: E402
-from kilonova.domain.network import ServerForNetwork  # noqa: E402
-from kilonova.domain.server import FlavorSnapshot, Intent, Lifecycle, PowerState, Server  # noqa: E402
-from kilonova.network.allocate import Allocator  # noqa: E402
-from kilonova.network.defaults import ensure_default_group  # noqa: E402
-from kilonova.store.queries import servers  # noqa: E402
-from tests.fakes.auth import MEMBER_A, PROJECT_A  # noqa: E402
-from tests.story.compute.cloud import HOST, ZONE, Cloud  # noqa: E402
+from kilonova.domain.boot import NicRequest
+from kilonova.domain.network import ServerForNetwork
+from kilonova.domain.server import FlavorSnapshot, Intent, Lifecycle, PowerState, Server
+from kilonova.network.allocate import Allocator
+from kilonova.network.defaults import ensure_default_group
+from kilonova.store.queries import servers
+from tests.fakes.auth import MEMBER_A, PROJECT_A
+from tests.story.compute.cloud import HOST, ZONE, Cloud
 
 BATCH = 1000
 
@@ -71,7 +71,11 @@ def fill(cloud: Cloud, count: int) -> str:
 async def ask(app: Any, path: str) -> int:
     """One request straight into the application. Gives the size of its body; raises unless it is 200."""
     url, _, query = path.partition("?")
-    headers = [(b"x-auth-token", MEMBER_A.encode()), (b"openstack-api-version", b"compute 2.104"), (b"host", b"localhost")]
+    headers = [
+        (b"x-auth-token", MEMBER_A.encode()),
+        (b"openstack-api-version", b"compute 2.104"),
+        (b"host", b"localhost"),
+    ]
     scope = {
         "type": "http", "method": "GET", "path": url, "raw_path": url.encode(), "query_string": query.encode(),
         "headers": headers, "scheme": "http",
@@ -120,7 +124,9 @@ def main(run: Callable[..., Any] = asyncio.run) -> None:
                 "get_one": await measure(cloud.app, f"{base}/{middle}", 200),
                 "list_1000_detail": await measure(cloud.app, f"{base}/detail?limit=1000", 20),
                 "list_1000": await measure(cloud.app, f"{base}?limit=1000", 20),
-                "list_by_status_and_name": await measure(cloud.app, f"{base}/detail?status=ACTIVE&name=server-99&limit=50", 20),
+                "list_by_status_and_name": await measure(
+                    cloud.app, f"{base}/detail?status=ACTIVE&name=server-99&limit=50", 20
+                ),
             }
 
         print(json.dumps({"servers": count, "database": "sqlite", **run(all_of_it())}))

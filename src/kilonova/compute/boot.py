@@ -57,7 +57,7 @@ class _Resolved(msgspec.Struct, frozen=True, kw_only=True):
 class BootServers:
     """The use case, wired. Call it with the caller's context and a request."""
 
-    def __init__(  # noqa: PLR0913 - what bootstrap hands in, each by name
+    def __init__(
         self, *, database: Database, bus: Bus, clock: Clock, ids: Ids, images: Images, nics: NicResolver
     ) -> None:
         self._database, self._bus, self._clock, self._ids = database, bus, clock, ids
@@ -109,7 +109,7 @@ class BootServers:
         )  # fmt: skip
         return resolved, count
 
-    def _server(  # noqa: PLR0913 - each by name
+    def _server(
         self, ctx: RequestContext, request: BootRequest, resolved: _Resolved, *, index: int, count: int, number: int
     ) -> Server:
         ident = self._ids.uuid()

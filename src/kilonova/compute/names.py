@@ -16,7 +16,9 @@ def server_name(name: str, index: int, count: int) -> str:
 
 def host_label(name: str, server_id: str) -> str:
     """
-    A host name made from a display name: lower-case ASCII letters, digits and hyphens, at most 63; `server-<id>` when nothing is left.
+    A host name made from a display name: at most 63 lower-case ASCII letters, digits and hyphens.
+
+    `server-<id>` when nothing of the name is left.
     """
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode().lower()
     label = _NOT_IN_A_LABEL.sub("-", re.sub(r"[ _.]", "-", plain)).strip("-")[:_MAX_LABEL].strip("-")

@@ -1,4 +1,4 @@
-"""What the compute use cases need of their neighbours: embedded ones are wired by bootstrap, real ones may stand in their place."""
+"""What the compute use cases need of their neighbours: embedded ones are wired by bootstrap, or real ones in their place."""
 
 from __future__ import annotations
 

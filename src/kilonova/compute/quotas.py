@@ -21,7 +21,9 @@ class Quotas:
         if not self._projects.exists(project_id):
             raise Rejected(f"Project ID {project_id[:255]} is not a valid project.")
 
-    def set(self, project_id: str, values: Mapping[str, int], *, user_id: str = "", force: bool = False) -> dict[str, int]:
+    def set(
+        self, project_id: str, values: Mapping[str, int], *, user_id: str = "", force: bool = False
+    ) -> dict[str, int]:
         """
         Set limits of a project or of a user in it. Returns all that hold now.
 
@@ -51,7 +53,9 @@ class Quotas:
 def _check_within(project: Mapping[str, int], values: Mapping[str, int]) -> None:
     for name, value in values.items():
         if project[name] >= 0 and not 0 <= value <= project[name]:
-            raise Rejected(f"Quota limit {value} for {name} must be less than or equal to the project's, {project[name]}.")
+            raise Rejected(
+                f"Quota limit {value} for {name} must be less than or equal to the project's, {project[name]}."
+            )
 
 
 def _check_use(tx: Tx, project_id: str, values: Mapping[str, int]) -> None:

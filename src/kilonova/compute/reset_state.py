@@ -29,7 +29,8 @@ class ResetState:
             server = servers.locked_for_edit(tx, ctx, server_id)
             if server.saga is not None:
                 raise Conflict(
-                    f"Instance {server.id} is being worked on ({server.saga}).", next_step="Wait for it, or delete the server."
+                    f"Instance {server.id} is being worked on ({server.saga}).",
+                    next_step="Wait for it, or delete the server.",
                 )
             if state == "error":
                 fault = server.fault or Fault(code=500, message=_BY_OPERATOR, created_at=now)

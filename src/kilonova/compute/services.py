@@ -57,7 +57,9 @@ class SwitchServices:
 
     def _switch(self, tx: Tx, found: ServiceRecord, change: ServiceChange) -> None:
         if change.forced_down is not None and found.binary != services.COMPUTE:
-            raise Rejected(f"Updating a {found.binary} service is not supported. Only nova-compute services can be updated.")
+            raise Rejected(
+                f"Updating a {found.binary} service is not supported. Only nova-compute services can be updated."
+            )
         services.switch(tx, found, **_values(change, self._clock.now()))
         self._tell_schedulers(tx)
 

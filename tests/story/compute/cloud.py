@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 from sqlalchemy import delete
-
 
 from kilonova.api.compute.policies import POLICIES
 from kilonova.api.compute.service import ComputePorts, compute_service
@@ -76,7 +75,7 @@ class Cloud:
         # No host listens here, and no timer may outlive the test.
         return EmbeddedNetworks(self.ids, HostNotifier(self.database, self.bus, self.clock, run=lambda _: None))
 
-    def __enter__(self) -> Cloud:
+    def __enter__(self) -> Self:
         self.client.__enter__()
         return self
 
@@ -94,7 +93,7 @@ class Cloud:
         version: str | None = None,
         status: int | None = None,
     ) -> Any:
-        """Speak to the API below /compute/v2.1; checks the status and gives the decoded body, or the whole response without one."""
+        """Speak to the API below /compute/v2.1: gives the decoded body and checks the status; without one, the whole response."""
         headers = {"X-Auth-Token": token} if token else {}
         if version is not None:
             headers["OpenStack-API-Version"] = f"compute {version}"
@@ -139,6 +138,7 @@ class Cloud:
 
 
 FACTS = HostFacts(
-    vcpus=64, ram_mib=262144, disk_gib=4096, hypervisor_type="QEMU", hypervisor_version=9001000, accelerator="tcg", arch="x86_64",
-    cpu_model="Nehalem", cpu_topology={"cores": 1, "threads": 1, "sockets": 4}, cpu_features=("pge", "clflush"), address="127.0.0.1",
+    vcpus=64, ram_mib=262144, disk_gib=4096, hypervisor_type="QEMU", hypervisor_version=9001000, accelerator="tcg",
+    arch="x86_64", cpu_model="Nehalem", cpu_topology={"cores": 1, "threads": 1, "sockets": 4}, address="127.0.0.1",
+    cpu_features=("pge", "clflush"),
 )  # fmt: skip

@@ -11,13 +11,25 @@ from tests.fakes.auth import ADMIN, ADMIN_PROJECT, CALLERS, MEMBER_A, PROJECT_B
 from tests.fakes.images import TINY
 from tests.story.compute.cloud import HOST, ZONE, Cloud
 
-LATER_ACTIONS = "lock unlock os-resetState os-getConsoleOutput addTenantAccess removeTenantAccess".split()
+LATER_ACTIONS = ["lock", "unlock", "os-resetState", "os-getConsoleOutput", "addTenantAccess", "removeTenantAccess"]
 SERVED_PATHS = re.compile(
     r"/(flavors|os-keypairs|limits|os-availability-zone|os-services|os-hypervisors|os-quota|extensions)(/.*|$|-.*)"
     r"|/servers(/detail|/{id}|/{server_id}/(metadata|tags|ips|os-instance-actions|os-security-groups)(/{id})?)?$"
 )
 # Keys of these objects are data and not the API's.
-FREE = {"metadata", "meta", "addresses", "extra_specs", "scheduler_hints", "properties", "cpu_info", "hosts", "group", "ip_range", "topology"}
+FREE = {
+    "metadata",
+    "meta",
+    "addresses",
+    "extra_specs",
+    "scheduler_hints",
+    "properties",
+    "cpu_info",
+    "hosts",
+    "group",
+    "ip_range",
+    "topology",
+}
 EMPTY_HERE = {"os-extended-volumes:volumes_attached", "rules", "features", "server_groups"}
 KEY = (
     "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQDx8nkQv/zgGgB4rMYmIf+6A4l6Rr+o/6lHBQdW5aYd44bd8JttDCE/F/pNRr0lRE+PiqSPO8nDPHw0010JeMH9"
@@ -66,11 +78,17 @@ class World:
             url = url.replace("req-{uuid}", newest)
         if "os-hypervisors" in route:
             self._need_hosts(token, exchange)
-            url = url.replace("/fake/", f"/{HOST[:6]}/").replace("pattern=fake", f"pattern={HOST[:6]}").replace("marker=1", "limit=1")
+            url = (
+                url.replace("/fake/", f"/{HOST[:6]}/")
+                .replace("pattern=fake", f"pattern={HOST[:6]}")
+                .replace("marker=1", "limit=1")
+            )
             url = url.replace("&marker={uuid}", "").replace("{uuid}", self.cloud.host.id)
         if "os-keypairs" in route and exchange["route"].startswith("GET"):
             for name in ("a", "b", "c"):
-                self.cloud.call("POST", "/os-keypairs", {"keypair": {"name": name, "public_key": KEY}}, token=token, status=200)
+                self.cloud.call(
+                    "POST", "/os-keypairs", {"keypair": {"name": name, "public_key": KEY}}, token=token, status=200
+                )
             url = url.replace("keypair-{uuid}", "a").replace("user_id=user1", f"user_id={CALLERS[token].user_id}")
             url = url.replace("user_id=user2", f"user_id={CALLERS[token].user_id}")
         if "/flavors" in route and route != "POST /flavors":
@@ -111,7 +129,9 @@ class World:
             "metadata": {"My Server Name": "Apache1", "foo": "bar"}, "accessIPv4": "1.2.3.4", "tags": ["tag1", "tag2"],
             "trusted_image_certificates": ["one"],
         }  # fmt: skip
-        created = self.cloud.call("POST", "/servers", {"server": sent, **hints}, token=token, version="2.90", status=202)
+        created = self.cloud.call(
+            "POST", "/servers", {"server": sent, **hints}, token=token, version="2.90", status=202
+        )
         self.server = created["server"]["id"]
         self.cloud.run(self.server)
         if "os-instance-actions" in exchange["route"]:
@@ -127,8 +147,22 @@ class World:
             self.cloud.boot(token=token)
 
     def _need_flavors(self, exchange: dict[str, Any]) -> None:
-        described = {"name": "m1.small.description", "id": "7", "ram": 2048, "vcpus": 1, "disk": 20, "description": "told"}
-        private = {"name": "private", "id": "10", "ram": 2048, "vcpus": 1, "disk": 20, "os-flavor-access:is_public": exchange["status"] == 409}
+        described = {
+            "name": "m1.small.description",
+            "id": "7",
+            "ram": 2048,
+            "vcpus": 1,
+            "disk": 20,
+            "description": "told",
+        }
+        private = {
+            "name": "private",
+            "id": "10",
+            "ram": 2048,
+            "vcpus": 1,
+            "disk": 20,
+            "os-flavor-access:is_public": exchange["status"] == 409,
+        }
         for flavor in (described, private):
             self.cloud.call("POST", "/flavors", {"flavor": flavor}, token=ADMIN, version="2.55", status=200)
         if "removeTenantAccess" in exchange["route"] or exchange["route"].endswith("os-flavor-access"):
@@ -140,7 +174,8 @@ class World:
 
 def _agent(message: Message) -> Message:
     kinds: dict[str, Message] = {
-        "GetConsoleOutput": ConsoleOutput(output="FAKE CONSOLE OUTPUT\nANOTHER\nLAST LINE"), "GetUptime": Uptime(text=" up 3 days"),
+        "GetConsoleOutput": ConsoleOutput(output="FAKE CONSOLE OUTPUT\nANOTHER\nLAST LINE"),
+        "GetUptime": Uptime(text=" up 3 days"),
     }  # fmt: skip
     return kinds.get(type(message).__name__, Ok())
 

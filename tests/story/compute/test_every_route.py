@@ -29,7 +29,11 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
 
 
 def _paths(method: str) -> list[Any]:
-    rows = [row for row in facts.routes() if row["method"] == method and is_served(row["method"], row["path"], row["action"])]
+    rows = [
+        row
+        for row in facts.routes()
+        if row["method"] == method and is_served(row["method"], row["path"], row["action"])
+    ]
     return [pytest.param(row, id=" ".join(filter(None, (method, row["path"], row["action"])))) for row in rows]
 
 
@@ -105,15 +109,25 @@ def test_policy_keeps_a_role_out_of_what_is_above_it(cloud: Cloud, row: dict[str
 
 JUNK: list[Any] = [
     None, True, 0, -1, 1e400, "", "x" * 5000, [], [[]], {}, {"a": {}}, {"server": None}, {"server": []}, {"server": {"name": 7}},
-    {"flavor": {"name": "\ud800", "ram": 10**30, "vcpus": "x", "disk": -1}}, {"keypair": {"name": {"a": 1}, "public_key": "\u0001"}},
+    {"flavor": {"name": "\ud800", "ram": 10**30, "vcpus": "x", "disk": -1}},
+    {"keypair": {"name": {"a": 1}, "public_key": "\u0001"}},
     {"metadata": {"": ""}}, {"metadata": {"k": None}}, {"meta": {"a": "b", "c": "d"}}, {"tags": ["a,b", 7]}, {"tags": ["t"] * 60},
-    {"quota_set": {"instances": 2**40}}, {"quota_set": {"cores": "many"}}, {"extra_specs": {"a/b": "c"}}, {"extra_specs": {"k": []}},
+    {"quota_set": {"instances": 2**40}}, {"quota_set": {"cores": "many"}}, {"extra_specs": {"a/b": "c"}},
+    {"extra_specs": {"k": []}},
     {"host": 1, "binary": None}, {"lock": {"locked_reason": ""}}, {"unlock": [], "lock": []},
     {"os-getConsoleOutput": {"length": "9" * 40}}, {"os-resetState": {"state": "gone"}}, {"addTenantAccess": {"tenant": {}}},
     {"server": {"name": "a", "flavorRef": "1", "imageRef": "x", "networks": [{"uuid": None}], "min_count": -5}},
     {"server": {"name": "a", "flavorRef": "1", "block_device_mapping_v2": [{"boot_index": "zero"}], "networks": "auto"}},
 ]  # fmt: skip
-RAW = [b"", b"{", b"\xff\xfe", b'{"server": ' + b"[" * 3000, b"null", b'{"a":1}{"b":2}', b"{\"server\": {\"name\": \"a\\u0000b\"}}"]
+RAW = [
+    b"",
+    b"{",
+    b"\xff\xfe",
+    b'{"server": ' + b"[" * 3000,
+    b"null",
+    b'{"a":1}{"b":2}',
+    b'{"server": {"name": "a\\u0000b"}}',
+]
 
 
 @pytest.mark.parametrize("row", [one for one in _served() if one.values[0]["method"] in ("POST", "PUT")])
@@ -130,10 +144,11 @@ def test_junk_bodies_are_refused_and_never_a_bug(cloud: Cloud, row: dict[str, An
 
 
 QUERIES = (
-    "limit=-1", "limit=x", "limit=99999999999999999999", "marker=%00", "marker=nowhere", "sort_key=nothing", "sort_dir=up", "name=(((",
-    "name=" + "(a*)*" * 20, "name=%5Cq", "status=", "changes-since=yesterday", "all_tenants=perhaps", "power_state=99999999999999999999",
-    "ip=%5B", "tags=" + "t" * 3000, "deleted=maybe", "launched_at=never", "locked=perhaps", "is_public=x", "minRam=x", "minDisk=1e9",
-    "user_id=%F0%9F%92%A5", "unknown=1", "with_servers=x", "hypervisor_hostname_pattern=%25", "task_state=%27%3B--", "flavor=%22", "uuid=%5C",
+    "limit=-1", "limit=x", "limit=99999999999999999999", "marker=%00", "marker=nowhere", "sort_key=nothing", "sort_dir=up",
+    "name=(((", "name=" + "(a*)*" * 20, "name=%5Cq", "status=", "changes-since=yesterday", "all_tenants=perhaps",
+    "power_state=99999999999999999999", "ip=%5B", "tags=" + "t" * 3000, "deleted=maybe", "launched_at=never",
+    "locked=perhaps", "is_public=x", "minRam=x", "minDisk=1e9", "user_id=%F0%9F%92%A5", "unknown=1", "with_servers=x",
+    "hypervisor_hostname_pattern=%25", "task_state=%27%3B--", "flavor=%22", "uuid=%5C",
 )  # fmt: skip
 
 
@@ -145,10 +160,16 @@ def test_junk_queries_are_refused_or_ignored_and_never_a_bug(cloud: Cloud, row: 
             assert response.status_code in range(200, 500) or response.status_code == 503, (query, response.text)
 
 
-@pytest.mark.parametrize("row", [row for row in facts.routes() if row["lifecycle"] == "gone_410"], ids=lambda row: f"{row['method']} {row['path']} {row['action']}")
+@pytest.mark.parametrize(
+    "row",
+    [row for row in facts.routes() if row["lifecycle"] == "gone_410"],
+    ids=lambda row: f"{row['method']} {row['path']} {row['action']}",
+)
 def test_what_left_the_api_is_gone_in_every_version(cloud: Cloud, row: dict[str, Any]) -> None:
     for version in ("2.1", "2.104"):
-        response = cloud.call(row["method"], _filled(row["path"]), {row["action"] or "x": {}}, token=MEMBER_A, version=version)
+        response = cloud.call(
+            row["method"], _filled(row["path"]), {row["action"] or "x": {}}, token=MEMBER_A, version=version
+        )
         assert response.status_code == 410, response.text
 
 

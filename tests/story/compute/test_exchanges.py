@@ -1,6 +1,6 @@
 """
-Every recorded exchange of a route that is served: the same request is sent in the same microversion, and the answer must have the same
-status and the same shape, key by key and type by type. Values are this cloud's own.
+Every recorded exchange of a route that is served: the same request is sent in the same microversion, and the answer must have
+the same status and the same shape, key by key and type by type. Values are this cloud's own.
 """
 
 from __future__ import annotations
@@ -43,7 +43,9 @@ def _exchanges() -> list[Any]:
         method, _, rest = one["route"].partition(" ")
         path, _, action = rest.partition(" (")
         if (method, path, action.rstrip(")") or None) in SERVED:
-            name = "-".join((one["route"], one["microversion"], str(one["request_sample"] or one["response_sample"] or one["url"])))
+            name = "-".join(
+                (one["route"], one["microversion"], str(one["request_sample"] or one["response_sample"] or one["url"]))
+            )
             found.append(pytest.param(one, id=name))
     return found
 
@@ -56,7 +58,9 @@ def test_an_exchange_has_the_recorded_status_and_shape(cloud: Cloud, exchange: d
     world = shapes.World(cloud)
     method = exchange["route"].split(" ", 1)[0]
     body = None if exchange["request_sample"] is None else world.body(exchange)
-    response = cloud.call(method, world.url(exchange), body, token=world.token(exchange), version=exchange["microversion"])
+    response = cloud.call(
+        method, world.url(exchange), body, token=world.token(exchange), version=exchange["microversion"]
+    )
     assert response.status_code == exchange["status"], response.text
     if exchange["response_sample"]:
         expected = facts.sample("compute", exchange["response_sample"])

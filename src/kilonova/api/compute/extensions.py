@@ -18,7 +18,7 @@ class ExtensionView(View):
     alias: str
     name: str
     description: str
-    links: list[str] = []
+    links: list[str]
     namespace: str = _NAMESPACE
     updated: str = _UPDATED
 
@@ -28,7 +28,10 @@ def _known() -> dict[str, ExtensionView]:
     """The extensions by alias, from `extensions.txt`: alias and name on a line each."""
     text = resources.files("kilonova.api.compute").joinpath("extensions.txt").read_text(encoding="utf-8")
     rows = [line.split() for line in text.splitlines()]
-    return {alias: ExtensionView(alias=alias, name=name, description=f"{name}, a part of the API.") for alias, name in rows}
+    return {
+        alias: ExtensionView(alias=alias, name=name, links=[], description=f"{name}, a part of the API.")
+        for alias, name in rows
+    }
 
 
 def index(_: Request[None, Query]) -> list[ExtensionView]:
@@ -47,6 +50,16 @@ def show(req: Request[None, Query]) -> ExtensionView:
 _RULE = "os_compute_api:extensions"
 
 ROUTES = (
-    Route("GET", "/extensions", index, policy=_RULE, view=ExtensionView, view_key="extensions", summary="List extensions"),
-    Route("GET", "/extensions/{alias}", show, policy=_RULE, view=ExtensionView, view_key="extension", summary="Show an extension"),
+    Route(
+        "GET", "/extensions", index, policy=_RULE, view=ExtensionView, view_key="extensions", summary="List extensions"
+    ),
+    Route(
+        "GET",
+        "/extensions/{alias}",
+        show,
+        policy=_RULE,
+        view=ExtensionView,
+        view_key="extension",
+        summary="Show an extension",
+    ),
 )

@@ -192,8 +192,8 @@ def flavor_view(req: Request[Any, Any], flavor: Flavor, *, specs: bool) -> Flavo
     return FlavorView(
         id=flavor.id, name=flavor.name, links=links(req, "flavors", flavor.id), description=flavor.description,
         ram=flavor.ram_mib, disk=flavor.disk_gib, vcpus=flavor.vcpus, swap=flavor.swap_mib,
-        swap_or_nothing=flavor.swap_mib or "", ephemeral=flavor.ephemeral_gib, is_public=flavor.is_public, rxtx_factor=flavor.rxtx_factor, disabled=flavor.disabled,
-        extra_specs=flavor.extra_specs if specs else UNSET,
+        swap_or_nothing=flavor.swap_mib or "", ephemeral=flavor.ephemeral_gib, is_public=flavor.is_public,
+        rxtx_factor=flavor.rxtx_factor, disabled=flavor.disabled, extra_specs=flavor.extra_specs if specs else UNSET,
     )  # fmt: skip
 
 

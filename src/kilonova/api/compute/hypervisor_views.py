@@ -125,7 +125,12 @@ def brief_of(host: Host, now: datetime, held: Sequence[Brief] | None = None) -> 
 def view_of(host: Host, now: datetime, held: Sequence[Brief] | None, uptime: str | None) -> HypervisorView:
     """A host in detail; `uptime` is its own uptime line, where it could be asked."""
     facts = host.facts
-    cpu = {"arch": facts.arch, "model": facts.cpu_model, "features": list(facts.cpu_features), "topology": facts.cpu_topology}
+    cpu = {
+        "arch": facts.arch,
+        "model": facts.cpu_model,
+        "features": list(facts.cpu_features),
+        "topology": facts.cpu_topology,
+    }
     return HypervisorView(
         **_common(host, now, held), **msgspec.structs.asdict(sizes_of(host)), hypervisor_type=facts.hypervisor_type,
         hypervisor_version=facts.hypervisor_version, host_ip=facts.address or None,

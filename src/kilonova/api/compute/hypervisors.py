@@ -1,8 +1,8 @@
 """
 Hypervisors: the hosts with their facts and use.
 
-Until 2.52 they have numbers, and paths of their own for a search and for their servers; from 2.53 on UUIDs and query keys. Capacity and
-use left with 2.88 for placement's API, and the uptime came into the view.
+Until 2.52 they have numbers, and paths of their own for a search and for their servers; from 2.53 on UUIDs and query keys.
+Capacity and use left with 2.88 for placement's API, and the uptime came into the view.
 """
 
 from __future__ import annotations
@@ -57,7 +57,9 @@ class ListHypervisors(Query, strict=since("2.53")):
 
     limit: Annotated[Maybe[Annotated[int, Meta(ge=0)]], since("2.33")] = UNSET
     marker: Annotated[Maybe[Annotated[str, Meta(max_length=255)]], since("2.33")] = UNSET
-    hypervisor_hostname_pattern: Annotated[Maybe[Annotated[str, Meta(min_length=1, max_length=255)]], since("2.53")] = UNSET
+    hypervisor_hostname_pattern: Annotated[Maybe[Annotated[str, Meta(min_length=1, max_length=255)]], since("2.53")] = (
+        UNSET
+    )
     with_servers: Annotated[Maybe[Flag], since("2.53")] = UNSET
 
 
@@ -128,7 +130,9 @@ class Hypervisors:
         with self._database.read() as tx:
             found = [host for host in hosts_view.page_of(tx, Keyset()) if not host.disabled]
         sizes = [msgspec.structs.asdict(sizes_of(host)) for host in found]
-        return StatisticsView(count=len(found), **{name: sum(one[name] for one in sizes) for name in Sizes.__struct_fields__})
+        return StatisticsView(
+            count=len(found), **{name: sum(one[name] for one in sizes) for name in Sizes.__struct_fields__}
+        )
 
     def _briefs(self, req: Request[None, ListHypervisors], *, by_uuid: bool) -> Page:
         rows, held, links = self._page(req, by_uuid=by_uuid)
@@ -147,7 +151,9 @@ class Hypervisors:
         name = None if query.hypervisor_hostname_pattern is UNSET else query.hypervisor_hostname_pattern
         paged = query.limit is not UNSET or query.marker is not UNSET
         if name is not None and paged:
-            raise Rejected("Paging over hypervisors with the hypervisor_hostname_pattern query parameter is not supported.")
+            raise Rejected(
+                "Paging over hypervisors with the hypervisor_hostname_pattern query parameter is not supported."
+            )
         page = read_paging(PageQuery(limit=query.limit, marker=query.marker), default_sort=())
         if name is not None:
             rows: Sequence[Host] = self._matching(name)
@@ -213,7 +219,12 @@ _SHOW: dict[str, Any] = {
     "policy": f"{_RULE}:show", "query": ShowHypervisor, "view": HypervisorView, "view_key": "hypervisor",
     "summary": "Show a hypervisor",
 }  # fmt: skip
-_UPTIME: dict[str, Any] = {"policy": f"{_RULE}:uptime", "view": UptimeView, "view_key": "hypervisor", "summary": "Show the uptime"}
+_UPTIME: dict[str, Any] = {
+    "policy": f"{_RULE}:uptime",
+    "view": UptimeView,
+    "view_key": "hypervisor",
+    "summary": "Show the uptime",
+}
 _NAMED: dict[str, Any] = {
     "versions": _NUMBERS, "view": HypervisorBrief, "view_key": "hypervisors", "summary": "Search hypervisors",
 }  # fmt: skip

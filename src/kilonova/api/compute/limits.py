@@ -87,5 +87,14 @@ def _absolute(limits: Mapping[str, int], used: Mapping[str, int], groups: int) -
 
 
 ROUTES = (
-    Route("GET", "/limits", Limits.show, policy=_RULE, query=OfProject, view=LimitsView, view_key="limits", summary="Show limits"),
+    Route(
+        "GET",
+        "/limits",
+        Limits.show,
+        policy=_RULE,
+        query=OfProject,
+        view=LimitsView,
+        view_key="limits",
+        summary="Show limits",
+    ),
 )

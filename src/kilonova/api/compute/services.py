@@ -171,7 +171,8 @@ def _view(one: ServiceRecord, now: datetime) -> ServiceView:
 
 
 _OLD: dict[str, Any] = {
-    "versions": until("2.52"), "policy": f"{_RULE}:update", "view": SwitchedView, "view_key": "service", "summary": "Switch a service",
+    "versions": until("2.52"), "policy": f"{_RULE}:update", "view": SwitchedView, "view_key": "service",
+    "summary": "Switch a service",
 }  # fmt: skip
 
 ROUTES = (

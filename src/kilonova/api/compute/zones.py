@@ -57,7 +57,9 @@ class Zones:
             found = services.listed(tx)
         shown = found if detail else [one for one in found if one.binary == services.COMPUTE]
         names = sorted({one.zone for one in shown})
-        return [_zone(name, [one for one in shown if one.zone == name], self._clock.now(), detail=detail) for name in names]
+        return [
+            _zone(name, [one for one in shown if one.zone == name], self._clock.now(), detail=detail) for name in names
+        ]
 
 
 def _zone(name: str, members: Iterable[ServiceRecord], now: datetime, *, detail: bool) -> ZoneView:

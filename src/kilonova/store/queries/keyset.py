@@ -48,7 +48,9 @@ def page(
     if "id" not in dict(keyset.sort):
         order.append((keys["id"], order[-1][1] if order else False))
     if keyset.marker is not None:
-        query = query.where(_after(order, _marker(tx, keyset.marker, [column for column, _ in order], keys["id"], markers)))
+        query = query.where(
+            _after(order, _marker(tx, keyset.marker, [column for column, _ in order], keys["id"], markers))
+        )
     query = query.order_by(*(column.desc() if down else column.asc() for column, down in order))
     return query if keyset.limit is None else query.limit(keyset.limit)
 

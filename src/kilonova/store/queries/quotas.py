@@ -1,9 +1,9 @@
 """
 Limits, and what is used of them.
 
-A limit is the user's own, else the project's, else the default class's, else the built-in one. Use of instances, cores and RAM is counted
-in `quota_usage` in the transaction that makes or deletes the server, so that a limit is checked and taken at once: `take` raises
-the counter first and looks afterwards, under the row's lock, and a passed limit rolls everything back.
+A limit is the user's own, else the project's, else the default class's, else the built-in one. Use of instances, cores and RAM
+is counted in `quota_usage` in the transaction that makes or deletes the server, so that a limit is checked and taken at once:
+`take` raises the counter first and looks afterwards, under the row's lock, and a passed limit rolls everything back.
 """
 
 from __future__ import annotations

@@ -72,9 +72,9 @@ def conditions(wanted: ServerFilter) -> Iterator[ColumnElement[bool]]:
     yield from _of_state(wanted)
     yield from _of_time(wanted)
     yield from _of_tags(wanted)
-    for pattern, mark in ((wanted.ip, "."), (wanted.ip6, ":")):
-        if pattern is not None:
-            yield _has_address(pattern, mark)
+    for address, mark in ((wanted.ip, "."), (wanted.ip6, ":")):
+        if address is not None:
+            yield _has_address(address, mark)
 
 
 def _of_state(wanted: ServerFilter) -> Iterator[ColumnElement[bool]]:

@@ -52,7 +52,7 @@ def page_of(tx: Tx, ctx: RequestContext, wanted: ServerFilter, keyset: Keyset) -
 def briefs(tx: Tx, ctx: RequestContext, wanted: ServerFilter, keyset: Keyset) -> list[Brief]:
     """A page of servers, ids and names only. Raises Rejected for an unknown marker."""
     query = _listed(tx, select(servers.c.id, servers.c.name), ctx, wanted, keyset)
-    return [Brief(*row) for row in tx.execute(query)]
+    return [Brief(row.id, row.name) for row in tx.execute(query)]
 
 
 def on_hosts(tx: Tx, names: Sequence[str]) -> dict[str, list[Brief]]:
@@ -61,8 +61,8 @@ def on_hosts(tx: Tx, names: Sequence[str]) -> dict[str, list[Brief]]:
         servers.c.host.in_(names), servers.c.lifecycle != Lifecycle.DELETED
     )
     found: dict[str, list[Brief]] = {name: [] for name in names}
-    for host, ident, name in tx.execute(query.order_by(servers.c.number)):
-        found[host].append(Brief(ident, name))
+    for row in tx.execute(query.order_by(servers.c.number)):
+        found[row.host].append(Brief(row.id, row.name))
     return found
 
 
@@ -80,7 +80,7 @@ def locked_for_edit(tx: Tx, ctx: RequestContext, server_id: str) -> Server:
     return server_of(row)
 
 
-def note_action(  # noqa: PLR0913 - one row's columns
+def note_action(
     tx: Tx, ctx: RequestContext, server_id: str, *, ident: str, action: str, now: datetime, message: str | None = None
 ) -> None:
     """Write down what was done to a server in this very transaction, for its timeline."""

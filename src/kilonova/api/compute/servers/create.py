@@ -141,7 +141,7 @@ def _sent_hints(sent: Hints | None) -> Mapping[str, Any]:
     if sent is None:
         return {}
     named = {name: getattr(sent, name) for name in sent.__struct_fields__ if name != "others"}
-    return {**sent.others, **{name: value for name, value in named.items() if value is not UNSET}}
+    return {**(or_none(sent.others) or {}), **{name: value for name, value in named.items() if value is not UNSET}}
 
 
 def _text(value: Any) -> str:

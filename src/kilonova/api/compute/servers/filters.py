@@ -82,11 +82,12 @@ class ListServers(SortedPageQuery, strict=since("2.75")):
     pci_devices: Maybe[str] = UNSET
 
 
-_OPEN = frozenset({"name", "status", "image", "flavor", "ip", "reservation_id", "changes_since", "changes_before", "tags", "tags_any",
-                   "not_tags", "not_tags_any", "locked"})  # fmt: skip
+OPEN_EARLY = frozenset({
+    "name", "status", "image", "flavor", "ip", "reservation_id", "changes_since", "changes_before", "tags", "tags_any",
+    "not_tags", "not_tags_any", "locked",
+})  # fmt: skip
 """Filters that everybody may use, where they exist."""
-OPEN_EARLY = _OPEN
-OPEN_FROM_2_5 = _OPEN | {"ip6"}
+OPEN_FROM_2_5 = OPEN_EARLY | {"ip6"}
 OPEN_FROM_2_83 = OPEN_FROM_2_5 | {
     "availability_zone", "config_drive", "key_name", "created_at", "launched_at", "terminated_at", "power_state", "task_state",
     "vm_state", "progress", "user_id",
@@ -184,7 +185,8 @@ def filter_of(asked: Asked, ctx: RequestContext, *, refuse_unknown_status: bool)
         exact=exact, patterns=patterns, flavor_id=asked.get("flavor"), statuses=statuses,
         vm_states=_states(asked.get("vm_state")), task_states=_tasks(asked.get("task_state")),
         system_metadata={f"image_{name}": asked.get(name) for name in ("kernel_id", "ramdisk_id") if name in asked},
-        ip=_pattern(asked, "ip"), ip6=_pattern(asked, "ip6"), tags=_tags(asked.get("tags")), tags_any=_tags(asked.get("tags_any")),
+        ip=_pattern(asked, "ip"), ip6=_pattern(asked, "ip6"), tags=_tags(asked.get("tags")),
+        tags_any=_tags(asked.get("tags_any")),
         not_tags=_tags(asked.get("not_tags")), not_tags_any=_tags(asked.get("not_tags_any")), changes_since=since_when,
         changes_before=before, deleted=_deleted(asked, ctx, statuses, since_when),
     )  # fmt: skip
@@ -214,8 +216,8 @@ def _statuses(sent: list[str] | None, *, refuse_unknown: bool) -> tuple[str, ...
 
 
 _KNOWN = frozenset(STATUSES.values()) | {
-    "REBOOT", "HARD_REBOOT", "PASSWORD", "REBUILD", "MIGRATING", "RESIZE", "VERIFY_RESIZE", "REVERT_RESIZE", "RESCUE", "SOFT_DELETED",
-    "SHELVED", "SHELVED_OFFLOADED", "UNKNOWN",
+    "REBOOT", "HARD_REBOOT", "PASSWORD", "REBUILD", "MIGRATING", "RESIZE", "VERIFY_RESIZE", "REVERT_RESIZE", "RESCUE",
+    "SOFT_DELETED", "SHELVED", "SHELVED_OFFLOADED", "UNKNOWN",
 }  # fmt: skip
 
 

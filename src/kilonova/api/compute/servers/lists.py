@@ -1,5 +1,7 @@
 """
-Lists of servers. Who may use which filter, and what an unknown status is, changed with the microversions: each stretch has its rules.
+Lists of servers.
+
+Who may use which filter, and what an unknown status is, changed with the microversions: each stretch has its rules.
 """
 
 from __future__ import annotations

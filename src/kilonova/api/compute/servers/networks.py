@@ -69,7 +69,9 @@ class ServerNetworks:
             found = security_groups.named(tx, server.project_id, wanted) if wanted else []
             rules = security_groups.rules_of(tx, [group.id for group in found])
             remotes = {rule.remote_group for held in rules.values() for rule in held if rule.remote_group}
-            names = {group.id: group for group in security_groups.named(tx, server.project_id, remotes)} if remotes else {}
+            names = (
+                {group.id: group for group in security_groups.named(tx, server.project_id, remotes)} if remotes else {}
+            )
         return [_group(group, rules[group.id], names) for group in sorted(found, key=lambda group: group.name)]
 
     def _server(self, tx: Tx, req: Request[Any, Any], rule: str) -> Server:

@@ -197,7 +197,7 @@ class Hints(Params, strict=False):
     different_cell: Maybe[str | list[str]] = UNSET
     build_near_host_ip: Maybe[IPAddress] = UNSET
     cidr: Maybe[Annotated[str, Meta(max_length=4)]] = UNSET
-    others: Annotated[dict[str, Any], rest()] = {}
+    others: Annotated[Maybe[dict[str, Any]], rest()] = UNSET
 
 
 class CreateBody(Params):

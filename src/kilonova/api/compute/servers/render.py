@@ -108,7 +108,9 @@ class Rendering:
             for key, value in server.system_metadata.items()
             if key.startswith("image_") and key not in _NOT_PROPERTIES
         }
-        return views.ImageView(id=server.image_id, links=self._bookmark("images", server.image_id), properties=properties)
+        return views.ImageView(
+            id=server.image_id, links=self._bookmark("images", server.image_id), properties=properties
+        )
 
     def _flavor(self, server: Server, rights: Rights) -> views.FlavorView:
         flavor = server.flavor

@@ -26,7 +26,7 @@ _RULE = "os_compute_api:servers"
 class Servers:
     """The resource, with the use cases behind it."""
 
-    def __init__(  # noqa: PLR0913 - what bootstrap hands in, each by name
+    def __init__(
         self, *, database: Database, clock: Clock, boot: BootServers, delete: DeleteServer, update: UpdateServerRecord
     ) -> None:
         self._database, self._clock = database, clock
