@@ -41,7 +41,7 @@ from kilonova.conductor.sagas.delete import delete_saga
 from kilonova.conductor.service import Conductor, ConductorParts
 from kilonova.domain.clock import Ids, SystemClock
 from kilonova.faults import Faults
-from kilonova.identity.bootstrap import CatalogService, Credentials, ensure_first_start
+from kilonova.identity.bootstrap import CatalogService, Credentials, admin_project, ensure_first_start
 from kilonova.identity.directory import ProjectDirectory
 from kilonova.identity.housekeeping import IdentityHousekeeping
 from kilonova.identity.service import build_identity
@@ -129,11 +129,12 @@ class Cloud:
     def _first_start(self) -> None:
         with self.db.write() as tx:
             made = ensure_first_start(tx, self.identity, self.settings.base_url, _CATALOG)
+            if made is None:
+                return  # what people have deleted since is not made again
             ensure_flavors(tx, self.clock.now())
-            ensure_default(tx, self._default_network(), ids=self.ids, now=self.clock.now())
-            if made is not None:
-                # Before the commit: a first start killed in between is a first start again.
-                write_credentials(self.settings.data_dir, made)
+            ensure_default(tx, self._default_network(), admin_project(tx).id, ids=self.ids, now=self.clock.now())
+            # Before the commit: a first start killed in between is a first start again.
+            write_credentials(self.settings.data_dir, made)
 
     def _vouch_for_hosts(self) -> None:
         """Our hosts were silent because we were away: what waits for them shall wait on, not give them up for dead."""
@@ -144,7 +145,7 @@ class Cloud:
         return Backing(self.db, self.clock, self.ids, self.notifier)
 
     def _default_network(self) -> DefaultNetwork:
-        return DefaultNetwork(project_id="admin", cidr=self.settings.network_cidr)
+        return DefaultNetwork(cidr=self.settings.network_cidr)
 
     def _reconcilers(self) -> list[Reconciler]:
         return [

@@ -46,7 +46,7 @@ from tests.world.clock import ManualClock
 IMAGE = "11111111-2222-4333-8444-555555555555"
 FLAVOR = "tiny"
 TENANT = RequestContext(request_id="req-world", user_id="somebody", project_id="project-a", roles=("member", "reader"))
-NETWORK = DefaultNetwork(project_id="admin", cidr="10.9.0.0/24")
+NETWORK = DefaultNetwork(cidr="10.9.0.0/24")
 FACTS = HostFacts(
     vcpus=4, ram_mib=4096, disk_gib=100, hypervisor_type="kilonova-sim", hypervisor_version=1000000, accelerator="sim",
     arch="x86_64",
@@ -82,7 +82,7 @@ class World:
         self.edit: Callable[[Definition], Definition] = lambda definition: definition
         self.boot_ids = dict.fromkeys(self.names, "first")
         with database.write() as tx:
-            ensure_default(tx, NETWORK, ids=self.ids, now=self.clock.now())
+            ensure_default(tx, NETWORK, "admin", ids=self.ids, now=self.clock.now())
             flavors.add(tx, self._flavor())
         self.start()
 

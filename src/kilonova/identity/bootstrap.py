@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import msgspec
 
+from kilonova.domain.errors import Missing
 from kilonova.domain.identity import (
     BUILT_IN_ROLES,
     DEFAULT_DOMAIN_ID,
@@ -69,6 +70,14 @@ def ensure_first_start(
     _make_account(tx, identity, "admin", made.admin_password, roles=("admin",))
     _make_account(tx, identity, "demo", made.demo_password, roles=("member",))
     return made
+
+
+def admin_project(tx: Tx) -> Project:
+    """The project `admin`, made at the first start. Raises Missing when somebody has deleted it."""
+    found = nouns.named(tx, Project, "admin", domain_id=DEFAULT_DOMAIN_ID)
+    if found is None:
+        raise Missing("Project", "admin")
+    return found
 
 
 def _make_domain_and_roles(tx: Tx, identity: Identity) -> None:

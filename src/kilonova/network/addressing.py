@@ -11,9 +11,9 @@ primary key would refuse a second owner even if all this were wrong.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ipaddress import ip_address, ip_network
 from itertools import islice
 
+from kilonova.domain.addresses import ip_address, ip_network
 from kilonova.domain.network import FixedIp, Subnet
 from kilonova.network import numbers
 from kilonova.network.errors import InvalidInput, InvalidIpForNetwork, IpAddressGenerationFailure, IpAddressInUse

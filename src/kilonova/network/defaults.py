@@ -17,26 +17,25 @@ from kilonova.store.queries.security_groups import DEFAULT
 class DefaultNetwork(msgspec.Struct, frozen=True, kw_only=True):
     """How the default network is made; `dns` are the servers its guests are told of."""
 
-    project_id: str
     name: str = "private"
     cidr: str = "10.0.0.0/16"
     dns: tuple[str, ...] = ()
     mtu: int = 1500
 
 
-def ensure_default(tx: Tx, wanted: DefaultNetwork, *, ids: Ids, now: datetime) -> Network:
-    """The default network; made with its subnet when there is none. Flat, shared, with DHCP, behind NAT."""
+def ensure_default(tx: Tx, wanted: DefaultNetwork, project_id: str, *, ids: Ids, now: datetime) -> Network:
+    """The default network; made with its subnet for a project when there is none. Flat, shared, with DHCP, behind NAT."""
     if (found := networks.default(tx)) is not None:
         return found
     network = Network(
-        id=ids.uuid(), project_id=wanted.project_id, name=wanted.name, description="Everybody's default network",
+        id=ids.uuid(), project_id=project_id, name=wanted.name, description="Everybody's default network",
         admin_up=True, shared=True, external=False, is_default=True, port_security=True, mtu=wanted.mtu, kind="flat",
         physical=None, segment=None, dns_domain="", zone_hints=(), tags=(), created_at=now, updated_at=now,
     )  # fmt: skip
     networks.create(tx, network)
     hosts = IPv4Network(wanted.cidr)
     subnet = Subnet(
-        id=ids.uuid(), network_id=network.id, project_id=wanted.project_id, name=f"{wanted.name}-subnet", description="",
+        id=ids.uuid(), network_id=network.id, project_id=project_id, name=f"{wanted.name}-subnet", description="",
         ip_version=4, cidr=str(hosts), gateway=str(hosts[1]), dhcp=True, pools=((str(hosts[2]), str(hosts[-2])),),
         dns=wanted.dns, routes=(), ipv6_ra_mode=None, ipv6_address_mode=None, tags=(), created_at=now, updated_at=now,
     )  # fmt: skip

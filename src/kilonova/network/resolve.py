@@ -69,7 +69,7 @@ class NicResolver:
         if wanted == "auto" and len(available) != 1:
             default = next((one for one in available if one.is_default), None)
             if default is None and not available:
-                default = ensure_default(tx, self._defaults, ids=self._ids, now=self._clock.now())
+                default = ensure_default(tx, self._defaults, project_id, ids=self._ids, now=self._clock.now())
             available = available if default is None else [default]
         if len(available) > 1:
             raise NetworkAmbiguous("Multiple possible networks found, use a Network ID to be more specific.")

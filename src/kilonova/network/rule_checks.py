@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_network
-
 import msgspec
 
+from kilonova.domain.addresses import ip_network
 from kilonova.domain.errors import Rejected
 from kilonova.network.errors import InvalidInput
 

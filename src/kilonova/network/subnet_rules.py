@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from itertools import pairwise
 
+from kilonova.domain.addresses import ip_address, ip_network
 from kilonova.domain.errors import Conflict
 from kilonova.domain.network import Subnet
 from kilonova.network.errors import InvalidInput

@@ -19,7 +19,7 @@ ME = RequestContext(request_id="req-1", project_id="p1", roles=("member",))
 
 
 def resolve(world: World, tx: Tx, wanted: Wanted, count: int = 1, groups: tuple[str, ...] = ()) -> ResolvedNics:
-    resolver = NicResolver(SystemClock(), world.ids, DefaultNetwork(project_id="admin"))
+    resolver = NicResolver(SystemClock(), world.ids, DefaultNetwork())
     return resolver.resolve(tx, ME, wanted, count, groups)
 
 
@@ -142,6 +142,6 @@ def test_groups_are_found_by_name_and_id_and_the_default_is_made(world: World) -
 
 
 def test_a_token_without_a_project_has_no_servers(world: World) -> None:
-    resolver = NicResolver(SystemClock(), world.ids, DefaultNetwork(project_id="admin"))
+    resolver = NicResolver(SystemClock(), world.ids, DefaultNetwork())
     with world.database.write() as tx, pytest.raises(KilonovaError, match="scoped"):
         resolver.resolve(tx, RequestContext(request_id="r"), None, 1, ())

@@ -51,7 +51,7 @@ class Cloud:
         self._sqlite = databases.sqlite(folder)
         self.database = self._sqlite.__enter__()
         self.bus, self.clock, self.ids, self.images = InProcessBus(), SystemClock(), Ids(), FakeImages(image())
-        network = DefaultNetwork(project_id=ADMIN_PROJECT)
+        network = DefaultNetwork()
         ports = ComputePorts(
             database=self.database, bus=self.bus, clock=self.clock, ids=self.ids, images=self.images,
             nics=NicResolver(self.clock, self.ids, network), networks=self.networks(), projects=FakeProjects(),
@@ -62,7 +62,7 @@ class Cloud:
         with self.database.write() as tx:
             now = self.clock.now()
             ensure_flavors(tx, now)
-            self.network = ensure_default(tx, network, ids=self.ids, now=now)
+            self.network = ensure_default(tx, network, ADMIN_PROJECT, ids=self.ids, now=now)
         self.host = self.add_host(HOST)
 
     def add_host(self, name: str) -> Host:
