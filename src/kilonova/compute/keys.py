@@ -70,7 +70,7 @@ def _colons(text: str) -> str:
 
 def _certificate(key: rsa.RSAPrivateKey, user_id: str, clock: Clock) -> str:
     """A self-signed client certificate, as Windows guests take for remote management."""
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, user_id[:64])])
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, user_id.encode()[:64].decode(errors="ignore"))])
     now = clock.now()
     principal = user_id.encode()[:120]
     encoded = bytes([0x0C, len(principal)]) + principal  # a UTF8String in DER
