@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement, delete, exists, false, insert, or_, select
 from kilonova.domain.errors import Missing
 from kilonova.domain.flavor import Flavor
 from kilonova.store.database import Tx
-from kilonova.store.queries.keyset import Keyset, nullable, page
+from kilonova.store.queries.keyset import Keyset, flag, nullable, page
 from kilonova.store.queries.text import matches
 from kilonova.store.tables.compute import flavor_access, flavors
 
@@ -20,10 +20,10 @@ SORT_KEYS: Mapping[str, ColumnElement[Any]] = {
     **{
         name: flavors.c[name]
         for name in (
-            "id", "name", "vcpus", "ram_mib", "disk_gib", "ephemeral_gib", "swap_mib", "rxtx_factor", "is_public",
-            "disabled", "created_at",
+            "id", "name", "vcpus", "ram_mib", "disk_gib", "ephemeral_gib", "swap_mib", "rxtx_factor", "created_at",
         )
     },
+    **{name: flag(flavors.c[name]) for name in ("is_public", "disabled")},
     "description": nullable(flavors.c.description),
     "updated_at": nullable(flavors.c.updated_at),
 }  # fmt: skip
@@ -72,8 +72,8 @@ def page_of(tx: Tx, project_id: str | None, wanted: FlavorFilter, keyset: Keyset
         query = query.where(_usable(project_id))
     elif wanted.is_public is not None:
         query = query.where(flavors.c.is_public == wanted.is_public)
-    query = query.where(flavors.c.disabled == false(), *_narrowed(wanted))
-    return [_flavor(row) for row in tx.execute(page(tx, query, keyset, SORT_KEYS, select(flavors.c.id)))]
+    shown = query.where(flavors.c.disabled == false(), *_narrowed(wanted))
+    return [_flavor(row) for row in tx.execute(page(tx, shown, keyset, SORT_KEYS, query))]
 
 
 def describe(tx: Tx, flavor_id: str, description: str | None, now: datetime) -> None:

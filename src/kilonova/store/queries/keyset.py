@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from sqlalchemy import BigInteger, Boolean, ColumnElement, Integer, Select, Text, and_, func, or_, tuple_, type_coerce
+from sqlalchemy import BigInteger, ColumnElement, Integer, Select, Text, and_, case, func, or_, tuple_, type_coerce
 
 from kilonova.domain.errors import Rejected
 from kilonova.store.database import Tx
@@ -26,11 +26,16 @@ class Keyset(msgspec.Struct, frozen=True, kw_only=True):
     sort: tuple[tuple[str, str], ...] = ()
 
 
+def flag(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    """A boolean column as 0 or 1: PostgreSQL's booleans and SQLite's compare with different things."""
+    return case((column.is_(True), 1), else_=0)
+
+
 def nullable(column: ColumnElement[Any]) -> ColumnElement[Any]:
     """The column with NULL as the least value of its type."""
     if isinstance(column.type, Instant):
         return func.coalesce(type_coerce(column, BigInteger), -1)
-    if isinstance(column.type, (Integer, Boolean)):
+    if isinstance(column.type, Integer):
         return func.coalesce(type_coerce(column, Integer), -1)
     return func.coalesce(type_coerce(column, Text), "")
 

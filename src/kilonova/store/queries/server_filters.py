@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, and_, exists, func, not_, or_, select
 
 from kilonova.domain.server import Lifecycle
 from kilonova.store.queries import status_sql
-from kilonova.store.queries.keyset import nullable
+from kilonova.store.queries.keyset import flag, nullable
 from kilonova.store.queries.text import contains, matches
 from kilonova.store.tables.compute import servers
 from kilonova.store.tables.network import fixed_ips, ports
@@ -21,13 +21,14 @@ _NULLABLE = (
     "terminated_at", "zone",
 )  # fmt: skip
 _PLAIN = (
-    "config_drive", "created_at", "disk_config", "hostname", "id", "launch_index", "locked", "name", "number", "power_state",
+    "created_at", "disk_config", "hostname", "id", "launch_index", "name", "number", "power_state",
     "progress", "project_id", "root_device", "updated_at", "user_id",
 )  # fmt: skip
 
 SORT_KEYS: Mapping[str, ColumnElement[Any]] = {
     **{name: servers.c[name] for name in _PLAIN},
     **{name: nullable(servers.c[name]) for name in _NULLABLE},
+    **{name: flag(servers.c[name]) for name in ("config_drive", "locked")},
     "vm_state": status_sql.vm_state(),
     "task_state": func.coalesce(status_sql.task_state(), ""),
 }
