@@ -98,9 +98,7 @@ def test_other_formats_stay_out_under_any_name(
 
 
 @pytest.mark.parametrize("share", [0.01, 0.1, 0.5, 0.9])
-def test_a_truncated_qcow2_stays_out(
-    mine: TestClient, service: ImageService, tmp_path: Path, flat: Path, share: float
-) -> None:
+def test_a_truncated_qcow2_stays_out(mine: TestClient, tmp_path: Path, flat: Path, share: float) -> None:
     made = tmp_path / "made"
     qemu_img("convert", "-f", "raw", "-O", "qcow2", flat, made)
     whole = made.read_bytes()
