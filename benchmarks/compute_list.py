@@ -30,7 +30,7 @@ from kilonova.network.allocate import Allocator
 from kilonova.network.defaults import ensure_default_group
 from kilonova.store.queries import servers
 from tests.fakes.auth import MEMBER_A, PROJECT_A
-from tests.story.compute.cloud import HOST, ZONE, Cloud
+from tests.story.compute.cloud import HOST, ZONE, Cloud, sqlite_cloud
 
 BATCH = 1000
 
@@ -115,7 +115,7 @@ def main(run: Callable[..., Any] = asyncio.run) -> None:
     parser.add_argument("--servers", type=int, default=10_000)
     count = parser.parse_args().servers
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
-    with tempfile.TemporaryDirectory() as folder, Cloud(Path(folder)) as cloud:
+    with tempfile.TemporaryDirectory() as folder, sqlite_cloud(Path(folder)) as cloud:
         middle = fill(cloud, count)
 
         async def all_of_it() -> dict[str, Any]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -24,6 +26,7 @@ from kilonova.network.embedded import EmbeddedNetworks
 from kilonova.network.notify import HostNotifier
 from kilonova.network.resolve import NicResolver
 from kilonova.rpc.inprocess import InProcessBus
+from kilonova.store.database import Database
 from kilonova.store.queries import hosts, saga_leases, sagas, server_facts
 from kilonova.store.tables.compute import server_actions
 from tests import databases
@@ -44,12 +47,18 @@ class FakeProjects:
         return project_id in (PROJECT_A, PROJECT_B, ADMIN_PROJECT)
 
 
+@contextmanager
+def sqlite_cloud(folder: Path) -> Iterator[Cloud]:
+    """A cloud on a database of its own in a folder."""
+    with databases.sqlite(folder) as database, Cloud(database) as made:
+        yield made
+
+
 class Cloud:
     """One host in zone us-west, a network, the usual flavors and one image. `call` speaks to its API."""
 
-    def __init__(self, folder: Path) -> None:
-        self._sqlite = databases.sqlite(folder)
-        self.database = self._sqlite.__enter__()
+    def __init__(self, database: Database) -> None:
+        self.database = database
         self.bus, self.clock, self.ids, self.images = InProcessBus(), SystemClock(), Ids(), FakeImages(image())
         network = DefaultNetwork()
         ports = ComputePorts(
@@ -81,7 +90,6 @@ class Cloud:
 
     def __exit__(self, *problem: object) -> None:
         self.client.__exit__()
-        self._sqlite.__exit__(*problem)
 
     def call(
         self,
@@ -117,6 +125,16 @@ class Cloud:
         """Leave nothing of a server's timeline but its sagas."""
         with self.database.write() as tx:
             tx.execute(delete(server_actions).where(server_actions.c.server_id == server_id))
+
+    def forget(self, server_id: str) -> None:
+        """What the delete saga would write in the end, without one."""
+        now = datetime.now(UTC)
+        with self.database.write() as tx:
+            saga = next(saga for saga in sagas.for_server(tx, server_id) if saga.kind == "delete")
+            taken = saga_leases.take(tx, saga.id, "test", now, 60.0)
+            assert taken is not None
+            server_facts.forget(tx, server_facts.get(tx, server_id), now)
+            saga_leases.finish(tx, taken, SagaStatus.DONE, now)
 
     def run(self, server_id: str) -> None:
         """What the boot saga would write, without one."""

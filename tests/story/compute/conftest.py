@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.story.compute.cloud import Cloud
+from tests.story.compute.cloud import Cloud, sqlite_cloud
 
 
 @pytest.fixture
 def cloud(tmp_path: Path) -> Iterator[Cloud]:
-    with Cloud(tmp_path) as made:
+    with sqlite_cloud(tmp_path) as made:
         yield made

@@ -13,7 +13,7 @@ from kilonova.api.framework import Route
 from kilonova.api.framework.testing import compile_all
 from tests import facts
 from tests.fakes.auth import ADMIN, MEMBER_A, MEMBER_B, PROJECT_A, READER_A, STRANGER, UNSCOPED
-from tests.story.compute.cloud import Cloud
+from tests.story.compute.cloud import Cloud, sqlite_cloud
 from tests.story.compute.shapes import is_served
 
 FIRST, LAST = (2, 1), (2, 104)
@@ -23,7 +23,7 @@ SUCCESSES = range(200, 300)
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     """One cloud for all: nothing here is meant to change it."""
-    with Cloud(tmp_path_factory.mktemp("cloud")) as made:
+    with sqlite_cloud(tmp_path_factory.mktemp("cloud")) as made:
         made.boot()
         yield made
 
