@@ -1,14 +1,20 @@
 """
 Carrying out one saga, from the lease to the point where it parks or ends.
 
-Each turn of the loop asks `decide` what comes next and does it in one transaction with its journal event. A turn that raises
-changes nothing (the transaction is rolled back); the saga is let go and taken again later, so a bug or a database failure in a
-step delays that saga and no other. After `_BUGS` such turns in a row the step is journaled as failed, rather than tried for ever.
+`decide` says what comes next; doing that, with its line in the journal, is a turn. A *burst* is as many turns as follow each
+other without leaving the database: they share one transaction, with one look at the lease and one commit, so a saga costs as many
+transactions as it has waits, not as it has steps. A burst ends where the saga parks or ends, and before a step that must prepare
+something outside a transaction.
+
+A turn that raises rolls its burst back, which is as if the process had died before it. The turns before it are then done again
+without it, so that it is the first of its own burst when it raises again: then what it raised is journaled as its failure, or
+leaves the saga to be taken again later (a bug, a database failure), which delays that saga and no other. After `_BUGS` such
+times in a row the step is journaled as failed, rather than tried for ever.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -17,16 +23,30 @@ import msgspec
 import structlog
 
 from kilonova.conductor.kernel.definition import Await, Definition, Failure, Run, Step, StepFailed, TryAgain
-from kilonova.conductor.kernel.position import Again, Do, End, Fail, Position, StartUndo, Undo, advance, decide, fold
+from kilonova.conductor.kernel.position import (
+    Again,
+    Do,
+    End,
+    Fail,
+    Next,
+    Position,
+    StartUndo,
+    Undo,
+    advance,
+    decide,
+    fold,
+)
 from kilonova.domain.clock import Clock
 from kilonova.domain.errors import KilonovaError
 from kilonova.domain.report import Outcome
-from kilonova.domain.saga import Event, JournalEvent, Saga
+from kilonova.domain.saga import Event, JournalEvent, Saga, SagaStatus
 from kilonova.rpc.bus import Bus
 from kilonova.store.database import Database, Tx
-from kilonova.store.queries import saga_leases, sagas
+from kilonova.store.queries import saga_leases
 
 _log = structlog.get_logger(__name__)
+
+_MOST_TURNS = 100  # more than any saga has
 
 # Told of every journal event: (saga, event, "before" | "after" its commit). Fault tests end the process here.
 OnJournal = Callable[[Saga, JournalEvent, str], None]
@@ -44,9 +64,9 @@ class Kernel:
 
 
 class Execution:
-    """One saga under lease."""
+    """One saga under lease, with the journal it has so far."""
 
-    def __init__(self, kernel: Kernel, definition: Definition, saga: Saga) -> None:
+    def __init__(self, kernel: Kernel, definition: Definition, saga: Saga, journal: Sequence[JournalEvent]) -> None:
         self._kernel = kernel
         self._definition = definition
         self._saga = saga
@@ -54,103 +74,129 @@ class Execution:
         self._cancel = saga.cancel
         # A reply is for the command the saga was parked on, and is used once.
         self._reply = None if saga.reply is None else msgspec.json.decode(saga.reply, type=Outcome)
-        with kernel.db.read() as tx:
-            self._position = fold(definition, sagas.events(tx, saga.id))
+        self._position = fold(definition, journal)
+        self._lines: list[JournalEvent] = []  # of the burst under way
 
     def run(self) -> None:
         """Go on until the saga parks or ends. Raises LostLease."""
-        while self._turn():
+        while self._burst(_MOST_TURNS):
             pass
 
     def fail(self, failure: Failure) -> None:
         """Journal the present step as failed from outside (it keeps raising)."""
-        with self._kernel.db.write() as tx:
-            self._journal(tx, Event.STEP_FAILED, self._step_name(), failure, error=failure.message)
+        self._write_failure(failure)
 
     @property
     def position(self) -> Position:
         """Where the saga stands."""
         return self._position
 
-    def _turn(self) -> bool:
-        match decide(self._definition, self._position, cancel=self._cancel):
-            case Do(step):
-                return self._do(step)
-            case Undo(step):
-                return self._undo(step)
-            case Fail(failure):
-                return self._write(Event.STEP_FAILED, self._step_name(), failure, error=failure.message)
-            case StartUndo():
-                return self._write(Event.UNDO_STARTED)
-            case Again(attempt):
-                return self._write(Event.STARTED, attempt=attempt)
-            case End(status):
-                return self._end(status)
+    # --- bursts ---
 
-    # --- doing ---
-
-    def _do(self, step: Step) -> bool:
-        run = self._run(step, "do")
+    def _burst(self, most: int) -> bool:
+        """Up to `most` turns in one transaction. Says whether the saga can go on at once."""
+        before, reply, done = self._position, self._reply, 0
+        upcoming = self._next()
         try:
-            reply = self._take_reply(run)
-            prepared = None if reply is not None else step.prepare(run)
+            prepared = self._prepare(upcoming)
             with self._kernel.db.write() as tx:
-                outcome = self._advance_step(tx, step, run, reply or prepared)
-                if isinstance(outcome, Await):
-                    return self._park(tx, outcome)
-                self._journal(tx, Event.STEP_DONE, step.name, outcome)
-                following = self._position.next_step
-                if following < len(self._definition.steps):
-                    saga_leases.show_step(tx, self._saga, self._definition.steps[following].name)
-            return True
-        except TryAgain as again:
-            return self._let_go(again.after_s)
-        except StepFailed as failed:
-            return self._failed(step, failed.failure)
-        except KilonovaError as error:
-            return self._failed(step, Failure(message=error.message, code=error.status))
+                goes_on = True
+                while goes_on and done < most and (done == 0 or not _must_prepare(upcoming)):
+                    goes_on = self._turn(tx, upcoming, prepared)
+                    done, prepared = done + 1, None
+                    upcoming = self._next() if goes_on else upcoming
+                self._write_down(tx, before)
+            return goes_on
+        except Exception as problem:
+            self._position, self._reply, self._lines = before, reply, []
+            if 0 < done < most:
+                return self._burst(done)
+            if done == 0:
+                return self._after_raising(upcoming, problem)
+            raise
 
-    def _advance_step(self, tx: Tx, step: Step, run: Run, given: Any) -> Any:
-        if isinstance(given, Outcome):
-            return step.reply(tx, run, given)
-        if run.is_resend:
-            step.silence(tx, run, self._waited_s())
-        return step.do(tx, run, given)
+    def _next(self) -> Next:
+        return decide(self._definition, self._position, cancel=self._cancel)
 
-    def _take_reply(self, run: Run) -> Outcome | None:
-        """The host's report, once, and only to the command it answers."""
-        reply, self._reply = self._reply, None
-        return reply if run.is_resend else None
+    def _prepare(self, upcoming: Next) -> Any:
+        if not isinstance(upcoming, Do) or self._has_reply(upcoming.step):
+            return None
+        return upcoming.step.prepare(self._run(upcoming.step, "do"))
+
+    def _after_raising(self, turn: Next, problem: Exception) -> bool:
+        """What follows from a turn that raised, with nothing before it in its transaction."""
+        if not isinstance(turn, Do):
+            raise problem
+        match problem:
+            case TryAgain(after_s=after_s):
+                return self._let_go(after_s)
+            case StepFailed(failure=failure):
+                return self._failed(turn.step, failure)
+            case KilonovaError():
+                return self._failed(turn.step, Failure(message=problem.message, code=problem.status))
+        raise problem
 
     def _failed(self, step: Step, failure: Failure) -> bool:
         if self._definition.forward_only:
             _log.warning("saga step will be tried again", saga=self._saga.id, step=step.name, why=failure.message)
             return self._let_go(min(30.0, 1.0 + self._waited_s() / 2))
-        return self._write(Event.STEP_FAILED, step.name, failure, error=failure.message)
-
-    # --- undoing ---
-
-    def _undo(self, step: Step) -> bool:
-        run = self._run(step, "undo")
-        reply = self._take_reply(run)
-        with self._kernel.db.write() as tx:
-            is_done = run.is_resend and step.undo_is_done(tx, run, reply, self._waited_s())
-            wanted = None if is_done else step.undo(tx, run)
-            if wanted is not None:
-                return self._park(tx, wanted)
-            self._journal(tx, Event.UNDO_DONE, step.name)
+        self._write_failure(failure)
         return True
 
-    # --- the ends of a turn ---
-
-    def _end(self, status: Any) -> bool:
+    def _write_failure(self, failure: Failure) -> None:
         with self._kernel.db.write() as tx:
-            self._definition.at_end(tx, self._run(None, "end"), status)
-            failure = self._position.failure
-            self._journal(tx, Event.FINISHED, error=None if failure is None else failure.message)
-            following = saga_leases.finish(tx, self._saga, status, self._kernel.clock.now())
-            if following is not None:
-                tx.after_commit(lambda: self._kernel.wake(following))
+            self._journal(tx, Event.STEP_FAILED, self._step_name(), failure, error=failure.message)
+            self._write_down(tx, self._position)
+
+    # --- turns: each says whether the saga goes on at once ---
+
+    def _turn(self, tx: Tx, turn: Next, prepared: Any) -> bool:
+        match turn:
+            case Do(step):
+                return self._do(tx, step, prepared)
+            case Undo(step):
+                return self._undo(tx, step)
+            case Fail(failure):
+                self._journal(tx, Event.STEP_FAILED, self._step_name(), failure, error=failure.message)
+            case StartUndo():
+                self._journal(tx, Event.UNDO_STARTED)
+            case Again(attempt):
+                self._journal(tx, Event.STARTED, attempt=attempt)
+            case End(status):
+                return self._end(tx, status)
+        return True
+
+    def _do(self, tx: Tx, step: Step, prepared: Any) -> bool:
+        run = self._run(step, "do")
+        reply = self._take_reply(step)
+        if reply is not None:
+            outcome = step.reply(tx, run, reply)
+        else:
+            if run.is_resend:
+                step.silence(tx, run, self._waited_s())
+            outcome = step.do(tx, run, prepared)
+        if isinstance(outcome, Await):
+            return self._park(tx, outcome)
+        self._journal(tx, Event.STEP_DONE, step.name, outcome)
+        return True
+
+    def _undo(self, tx: Tx, step: Step) -> bool:
+        run = self._run(step, "undo")
+        reply, self._reply = self._reply if run.is_resend else None, None
+        is_done = run.is_resend and step.undo_is_done(tx, run, reply, self._waited_s())
+        wanted = None if is_done else step.undo(tx, run)
+        if wanted is not None:
+            return self._park(tx, wanted)
+        self._journal(tx, Event.UNDO_DONE, step.name)
+        return True
+
+    def _end(self, tx: Tx, status: SagaStatus) -> bool:
+        self._definition.at_end(tx, self._run(None, "end"), status)
+        failure = self._position.failure
+        self._journal(tx, Event.FINISHED, error=None if failure is None else failure.message)
+        following = saga_leases.finish(tx, self._saga, status, self._kernel.clock.now())
+        if following is not None:
+            tx.after_commit(lambda: self._kernel.wake(following))
         return False
 
     def _park(self, tx: Tx, wanted: Await) -> bool:
@@ -171,10 +217,7 @@ class Execution:
         self._kernel.clock.call_later(after_s, lambda: self._kernel.wake(self._saga.id))
         return False
 
-    def _write(self, event: Event, step: str | None = None, result: Any = None, **more: Any) -> bool:
-        with self._kernel.db.write() as tx:
-            self._journal(tx, event, step, result, **more)
-        return True
+    # --- the journal ---
 
     def _journal(
         self, tx: Tx, kind: Event, step: str | None = None, result: Any = None, *,
@@ -184,22 +227,41 @@ class Execution:
             seq=self._position.seq, event=kind, at=self._kernel.clock.now(), attempt=attempt or self._position.attempt,
             step=step, host=getattr(result, "host", None), result=msgspec.Raw(msgspec.json.encode(result)), error=error,
         )  # fmt: skip
-        self._cancel = saga_leases.record(tx, self._saga, event) or self._cancel
+        self._lines.append(event)
         self._kernel.on_journal(self._saga, event, "before")
         tx.after_commit(lambda: self._kernel.on_journal(self._saga, event, "after"))
-        after = advance(self._definition, self._position, event)
-        self._position = after
+        self._position = advance(self._definition, self._position, event)
+
+    def _write_down(self, tx: Tx, before: Position) -> None:
+        """What the burst did: its lines, and the step it has come to. Raises LostLease, and then none of it happened."""
+        lines, self._lines = self._lines, []
+        if not lines:
+            return
+        self._cancel = saga_leases.record(tx, self._saga, *lines) or self._cancel
+        if self._position.next_step != before.next_step and lines[-1].event is not Event.FINISHED:
+            saga_leases.show_step(tx, self._saga, self._step_name())
 
     # --- views ---
 
     def _run(self, step: Step | None, way: str) -> Run:
         at = self._position
-        command_id = f"{self._saga.id}/{at.attempt}/{step.name if step else ''}/{way}"
+        command_id = self._command_id(step.name if step else "", way)
         return Run(
             saga=self._saga, params=self._params, attempt=at.attempt, results=at.results, failed_hosts=at.failed_hosts,
             failure=at.failure, now=self._kernel.clock.now(), command_id=command_id,
             is_resend=self._saga.command_id == command_id,
         )  # fmt: skip
+
+    def _has_reply(self, step: Step) -> bool:
+        return self._reply is not None and self._saga.command_id == self._command_id(step.name, "do")
+
+    def _take_reply(self, step: Step) -> Outcome | None:
+        """The host's report, once, and only to the command it answers."""
+        has, reply, self._reply = self._has_reply(step), self._reply, None
+        return reply if has else None
+
+    def _command_id(self, step_name: str, way: str) -> str:
+        return f"{self._saga.id}/{self._position.attempt}/{step_name}/{way}"
 
     def _step_name(self) -> str | None:
         index = self._position.next_step
@@ -208,3 +270,8 @@ class Execution:
     def _waited_s(self) -> float:
         last = self._position.last
         return 0.0 if last is None else (self._kernel.clock.now() - last.at).total_seconds()
+
+
+def _must_prepare(turn: Next) -> bool:
+    """Whether a turn needs something from outside before its transaction."""
+    return isinstance(turn, Do) and type(turn.step).prepare is not Step.prepare

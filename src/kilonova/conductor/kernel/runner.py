@@ -21,7 +21,7 @@ from kilonova.domain.clock import Clock
 from kilonova.domain.saga import Saga
 from kilonova.rpc.bus import Bus
 from kilonova.store.database import Database
-from kilonova.store.queries import saga_leases
+from kilonova.store.queries import saga_leases, sagas
 
 _log = structlog.get_logger(__name__)
 
@@ -109,12 +109,13 @@ class Runner:
     def _run_one(self, saga_id: str) -> None:
         with self._db.write() as tx:
             saga = saga_leases.take(tx, saga_id, self._owner, self._clock.now(), _LEASE_S)
+            journal = [] if saga is None else sagas.events(tx, saga_id)
         if saga is None:
             return
         with structlog.contextvars.bound_contextvars(request_id=saga.request_id, saga=saga.id, server=saga.server_id):
             execution: Execution | None = None
             try:
-                execution = Execution(self._kernel, self._definitions[saga.kind], saga)
+                execution = Execution(self._kernel, self._definitions[saga.kind], saga, journal)
                 execution.run()
                 self._bugs.pop(saga.id, None)
             except saga_leases.LostLease:

@@ -16,7 +16,7 @@ from sqlalchemy import and_, or_, select, update
 
 from kilonova.domain.saga import RUNNING, JournalEvent, Saga, SagaStatus
 from kilonova.store.database import Tx
-from kilonova.store.queries.sagas import append_event, saga_of, show_on_server
+from kilonova.store.queries.sagas import append_events, saga_of, show_on_server
 from kilonova.store.tables.compute import servers
 from kilonova.store.tables.sagas import sagas
 
@@ -53,21 +53,21 @@ def take(tx: Tx, saga_id: str, owner: str, now: datetime, lease_s: float) -> Sag
     return None if taken is None else saga_of(taken)
 
 
-def record(tx: Tx, saga: Saga, event: JournalEvent) -> bool:
+def record(tx: Tx, saga: Saga, *events: JournalEvent) -> bool:
     """
-    Append one event to the journal, and say whether the saga has been told to stop.
+    Append events to the journal, and say whether the saga has been told to stop.
 
     Raises LostLease when `saga.epoch` is no longer the row's.
     """
     held = tx.execute(
         update(sagas)
         .where(sagas.c.id == saga.id, sagas.c.epoch == saga.epoch)
-        .values(attempt=event.attempt, updated_at=event.at)
+        .values(attempt=events[-1].attempt, updated_at=events[-1].at)
         .returning(sagas.c.cancel)
     ).first()
     if held is None:
         raise LostLease(saga.id)
-    append_event(tx, saga.id, event)
+    append_events(tx, saga.id, events)
     return bool(held.cancel)
 
 

@@ -46,7 +46,7 @@ def start(tx: Tx, new: NewSaga, *, ids: Ids, now: datetime) -> str:
             "updated_at": now,
         },
     )  # fmt: skip
-    append_event(tx, saga_id, JournalEvent(seq=0, event=Event.STARTED, at=now, attempt=1))
+    append_events(tx, saga_id, [JournalEvent(seq=0, event=Event.STARTED, at=now, attempt=1)])
     if status is SagaStatus.READY:
         show_on_server(tx, new.server_id, new.kind, None)
     return saga_id
@@ -104,15 +104,16 @@ def show_on_server(tx: Tx, server_id: str, kind: str | None, step: str | None) -
     tx.execute(update(servers).where(servers.c.id == server_id).values(saga=kind, saga_step=step))
 
 
-def append_event(tx: Tx, saga_id: str, event: JournalEvent) -> None:
-    """Write one line of a journal."""
-    tx.execute(
-        insert(saga_events),
+def append_events(tx: Tx, saga_id: str, events: Iterable[JournalEvent]) -> None:
+    """Write lines of a journal."""
+    rows = [
         {
             "saga_id": saga_id, "seq": event.seq, "event": event.event, "at": event.at, "attempt": event.attempt,
             "step": event.step, "host": event.host, "result": bytes(event.result).decode(), "error": event.error,
-        },
-    )  # fmt: skip
+        }
+        for event in events
+    ]  # fmt: skip
+    tx.execute(insert(saga_events), rows)
 
 
 def saga_of(row: Any) -> Saga:
