@@ -40,7 +40,11 @@ def test_a_claim_is_seen_refuses_another_and_ends_with_its_process(tmp_path: Pat
     os.close(process.claim(tmp_path))
 
 
-@pytest.mark.parametrize("text", ["", "x", "1 0 other-boot", f"{os.getpid()} 1 other-boot", "4194304 5 b"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "x", "1 0 other-boot", f"{os.getpid()} 1 other-boot", "4194304 5 b"],
+    ids=["empty", "junk", "init", "us", "nobody"],  # a name with a pid in it would differ between test workers
+)
 def test_a_number_that_is_somebody_elses_is_not_taken_for_ours(text: str, tmp_path: Path) -> None:
     (tmp_path / "kilonova.pid").write_text(text)
     assert process.running(tmp_path) is None
