@@ -1,8 +1,8 @@
 """
 A machine within the machine: where a real cloud can be brought up beside anybody else's.
 
-Network, processes, mounts and host name are the lab's own (namespaces), and so are libvirt's folders, /run and /var/tmp (in memory).
-libvirtd is started in it by the cloud itself. When the lab ends, the kernel ends every process in it and drops all that
+Network, processes, mounts and host name are the lab's own (namespaces), and so are libvirt's folders, /run and /var/tmp, which
+are in memory. libvirtd is started in it by the cloud itself. When the lab ends, the kernel ends every process in it and drops all that
 they made; so nothing is left, whatever a test broke. Until then a test can look whether the cloud cleans up by itself.
 """
 
@@ -16,6 +16,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
+from typing import Self
 
 PATIENCE_S = 60
 _CLONE_NEWNET = 0x40000000
@@ -44,10 +45,32 @@ while True:
 _UNSHARE = ("unshare", "--mount", "--net", "--uts", "--ipc", "--pid", "--fork", "--mount-proc", "--kill-child")
 
 
-class Lab(AbstractContextManager["Lab"]):
+class Place:
+    """Where a cloud runs, as seen from outside."""
+
+    def command(self, *words: str) -> list[str]:
+        """The command that runs `words` there."""
+        return list(words)
+
+    def path(self, path: Path) -> Path:
+        """A path there, as this process can open it."""
+        return path
+
+    def run(self, *words: str, check: bool = True) -> str:
+        """What a command there prints."""
+        done = subprocess.run(self.command(*words), capture_output=True, text=True, timeout=PATIENCE_S, check=False)
+        assert done.returncode == 0 or not check, f"{' '.join(words)}: {done.stderr or done.stdout}"
+        return done.stdout
+
+
+class ThisMachine(Place):
+    """Good enough for simulated clouds."""
+
+
+class Lab(Place, AbstractContextManager["Lab"]):
     """Needs root. Leaving the block ends everything in it; so does the end of the thread that made it."""
 
-    def __enter__(self) -> Lab:
+    def __enter__(self) -> Self:
         command = ["setpriv", "--pdeathsig", "KILL", *_UNSHARE, sys.executable, "-c", _INIT]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE)
         assert self._process.stdout
@@ -63,18 +86,10 @@ class Lab(AbstractContextManager["Lab"]):
         self._process.stdout.close()
 
     def command(self, *words: str) -> list[str]:
-        """The command that runs `words` in the lab."""
         return ["nsenter", "-t", str(self._pid), "-m", "-n", "-u", "-i", "-p", "--", *words]
 
     def path(self, path: Path) -> Path:
-        """A path of the lab's, as seen from outside."""
         return Path(f"/proc/{self._pid}/root") / path.relative_to("/")
-
-    def run(self, *words: str, check: bool = True) -> str:
-        """What a command in the lab prints."""
-        done = subprocess.run(self.command(*words), capture_output=True, text=True, timeout=PATIENCE_S, check=False)
-        assert done.returncode == 0 or not check, f"{' '.join(words)}: {done.stderr or done.stdout}"
-        return done.stdout
 
     @contextlib.contextmanager
     def inside(self) -> Iterator[None]:
@@ -87,16 +102,3 @@ class Lab(AbstractContextManager["Lab"]):
                 yield
             finally:
                 assert libc.setns(here.fileno(), _CLONE_NEWNET) == 0
-
-
-class ThisMachine:
-    """The place for clouds that need no lab: simulated ones. Speaks as a `Lab` does."""
-
-    def command(self, *words: str) -> list[str]:
-        return list(words)
-
-    def path(self, path: Path) -> Path:
-        return path
-
-
-Place = Lab | ThisMachine
