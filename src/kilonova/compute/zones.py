@@ -34,6 +34,8 @@ def parse_zone(text: str | None) -> ZoneChoice:
 def check_zone(tx: Tx, choice: ZoneChoice) -> str | None:
     """See that zone, host and node exist and agree. Returns the forced host's name. Raises Rejected."""
     name = choice.host or choice.node
+    if choice.zone is None and name is None:
+        return None
     places = hosts_view.zones(tx)
     if choice.zone is not None and choice.zone not in places.values():
         raise Rejected(

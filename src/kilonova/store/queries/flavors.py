@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, delete, exists, false, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, bindparam, delete, exists, false, insert, or_, select, true, update
 
 from kilonova.domain.errors import Missing
 from kilonova.domain.flavor import Flavor
@@ -29,6 +29,13 @@ SORT_KEYS: Mapping[str, ColumnElement[Any]] = {
 }  # fmt: skip
 """What a list of flavors can be sorted by."""
 
+_GIVEN = exists(select(flavor_access.c.flavor_id).where(
+    flavor_access.c.flavor_id == flavors.c.id, flavor_access.c.project_id == bindparam("whose")
+))  # fmt: skip
+_USABLE = or_(flavors.c.is_public == true(), _GIVEN)
+_GET = select(flavors).where(flavors.c.id == bindparam("flavor"))
+_GET_USABLE = _GET.where(_USABLE)
+
 
 class FlavorFilter(msgspec.Struct, frozen=True, kw_only=True):
     """What a list is narrowed to. `is_public` None means public and private; sizes in MiB and GiB are the least wanted."""
@@ -46,8 +53,8 @@ def add(tx: Tx, flavor: Flavor) -> None:
 
 def get(tx: Tx, flavor_id: str, *, project_id: str | None, every: bool = False) -> Flavor:
     """One flavor that a project may use (`every`: whoever may use it). Raises Missing."""
-    query = select(flavors).where(flavors.c.id == flavor_id)
-    row = tx.execute(query if every else query.where(_usable(project_id))).first()
+    asked = {"flavor": flavor_id, "whose": project_id or ""}
+    row = tx.execute(_GET if every else _GET_USABLE, asked).first()
     if row is None:
         raise Missing("Flavor", flavor_id[:255])
     return _flavor(row)
@@ -69,7 +76,7 @@ def page_of(tx: Tx, project_id: str | None, wanted: FlavorFilter, keyset: Keyset
     """
     query = select(flavors)
     if not every:
-        query = query.where(_usable(project_id))
+        query = query.where(_USABLE).params(whose=project_id or "")
     elif wanted.is_public is not None:
         query = query.where(flavors.c.is_public == wanted.is_public)
     shown = query.where(flavors.c.disabled == false(), *_narrowed(wanted))
@@ -112,13 +119,6 @@ def revoke(tx: Tx, flavor_id: str, project_id: str) -> bool:
 def any_at_all(tx: Tx) -> bool:
     """Whether there is a flavor."""
     return tx.execute(select(flavors.c.id).limit(1)).first() is not None
-
-
-def _usable(project_id: str | None) -> ColumnElement[bool]:
-    given = exists(select(flavor_access.c.flavor_id).where(
-        flavor_access.c.flavor_id == flavors.c.id, flavor_access.c.project_id == (project_id or "")
-    ))  # fmt: skip
-    return or_(flavors.c.is_public == true(), given)
 
 
 def _narrowed(wanted: FlavorFilter) -> list[ColumnElement[bool]]:

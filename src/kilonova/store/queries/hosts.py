@@ -13,13 +13,20 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import delete, insert, select, update
+from sqlalchemy import bindparam, delete, insert, select, update
 
 from kilonova.domain.clock import Ids
 from kilonova.domain.host import Host, HostFacts, HostUse
 from kilonova.store.database import Tx
 from kilonova.store.queries.counters import next_number
 from kilonova.store.tables.hosts import claims, hosts
+
+_LOCK = select(hosts).where(hosts.c.id == bindparam("host_id")).with_for_update()
+_NAMED = select(hosts).where(hosts.c.name == bindparam("host"))
+_MOVE = update(hosts).where(hosts.c.id == bindparam("host_id"), hosts.c.generation == bindparam("seen_generation"))
+_CLAIM_OF = select(claims.c.host_id).where(claims.c.server_id == bindparam("server_id"))
+_ADD_CLAIM = insert(claims)
+_UNCLAIM = delete(claims).where(claims.c.server_id == bindparam("server_id")).returning(*claims.c)
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
@@ -81,25 +88,24 @@ def claim(tx: Tx, host_id: str, wanted: Claim, now: datetime) -> HostUse | None:
 
     Claiming again what is already claimed on this host changes nothing and succeeds.
     """
-    row = tx.execute(select(hosts).where(hosts.c.id == host_id).with_for_update()).first()
+    row = tx.execute(_LOCK, {"host_id": host_id}).first()
     if row is None:
         return None
-    held = tx.execute(select(claims.c.host_id).where(claims.c.server_id == wanted.server_id)).scalar()
+    held = tx.execute(_CLAIM_OF, {"server_id": wanted.server_id}).scalar()
     if held is not None:
         return _use(row) if held == host_id else None
     if row.disabled or row.forced_down or not fits(row, wanted):
         return None
-    tx.execute(insert(claims), {**msgspec.structs.asdict(wanted), "host_id": host_id, "created_at": now})
+    tx.execute(_ADD_CLAIM, {**msgspec.structs.asdict(wanted), "host_id": host_id, "created_at": now})
     return _move(tx, row, wanted, 1)
 
 
 def release(tx: Tx, server_id: str) -> HostUse | None:
     """Give a server's claim back. None when it has none."""
-    row = tx.execute(select(claims).where(claims.c.server_id == server_id)).first()
+    row = tx.execute(_UNCLAIM, {"server_id": server_id}).first()
     if row is None:
         return None
-    tx.execute(delete(claims).where(claims.c.server_id == server_id))
-    host = tx.execute(select(hosts).where(hosts.c.id == row.host_id).with_for_update()).one()
+    host = tx.execute(_LOCK, {"host_id": row.host_id}).one()
     held = Claim(server_id=server_id, vcpus=row.vcpus, ram_mib=row.ram_mib, disk_gib=row.disk_gib)
     return _move(tx, host, held, -1)
 
@@ -123,7 +129,7 @@ def every(tx: Tx) -> list[Host]:
 
 def by_name(tx: Tx, name: str) -> Host | None:
     """A host by its name."""
-    row = tx.execute(select(hosts).where(hosts.c.name == name)).first()
+    row = tx.execute(_NAMED, {"host": name}).first()
     return None if row is None else _host(row)
 
 
@@ -133,19 +139,15 @@ def every_claim(tx: Tx) -> list[tuple[str, str]]:
 
 
 def _move(tx: Tx, row: Any, amount: Claim, sign: int) -> HostUse:
-    changed = tx.execute(
-        update(hosts)
-        .where(hosts.c.id == row.id, hosts.c.generation == row.generation)
-        .values(
-            vcpus_used=row.vcpus_used + sign * amount.vcpus,
-            ram_mib_used=row.ram_mib_used + sign * amount.ram_mib,
-            disk_gib_used=row.disk_gib_used + sign * amount.disk_gib,
-            servers=row.servers + sign,
-            generation=row.generation + 1,
-        )
-        .returning(*hosts.c)
-    ).one()
-    return _use(changed)
+    use = HostUse(
+        host_id=row.id, generation=row.generation + 1, vcpus_used=row.vcpus_used + sign * amount.vcpus,
+        ram_mib_used=row.ram_mib_used + sign * amount.ram_mib, disk_gib_used=row.disk_gib_used + sign * amount.disk_gib,
+        servers=row.servers + sign,
+    )  # fmt: skip
+    moved = tx.execute(_MOVE, {**msgspec.structs.asdict(use), "seen_generation": row.generation})
+    if moved.rowcount != 1:
+        raise RuntimeError(f"host {row.id} changed under its lock")
+    return use
 
 
 def _use(row: Any) -> HostUse:

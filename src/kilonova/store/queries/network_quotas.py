@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from sqlalchemy import delete, insert, select
+from sqlalchemy import bindparam, delete, insert, select
 
 from kilonova.store.database import Tx
 from kilonova.store.tables.compute import quota_limits
 
 DEFAULT_CLASS = "default"
+_LIMITS = select(quota_limits.c.project_id, quota_limits.c.resource, quota_limits.c.hard_limit).where(
+    quota_limits.c.project_id.in_(bindparam("names", expanding=True)),
+    quota_limits.c.user_id == "",
+    quota_limits.c.resource.in_(bindparam("resources", expanding=True)),
+)
 
 
 def limits(tx: Tx, project_id: str, resources: Iterable[str]) -> dict[str, int]:
     """A project's limits, and the default class's where it has none of its own."""
-    query = select(quota_limits.c.project_id, quota_limits.c.resource, quota_limits.c.hard_limit).where(
-        quota_limits.c.project_id.in_((project_id, DEFAULT_CLASS)),
-        quota_limits.c.user_id == "",
-        quota_limits.c.resource.in_(list(resources)),
-    )
-    rows = tx.execute(query).all()
+    rows = tx.execute(_LIMITS, {"names": [project_id, DEFAULT_CLASS], "resources": list(resources)}).all()
     common = {row.resource: row.hard_limit for row in rows if row.project_id == DEFAULT_CLASS}
     own = {row.resource: row.hard_limit for row in rows if row.project_id == project_id}
     return common | own

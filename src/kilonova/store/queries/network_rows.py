@@ -53,9 +53,9 @@ def thing(kind: type[T], row: Any, **more: Any) -> T:
     return kind(**row._mapping, **more)  # noqa: SLF001 - SQLAlchemy's documented row accessor
 
 
-def tuples(tx: Tx, query: Select[Any]) -> Iterable[Any]:
+def tuples(tx: Tx, query: Select[Any], parameters: Mapping[str, Any] | None = None) -> Iterable[Any]:
     """The rows of a query, to be unpacked by place."""
-    return tx.execute(query)
+    return tx.execute(query, parameters)
 
 
 def columns_of(table: Table, kind: type[msgspec.Struct]) -> list[Column[Any]]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, false, insert, or_, select, true
+from sqlalchemy import ColumnElement, bindparam, exists, false, insert, or_, select, true
 
 from kilonova.domain.context import RequestContext
 from kilonova.domain.network import Network
@@ -17,6 +17,12 @@ from kilonova.store.tables.hosts import hosts
 from kilonova.store.tables.network import networks, ports, subnets
 
 _COLUMNS = network_rows.columns_of(networks, Network)
+_BY_IDS = select(*_COLUMNS).where(networks.c.id.in_(bindparam("ids", expanding=True)))
+_AVAILABLE = (
+    select(*_COLUMNS)
+    .where(or_(networks.c.project_id == bindparam("whose"), networks.c.shared))
+    .order_by(networks.c.created_at, networks.c.id)
+)
 # A network is ready as soon as it is written; hosts make their share of it when they need it.
 STATUS = "ACTIVE"
 _CONDITIONS: dict[str, network_rows.Condition] = {
@@ -67,15 +73,13 @@ def count(tx: Tx, project_id: str) -> int:
 
 def by_ids(tx: Tx, network_ids: Iterable[str]) -> dict[str, Network]:
     """Networks by id, whoever owns them."""
-    rows = tx.execute(select(*_COLUMNS).where(networks.c.id.in_(set(network_ids))))
+    rows = tx.execute(_BY_IDS, {"ids": list(set(network_ids))})
     return {row.id: network_rows.thing(Network, row) for row in rows}
 
 
 def available(tx: Tx, project_id: str) -> list[Network]:
     """What a project's servers can be put on without being told: its own networks and shared ones."""
-    mine = or_(networks.c.project_id == project_id, networks.c.shared)
-    rows = tx.execute(select(*_COLUMNS).where(mine).order_by(networks.c.created_at, networks.c.id))
-    return [network_rows.thing(Network, row) for row in rows]
+    return [network_rows.thing(Network, row) for row in tx.execute(_AVAILABLE, {"whose": project_id})]
 
 
 def default(tx: Tx) -> Network | None:

@@ -6,7 +6,20 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, delete, false, func, insert, or_, select, true, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    and_,
+    bindparam,
+    delete,
+    false,
+    func,
+    insert,
+    or_,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 
 from kilonova.domain.context import RequestContext
@@ -19,6 +32,44 @@ from kilonova.store.tables.compute import servers
 from kilonova.store.tables.network import fixed_ips, networks, port_groups, ports, security_groups
 
 _COLUMNS = network_rows.columns_of(ports, Port)
+_IDS: BindParameter[str] = bindparam("ids", expanding=True)
+_IS_COMPUTE = ports.c.device_owner.startswith("compute:")
+_IS_OF_SERVER = and_(ports.c.device_id == bindparam("server_id"), _IS_COMPUTE)
+_OF_SERVER = select(*_COLUMNS).where(_IS_OF_SERVER).order_by(ports.c.nic_order, ports.c.id)
+_CHANGE_OF_SERVER = update(ports).where(_IS_OF_SERVER).values(revision=ports.c.revision + 1)
+_INSERTS = {
+    dialect.dialect.name: dialect.insert(ports)
+    .on_conflict_do_nothing(index_elements=["network_id", "mac"])
+    .returning(ports.c.id)
+    for dialect in (postgresql, sqlite)
+}
+_JOIN = insert(port_groups)
+_ITS_ADDRESSES = (
+    select(fixed_ips.c.port_id, fixed_ips.c.subnet_id, fixed_ips.c.address)
+    .where(fixed_ips.c.port_id.in_(_IDS))
+    .order_by(fixed_ips.c.position)
+)
+_ITS_GROUPS = (
+    select(port_groups.c.port_id, port_groups.c.group_id)
+    .where(port_groups.c.port_id.in_(_IDS))
+    .order_by(port_groups.c.group_id)
+)
+_HOSTNAMES = select(servers.c.id, servers.c.hostname).where(servers.c.id.in_(_IDS))
+_ADDRESSES = (
+    select(ports.c.device_id, networks.c.name, fixed_ips.c.address, ports.c.mac)
+    .join(fixed_ips, fixed_ips.c.port_id == ports.c.id)
+    .join(networks, networks.c.id == ports.c.network_id)
+    .where(ports.c.device_id.in_(_IDS), _IS_COMPUTE)
+    .order_by(ports.c.nic_order, ports.c.id, fixed_ips.c.position)
+)
+_GROUP_NAMES = (
+    select(ports.c.device_id, security_groups.c.name, security_groups.c.id)
+    .join(port_groups, port_groups.c.port_id == ports.c.id)
+    .join(security_groups, security_groups.c.id == port_groups.c.group_id)
+    .where(ports.c.device_id.in_(_IDS), _IS_COMPUTE)
+    .distinct()
+    .order_by(security_groups.c.name, security_groups.c.id)
+)
 
 
 def visible(ctx: RequestContext) -> ColumnElement[bool]:
@@ -33,10 +84,8 @@ def visible(ctx: RequestContext) -> ColumnElement[bool]:
 
 def create(tx: Tx, port: Port) -> bool:
     """Write a new port with its groups; its addresses are given apart. False when its MAC is in use on the network."""
-    dialect = postgresql if tx.connection.dialect.name == "postgresql" else sqlite
-    values = dialect.insert(ports).values(network_rows.row_of(ports, port))
-    unless_in_use = values.on_conflict_do_nothing(index_elements=["network_id", "mac"]).returning(ports.c.id)
-    is_made = tx.execute(unless_in_use).first() is not None
+    insert_into = _INSERTS[tx.connection.dialect.name]
+    is_made = tx.execute(insert_into, network_rows.row_of(ports, port)).first() is not None
     if is_made:
         join_groups(tx, port.id, port.security_groups)
     return is_made
@@ -52,7 +101,7 @@ def join_groups(tx: Tx, port_id: str, group_ids: Iterable[str]) -> None:
     """Put a port into groups."""
     rows = [{"port_id": port_id, "group_id": group_id} for group_id in group_ids]
     if rows:
-        tx.execute(insert(port_groups), rows)
+        tx.execute(_JOIN, rows)
 
 
 def set_groups(tx: Tx, port_id: str, group_ids: Iterable[str]) -> None:
@@ -86,8 +135,7 @@ def by_ids(tx: Tx, port_ids: Iterable[str], *, lock: bool = False) -> dict[str, 
 
 def of_server(tx: Tx, server_id: str) -> list[Port]:
     """A server's ports in the order of its interfaces."""
-    query = select(*_COLUMNS).where(_of_server(server_id)).order_by(ports.c.nic_order, ports.c.id)
-    return _ports(tx, tx.execute(query).all())
+    return _ports(tx, tx.execute(_OF_SERVER, {"server_id": server_id}).all())
 
 
 def on_host(tx: Tx, host: str) -> list[Port]:
@@ -102,8 +150,7 @@ def change(tx: Tx, port_id: str, changes: Mapping[str, Any], now: datetime) -> N
 
 def change_of_server(tx: Tx, server_id: str, changes: Mapping[str, Any], now: datetime) -> int:
     """Write changed columns of all a server's ports; how many they are."""
-    values = {**changes, "updated_at": now, "revision": ports.c.revision + 1}
-    return tx.execute(update(ports).where(_of_server(server_id)).values(values)).rowcount
+    return tx.execute(_CHANGE_OF_SERVER, {"server_id": server_id, **changes, "updated_at": now}).rowcount
 
 
 def delete_one(tx: Tx, port_id: str) -> None:
@@ -123,46 +170,23 @@ def count(tx: Tx, project_id: str) -> int:
 
 def addresses(tx: Tx, server_ids: Sequence[str]) -> dict[str, list[ServerAddress]]:
     """Each server's addresses, in the order of its interfaces."""
-    query = (
-        select(ports.c.device_id, networks.c.name, fixed_ips.c.address, ports.c.mac)
-        .join(fixed_ips, fixed_ips.c.port_id == ports.c.id)
-        .join(networks, networks.c.id == ports.c.network_id)
-        .where(ports.c.device_id.in_(server_ids), _IS_COMPUTE)
-        .order_by(ports.c.nic_order, ports.c.id, fixed_ips.c.position)
-    )
     found: dict[str, list[ServerAddress]] = {server_id: [] for server_id in server_ids}
-    for server_id, network, address, mac in network_rows.tuples(tx, query):
+    for server_id, network, address, mac in network_rows.tuples(tx, _ADDRESSES, {"ids": server_ids}):
         found[server_id].append(ServerAddress(network, address, 6 if ":" in address else 4, mac))
     return found
 
 
 def group_names(tx: Tx, server_ids: Sequence[str]) -> dict[str, list[str]]:
     """The names of the groups that each server's ports are in, each group once, in the order of names."""
-    query = (
-        select(ports.c.device_id, security_groups.c.name, security_groups.c.id)
-        .join(port_groups, port_groups.c.port_id == ports.c.id)
-        .join(security_groups, security_groups.c.id == port_groups.c.group_id)
-        .where(ports.c.device_id.in_(server_ids), _IS_COMPUTE)
-        .distinct()
-        .order_by(security_groups.c.name, security_groups.c.id)
-    )
     found: dict[str, list[str]] = {server_id: [] for server_id in server_ids}
-    for server_id, name, _ in network_rows.tuples(tx, query):
+    for server_id, name, _ in network_rows.tuples(tx, _GROUP_NAMES, {"ids": server_ids}):
         found[server_id].append(name)
     return found
 
 
 def hostnames(tx: Tx, server_ids: Iterable[str]) -> dict[str, str]:
     """What each server calls itself."""
-    query = select(servers.c.id, servers.c.hostname).where(servers.c.id.in_(set(server_ids)))
-    return {row.id: row.hostname for row in tx.execute(query)}
-
-
-_IS_COMPUTE = ports.c.device_owner.startswith("compute:")
-
-
-def _of_server(server_id: str) -> ColumnElement[bool]:
-    return and_(ports.c.device_id == server_id, _IS_COMPUTE)
+    return {row.id: row.hostname for row in tx.execute(_HOSTNAMES, {"ids": list(set(server_ids))})}
 
 
 def _ports(tx: Tx, rows: Sequence[Any]) -> list[Port]:
@@ -170,20 +194,14 @@ def _ports(tx: Tx, rows: Sequence[Any]) -> list[Port]:
     ips: dict[str, list[FixedIp]] = {ident: [] for ident in ids}
     groups: dict[str, list[str]] = {ident: [] for ident in ids}
     if ids:
-        for port_id, subnet_id, address in network_rows.tuples(tx, _its_addresses(ids)):
+        for port_id, subnet_id, address in network_rows.tuples(tx, _ITS_ADDRESSES, {"ids": ids}):
             ips[port_id].append(FixedIp(subnet_id, address))
-        query = select(port_groups.c.port_id, port_groups.c.group_id).where(port_groups.c.port_id.in_(ids))
-        for port_id, group_id in network_rows.tuples(tx, query.order_by(port_groups.c.group_id)):
+        for port_id, group_id in network_rows.tuples(tx, _ITS_GROUPS, {"ids": ids}):
             groups[port_id].append(group_id)
     return [
         network_rows.thing(Port, row, fixed_ips=tuple(ips[row.id]), security_groups=tuple(groups[row.id]))
         for row in rows
     ]
-
-
-def _its_addresses(ids: Sequence[str]) -> Select[Any]:
-    query = select(fixed_ips.c.port_id, fixed_ips.c.subnet_id, fixed_ips.c.address)
-    return query.where(fixed_ips.c.port_id.in_(ids)).order_by(fixed_ips.c.position)
 
 
 def _with_address(values: Sequence[str]) -> ColumnElement[bool]:

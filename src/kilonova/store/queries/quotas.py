@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import bindparam, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from kilonova.domain.errors import OverQuota
@@ -32,6 +32,18 @@ BUILT_IN: Mapping[str, int] = {
     "server_group_members": 10,
 }
 """Nova's own defaults; RAM in MiB, -1 would be no limit."""
+
+
+def _taking(dialect: Any) -> Any:
+    add = dialect.insert(quota_usage)
+    return add.on_conflict_do_update(
+        index_elements=["project_id", "resource"], set_={"used": quota_usage.c.used + add.excluded.used}
+    ).returning(quota_usage.c.used)
+
+
+_TAKE = {dialect.dialect.name: _taking(dialect) for dialect in (postgresql, sqlite)}
+_LIMITS = select(quota_limits).where(quota_limits.c.project_id.in_(bindparam("names", expanding=True)))
+_USED = select(quota_usage.c.resource, quota_usage.c.used).where(quota_usage.c.project_id == bindparam("whose"))
 
 
 def defaults(tx: Tx) -> dict[str, int]:
@@ -74,25 +86,21 @@ def forget(tx: Tx, project_id: str, user_id: str = "") -> None:
 
 def used(tx: Tx, project_id: str) -> dict[str, int]:
     """What a project uses of what is counted."""
-    rows = tx.execute(select(quota_usage.c.resource, quota_usage.c.used).where(quota_usage.c.project_id == project_id))
-    return {row.resource: row.used for row in rows}
+    return {row.resource: row.used for row in tx.execute(_USED, {"whose": project_id})}
 
 
 def take(tx: Tx, project_id: str, amounts: Mapping[str, int], allowed: Mapping[str, int]) -> None:
     """Count what new servers use. Raises OverQuota, naming the first limit that would be passed; the transaction must end."""
     for resource, amount in sorted(amounts.items()):
-        add = _insert(tx)(quota_usage).values(project_id=project_id, resource=resource, used=amount)
-        raised = add.on_conflict_do_update(
-            index_elements=["project_id", "resource"], set_={"used": quota_usage.c.used + amount}
-        )
-        total = int(tx.execute(raised.returning(quota_usage.c.used)).scalar_one())
+        row = {"project_id": project_id, "resource": resource, "used": amount}
+        total = int(tx.execute(_TAKE[tx.connection.dialect.name], row).scalar_one())
         if 0 <= allowed[resource] < total:
             raise OverQuota(resource, requested=amount, used=total - amount, limit=allowed[resource])
 
 
 def _overlaid(tx: Tx, *layers: tuple[str, str]) -> dict[str, int]:
     names = {project_id for project_id, _ in layers}
-    rows = tx.execute(select(quota_limits).where(quota_limits.c.project_id.in_(names))).all()
+    rows = tx.execute(_LIMITS, {"names": list(names)}).all()
     found = dict(BUILT_IN)
     for layer in layers:
         found |= {row.resource: row.hard_limit for row in rows if (row.project_id, row.user_id) == layer}

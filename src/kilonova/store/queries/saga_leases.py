@@ -12,13 +12,40 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import and_, or_, select, update
+from sqlalchemy import and_, bindparam, or_, select, update
 
 from kilonova.domain.saga import RUNNING, JournalEvent, Saga, SagaStatus
 from kilonova.store.database import Tx
 from kilonova.store.queries.sagas import append_events, saga_of, show_on_server
 from kilonova.store.tables.compute import servers
 from kilonova.store.tables.sagas import sagas
+
+_NOW = bindparam("now", type_=sagas.c.wake_at.type)
+_FREE = or_(sagas.c.lease_until.is_(None), sagas.c.lease_until <= _NOW)
+_HAS_TO_DO = or_(
+    sagas.c.status == SagaStatus.READY,
+    and_(sagas.c.status == SagaStatus.PARKED, or_(sagas.c.wake_at <= _NOW, sagas.c.reply.is_not(None))),
+)
+_TAKE = (
+    update(sagas)
+    .where(sagas.c.id == bindparam("saga_id"), _HAS_TO_DO, _FREE)
+    .values(epoch=sagas.c.epoch + 1)
+    .returning(*sagas.c)
+)
+# What else is set comes with the parameters.
+_HELD = update(sagas).where(sagas.c.id == bindparam("saga_id"), sagas.c.epoch == bindparam("held_epoch"))
+_HELD_TELL = _HELD.returning(sagas.c.cancel)
+_WAITING = (
+    select(sagas.c.id, sagas.c.kind)
+    .where(sagas.c.server_id == bindparam("server_id"), sagas.c.status == SagaStatus.QUEUED)
+    .order_by(sagas.c.created_at, sagas.c.id)
+    .limit(1)
+)
+_ANSWERED = (
+    update(sagas)
+    .where(sagas.c.command_id == bindparam("command"), sagas.c.status == SagaStatus.PARKED, sagas.c.reply.is_(None))
+    .returning(sagas.c.id)
+)
 
 
 class LostLease(Exception):
@@ -27,9 +54,10 @@ class LostLease(Exception):
 
 def due(tx: Tx, now: datetime, limit: int) -> list[str]:
     """Sagas that could go on: ready, or parked past their time; unleased, or with a lease that ran out. Oldest first."""
-    free = or_(sagas.c.lease_until.is_(None), sagas.c.lease_until <= now)
-    waiting = and_(sagas.c.status.in_(RUNNING), or_(sagas.c.wake_at.is_(None), sagas.c.wake_at <= now))
-    found = tx.execute(select(sagas.c.id).where(waiting, free).order_by(sagas.c.wake_at, sagas.c.id).limit(limit))
+    waiting = and_(sagas.c.status.in_(RUNNING), or_(sagas.c.wake_at.is_(None), sagas.c.wake_at <= _NOW))
+    found = tx.execute(
+        select(sagas.c.id).where(waiting, _FREE).order_by(sagas.c.wake_at, sagas.c.id).limit(limit), {"now": now}
+    )
     return [str(row.id) for row in found]
 
 
@@ -39,17 +67,8 @@ def take(tx: Tx, saga_id: str, owner: str, now: datetime, lease_s: float) -> Sag
 
     A parked saga may be taken before its time only when the reply it waits for has come.
     """
-    mine_or_free = or_(sagas.c.lease_until.is_(None), sagas.c.lease_until <= now)
-    due_now = or_(
-        sagas.c.status == SagaStatus.READY,
-        and_(sagas.c.status == SagaStatus.PARKED, or_(sagas.c.wake_at <= now, sagas.c.reply.is_not(None))),
-    )
-    taken = tx.execute(
-        update(sagas)
-        .where(sagas.c.id == saga_id, due_now, mine_or_free)
-        .values(owner=owner, epoch=sagas.c.epoch + 1, lease_until=now + timedelta(seconds=lease_s), updated_at=now)
-        .returning(*sagas.c)
-    ).first()
+    lease = {"owner": owner, "lease_until": now + timedelta(seconds=lease_s), "updated_at": now}
+    taken = tx.execute(_TAKE, {"saga_id": saga_id, "now": now, **lease}).first()
     return None if taken is None else saga_of(taken)
 
 
@@ -59,16 +78,9 @@ def record(tx: Tx, saga: Saga, *events: JournalEvent) -> bool:
 
     Raises LostLease when `saga.epoch` is no longer the row's.
     """
-    held = tx.execute(
-        update(sagas)
-        .where(sagas.c.id == saga.id, sagas.c.epoch == saga.epoch)
-        .values(attempt=events[-1].attempt, updated_at=events[-1].at)
-        .returning(sagas.c.cancel)
-    ).first()
-    if held is None:
-        raise LostLease(saga.id)
+    is_cancelled = _told(tx, saga, attempt=events[-1].attempt, updated_at=events[-1].at)
     append_events(tx, saga.id, events)
-    return bool(held.cancel)
+    return is_cancelled
 
 
 def show_step(tx: Tx, saga: Saga, step: str | None) -> None:
@@ -82,17 +94,16 @@ def park(tx: Tx, saga: Saga, *, command_id: str | None, wake_at: datetime) -> bo
 
     Raises LostLease.
     """
-    row = tx.execute(
-        update(sagas)
-        .where(sagas.c.id == saga.id, sagas.c.epoch == saga.epoch)
-        .values(
-            status=SagaStatus.PARKED, command_id=command_id, wake_at=wake_at, reply=None, owner=None, lease_until=None
-        )
-        .returning(sagas.c.cancel)
-    ).first()
-    if row is None:
-        raise LostLease(saga.id)
-    return bool(row.cancel)
+    return _told(
+        tx,
+        saga,
+        status=SagaStatus.PARKED,
+        command_id=command_id,
+        wake_at=wake_at,
+        reply=None,
+        owner=None,
+        lease_until=None,
+    )
 
 
 def unpark(tx: Tx, saga: Saga, now: datetime) -> None:
@@ -123,12 +134,7 @@ def finish(tx: Tx, saga: Saga, status: SagaStatus, now: datetime) -> str | None:
         reply=None,
         wake_at=None,
     )
-    waiting = tx.execute(
-        select(sagas.c.id, sagas.c.kind)
-        .where(sagas.c.server_id == saga.server_id, sagas.c.status == SagaStatus.QUEUED)
-        .order_by(sagas.c.created_at, sagas.c.id)
-        .limit(1)
-    ).first()
+    waiting = tx.execute(_WAITING, {"server_id": saga.server_id}).first()
     if waiting is None:
         show_on_server(tx, saga.server_id, None, None)
         return None
@@ -145,12 +151,8 @@ def accept_reply(tx: Tx, command_id: str, reply: msgspec.Struct, now: datetime) 
 
     A report nobody waits for (doubled, late, of a cancelled attempt) changes nothing: None.
     """
-    row = tx.execute(
-        update(sagas)
-        .where(sagas.c.command_id == command_id, sagas.c.status == SagaStatus.PARKED, sagas.c.reply.is_(None))
-        .values(reply=msgspec.json.encode(reply).decode(), wake_at=now, updated_at=now)
-        .returning(sagas.c.id)
-    ).first()
+    text = msgspec.json.encode(reply).decode()
+    row = tx.execute(_ANSWERED, {"command": command_id, "reply": text, "wake_at": now, "updated_at": now}).first()
     return None if row is None else str(row.id)
 
 
@@ -176,6 +178,14 @@ def renounce(tx: Tx, owner: str, now: datetime) -> int:
 
 
 def _release(tx: Tx, saga: Saga, **values: Any) -> None:
-    moved = tx.execute(update(sagas).where(sagas.c.id == saga.id, sagas.c.epoch == saga.epoch).values(**values))
+    moved = tx.execute(_HELD, {"saga_id": saga.id, "held_epoch": saga.epoch, **values})
     if moved.rowcount != 1:
         raise LostLease(saga.id)
+
+
+def _told(tx: Tx, saga: Saga, **values: Any) -> bool:
+    """Set these, and say whether the saga has been told to stop. Raises LostLease."""
+    held = tx.execute(_HELD_TELL, {"saga_id": saga.id, "held_epoch": saga.epoch, **values}).first()
+    if held is None:
+        raise LostLease(saga.id)
+    return bool(held.cancel)

@@ -12,13 +12,18 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 
 from kilonova.domain.clock import Ids
 from kilonova.domain.saga import LIVE, RUNNING, Event, JournalEvent, Saga, SagaStatus
 from kilonova.store.database import Tx
 from kilonova.store.tables.compute import servers
 from kilonova.store.tables.sagas import saga_events, sagas
+
+_AT_WORK = select(sagas.c.id).where(sagas.c.server_id == bindparam("server_id"), sagas.c.status.in_(LIVE))
+_JOURNAL = select(saga_events).where(saga_events.c.saga_id == bindparam("saga_id")).order_by(saga_events.c.seq)
+_SHOWN = update(servers).where(servers.c.id == bindparam("server_id"))
+_ADD, _ADD_EVENT = insert(sagas), insert(saga_events)
 
 
 class NewSaga(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,10 +40,10 @@ class NewSaga(msgspec.Struct, frozen=True, kw_only=True):
 def start(tx: Tx, new: NewSaga, *, ids: Ids, now: datetime) -> str:
     """Write a saga, ready to run, or queued when another of its server is at work. Returns its id."""
     saga_id = ids.uuid()
-    busy = tx.execute(select(sagas.c.id).where(sagas.c.server_id == new.server_id, sagas.c.status.in_(LIVE))).first()
+    busy = tx.execute(_AT_WORK, {"server_id": new.server_id}).first()
     status = SagaStatus.QUEUED if busy else SagaStatus.READY
     tx.execute(
-        insert(sagas),
+        _ADD,
         {
             "id": saga_id, "kind": new.kind, "server_id": new.server_id, "project_id": new.project_id,
             "user_id": new.user_id, "request_id": new.request_id, "params": msgspec.json.encode(new.params).decode(),
@@ -87,8 +92,7 @@ def by_request(tx: Tx, server_id: str, request_id: str) -> Saga | None:
 
 def events(tx: Tx, saga_id: str) -> list[JournalEvent]:
     """A saga's journal, in order."""
-    rows = tx.execute(select(saga_events).where(saga_events.c.saga_id == saga_id).order_by(saga_events.c.seq))
-    return [_event(row) for row in rows]
+    return [_event(row) for row in tx.execute(_JOURNAL, {"saga_id": saga_id})]
 
 
 def live(tx: Tx, server_ids: Iterable[str] | None = None) -> list[Saga]:
@@ -101,7 +105,7 @@ def live(tx: Tx, server_ids: Iterable[str] | None = None) -> list[Saga]:
 
 def show_on_server(tx: Tx, server_id: str, kind: str | None, step: str | None) -> None:
     """Let the server's record say which saga is at work on it, and at which step."""
-    tx.execute(update(servers).where(servers.c.id == server_id).values(saga=kind, saga_step=step))
+    tx.execute(_SHOWN, {"server_id": server_id, "saga": kind, "saga_step": step})
 
 
 def append_events(tx: Tx, saga_id: str, events: Iterable[JournalEvent]) -> None:
@@ -113,7 +117,7 @@ def append_events(tx: Tx, saga_id: str, events: Iterable[JournalEvent]) -> None:
         }
         for event in events
     ]  # fmt: skip
-    tx.execute(insert(saga_events), rows)
+    tx.execute(_ADD_EVENT, rows)
 
 
 def saga_of(row: Any) -> Saga:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, func, insert, or_, select, true
+from sqlalchemy import BindParameter, ColumnElement, bindparam, exists, func, insert, or_, select, true
 from sqlalchemy.dialects import postgresql, sqlite
 
 from kilonova.domain.context import RequestContext
@@ -19,6 +19,21 @@ from kilonova.store.tables.network import fixed_ips, port_groups, ports, securit
 DEFAULT = "default"
 _COLUMNS = network_rows.columns_of(security_groups, SecurityGroup)
 _RULE = network_rows.columns_of(security_group_rules, SecurityGroupRule)
+
+_WORDS: BindParameter[str] = bindparam("words", expanding=True)
+_IDS: BindParameter[str] = bindparam("ids", expanding=True)
+_NAMED = select(*_COLUMNS).where(
+    security_groups.c.project_id == bindparam("whose"),
+    or_(security_groups.c.id.in_(_WORDS), security_groups.c.name.in_(_WORDS)),
+)
+_RUNS_THERE = (
+    select(ports.c.id)
+    .join(port_groups, port_groups.c.port_id == ports.c.id)
+    .where(
+        ports.c.host == bindparam("host"), ports.c.status == "ACTIVE", port_groups.c.group_id == security_groups.c.id
+    )
+)
+_KNOWN_ON = select(security_groups.c.id).where(security_groups.c.id.in_(_IDS), exists(_RUNS_THERE))
 
 
 def visible(ctx: RequestContext) -> ColumnElement[bool]:
@@ -58,9 +73,7 @@ def page(tx: Tx, ctx: RequestContext, listing: Listing) -> list[SecurityGroup]:
 
 def named(tx: Tx, project_id: str, words: Iterable[str]) -> list[SecurityGroup]:
     """A project's groups that have one of these as their id or name."""
-    wanted = set(words)
-    match = or_(security_groups.c.id.in_(wanted), security_groups.c.name.in_(wanted))
-    rows = tx.execute(select(*_COLUMNS).where(security_groups.c.project_id == project_id, match))
+    rows = tx.execute(_NAMED, {"whose": project_id, "words": list(set(words))})
     return [network_rows.thing(SecurityGroup, row) for row in rows]
 
 
@@ -151,13 +164,7 @@ def members(tx: Tx, group_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
 
 def known_on(tx: Tx, host: str, group_ids: Iterable[str]) -> set[str]:
     """Which of these groups a host has for sure: some port of it that is in the group was reported to run there."""
-    running = (
-        select(ports.c.id)
-        .join(port_groups, port_groups.c.port_id == ports.c.id)
-        .where(ports.c.host == host, ports.c.status == "ACTIVE", port_groups.c.group_id == security_groups.c.id)
-    )
-    query = select(security_groups.c.id).where(security_groups.c.id.in_(list(group_ids)), exists(running))
-    return set(tx.execute(query).scalars())
+    return set(tx.execute(_KNOWN_ON, {"host": host, "ids": list(group_ids)}).scalars())
 
 
 def hosts(tx: Tx, group_ids: Iterable[str]) -> set[str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 
 from kilonova.domain.errors import Missing
 from kilonova.domain.server import Fault, Intent, Lifecycle, PowerState, Server
@@ -17,10 +17,20 @@ from kilonova.store.database import Tx
 from kilonova.store.queries.server_row import server_of
 from kilonova.store.tables.compute import quota_usage, servers
 
+_GET = select(servers).where(servers.c.id == bindparam("server_id"))
+_SET = update(servers).where(servers.c.id == bindparam("server_id"))  # what is set comes with the parameters
+_RAISE_GENERATION = _SET.values(generation=servers.c.generation + 1).returning(servers.c.generation)
+_SET_PROGRESS = _SET.where(servers.c.lifecycle == Lifecycle.BUILDING)
+_GIVE_BACK = (
+    update(quota_usage)
+    .where(quota_usage.c.project_id == bindparam("whose"), quota_usage.c.resource == bindparam("what"))
+    .values(used=quota_usage.c.used - bindparam("amount"))
+)
+
 
 def get(tx: Tx, server_id: str) -> Server:
     """One server, deleted ones too. Raises Missing."""
-    row = tx.execute(select(servers).where(servers.c.id == server_id)).first()
+    row = tx.execute(_GET, {"server_id": server_id}).first()
     if row is None:
         raise Missing("Server", server_id)
     return server_of(row)
@@ -52,8 +62,7 @@ def next_generation(tx: Tx, server: Server, *, same: bool) -> int:
     """The generation for a new command about a server; `same`: for a command that is sent again."""
     if same:
         return server.generation
-    raised = update(servers).where(servers.c.id == server.id).values(generation=servers.c.generation + 1)
-    return int(tx.execute(raised.returning(servers.c.generation)).scalar_one())
+    return int(tx.execute(_RAISE_GENERATION, {"server_id": server.id}).scalar_one())
 
 
 def place(tx: Tx, server_id: str, host: str, zone: str, now: datetime) -> None:
@@ -86,9 +95,9 @@ def observe_power(tx: Tx, server_id: str, power_state: PowerState, intent: Inten
 
 def progressed(tx: Tx, percents: dict[str, int]) -> None:
     """How far the hosts of servers being built have come with them."""
-    for server_id, percent in percents.items():
-        building = (servers.c.id == server_id, servers.c.lifecycle == Lifecycle.BUILDING)
-        tx.execute(update(servers).where(*building).values(progress=percent))
+    rows = [{"server_id": server_id, "progress": percent} for server_id, percent in percents.items()]
+    if rows:
+        tx.execute(_SET_PROGRESS, rows)
 
 
 def forget(tx: Tx, server: Server, now: datetime) -> None:
@@ -100,13 +109,11 @@ def forget(tx: Tx, server: Server, now: datetime) -> None:
         deleted_at=now, terminated_at=now, updated_at=now, host=None, node=None, user_data=None, personality={},
         admin_pass=None, progress=0,
     )  # fmt: skip
-    for resource, amount in (("instances", 1), ("cores", server.flavor.vcpus), ("ram", server.flavor.ram_mib)):
-        tx.execute(
-            update(quota_usage)
-            .where(quota_usage.c.project_id == server.project_id, quota_usage.c.resource == resource)
-            .values(used=quota_usage.c.used - amount)
-        )
+    freed = (("instances", 1), ("cores", server.flavor.vcpus), ("ram", server.flavor.ram_mib))
+    tx.execute(
+        _GIVE_BACK, [{"whose": server.project_id, "what": resource, "amount": amount} for resource, amount in freed]
+    )
 
 
 def _set(tx: Tx, server_id: str, **values: object) -> None:
-    tx.execute(update(servers).where(servers.c.id == server_id).values(**values))
+    tx.execute(_SET, {"server_id": server_id, **values})

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, false, insert, select, update
+from sqlalchemy import Select, bindparam, false, insert, select, update
 
 from kilonova.domain.context import RequestContext
 from kilonova.domain.errors import Missing
@@ -21,6 +21,12 @@ from kilonova.store.queries.keyset import Keyset, page
 from kilonova.store.queries.server_filters import SORT_KEYS, ServerFilter, conditions
 from kilonova.store.queries.server_row import server_of
 from kilonova.store.tables.compute import server_actions, servers
+
+_ADD = insert(servers)
+_GET = select(servers).where(servers.c.id == bindparam("server_id"))
+_GET_LIVE = _GET.where(servers.c.lifecycle != Lifecycle.DELETED)
+_IS_OWN = servers.c.project_id == bindparam("whose")
+_GET_OWN_LIVE = _GET_LIVE.where(_IS_OWN)
 
 
 class Brief(msgspec.Struct, frozen=True):
@@ -32,13 +38,15 @@ class Brief(msgspec.Struct, frozen=True):
 
 def add(tx: Tx, new: Sequence[Server]) -> None:
     """Write the records of new servers."""
-    tx.execute(insert(servers), [msgspec.structs.asdict(server) for server in new])
+    tx.execute(_ADD, [msgspec.structs.asdict(server) for server in new])
 
 
 def get(tx: Tx, ctx: RequestContext, server_id: str, *, deleted: bool = False) -> Server:
     """One server in the caller's scope. Raises Missing; for a deleted one too, unless `deleted`."""
-    query = _scoped(select(servers), ctx).where(servers.c.id == server_id)
-    row = tx.execute(query if deleted else query.where(servers.c.lifecycle != Lifecycle.DELETED)).first()
+    query = _GET if deleted else _GET_LIVE
+    if not ctx.all_projects:
+        query = query.where(_IS_OWN) if deleted else _GET_OWN_LIVE
+    row = tx.execute(query, {"server_id": server_id, "whose": ctx.project_id}).first()
     if row is None:
         raise Missing("Instance", server_id[:255])
     return server_of(row)

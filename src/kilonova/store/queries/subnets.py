@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, exists, func, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, bindparam, exists, func, insert, or_, select, true, update
 
 from kilonova.domain.context import RequestContext
 from kilonova.domain.network import FixedIp, Subnet
@@ -25,6 +25,14 @@ from kilonova.store.tables.network import fixed_ips, networks, subnets
 _COLUMNS = network_rows.columns_of(subnets, Subnet)
 _CONDITIONS = network_rows.tag_conditions(subnets.c.tags)
 _OF_NETWORKS = select(networks.c.id)
+_ON = subnets.c.network_id.in_(bindparam("ids", expanding=True))
+_ON_NETWORKS = select(*_COLUMNS).where(_ON).order_by(subnets.c.created_at, subnets.c.id)
+_LOCK_ON_NETWORKS = select(*_COLUMNS, subnets.c.cursor).where(_ON).order_by(subnets.c.id).with_for_update()
+_MOVE_CURSOR = update(subnets).where(subnets.c.id == bindparam("subnet_id"))
+_TAKEN = select(fixed_ips.c.address).where(
+    fixed_ips.c.subnet_id == bindparam("subnet_id"), fixed_ips.c.address.in_(bindparam("addresses", expanding=True))
+)
+_GIVE = insert(fixed_ips)
 
 
 class Pool(msgspec.Struct, frozen=True):
@@ -79,18 +87,16 @@ def count(tx: Tx, project_id: str) -> int:
 def of_networks(tx: Tx, network_ids: Iterable[str]) -> dict[str, list[Subnet]]:
     """The subnets on each network, oldest first."""
     wanted = set(network_ids)
-    query = select(*_COLUMNS).where(subnets.c.network_id.in_(wanted)).order_by(subnets.c.created_at, subnets.c.id)
     found: dict[str, list[Subnet]] = {network_id: [] for network_id in wanted}
-    for row in tx.execute(query):
+    for row in tx.execute(_ON_NETWORKS, {"ids": list(wanted)}):
         found[row.network_id].append(network_rows.thing(Subnet, row))
     return found
 
 
 def lock_for_networks(tx: Tx, network_ids: Collection[str]) -> dict[str, list[Pool]]:
     """The subnets on each network, oldest first, kept from others until this transaction ends."""
-    query = select(*_COLUMNS, subnets.c.cursor).where(subnets.c.network_id.in_(set(network_ids)))
     found: dict[str, list[Pool]] = {network_id: [] for network_id in network_ids}
-    for row in tx.execute(query.order_by(subnets.c.id).with_for_update()):
+    for row in tx.execute(_LOCK_ON_NETWORKS, {"ids": list(found)}):
         fields = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's documented row accessor
         cursor = fields.pop("cursor")
         found[row.network_id].append(Pool(Subnet(**fields), None if cursor is None else int.from_bytes(cursor)))
@@ -101,19 +107,18 @@ def lock_for_networks(tx: Tx, network_ids: Collection[str]) -> dict[str, list[Po
 
 def move_cursor(tx: Tx, subnet_id: str, given: int) -> None:
     """Remember the last address given."""
-    tx.execute(update(subnets).where(subnets.c.id == subnet_id).values(cursor=given.to_bytes(16)))
+    tx.execute(_MOVE_CURSOR, {"subnet_id": subnet_id, "cursor": given.to_bytes(16)})
 
 
 def taken(tx: Tx, subnet_id: str, addresses: Sequence[str]) -> set[str]:
     """Which of these addresses are given to somebody."""
-    query = select(fixed_ips.c.address).where(fixed_ips.c.subnet_id == subnet_id, fixed_ips.c.address.in_(addresses))
-    return set(tx.execute(query).scalars())
+    return set(tx.execute(_TAKEN, {"subnet_id": subnet_id, "addresses": addresses}).scalars())
 
 
 def give(tx: Tx, port_id: str, addresses: Sequence[FixedIp]) -> None:
     """Write down whose these addresses are now."""
     if addresses:
-        tx.execute(insert(fixed_ips), [
+        tx.execute(_GIVE, [
             {"port_id": port_id, "subnet_id": one.subnet_id, "address": one.address, "position": position}
             for position, one in enumerate(addresses)
         ])  # fmt: skip
