@@ -17,8 +17,10 @@ import fcntl
 import hashlib
 import os
 import re
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO
 
@@ -34,6 +36,7 @@ class Part:
     def __init__(self, path: Path, final: Path, file: IO[bytes]) -> None:
         self.path, self._final, self._file = path, final, file
         self.size = 0
+        self._published = False
         self._md5, self._sha512 = hashlib.md5(usedforsecurity=False), hashlib.sha512()
 
     def write(self, chunk: bytes) -> None:
@@ -62,12 +65,14 @@ class Part:
         """Give it its name, durably; to be called once it is synced."""
         self.path.chmod(0o444)
         self.path.rename(self._final)
+        self._published = True
         _sync_folder(self._final.parent)
 
     def discard(self) -> None:
-        """Undo everything, `publish` included."""
+        """Undo everything, `publish` included; bits that others published stay."""
         self.path.unlink(missing_ok=True)
-        self._final.unlink(missing_ok=True)
+        if self._published:
+            self._final.unlink(missing_ok=True)
 
 
 class FileBits:
@@ -116,15 +121,24 @@ class FileBits:
         """The images that have bits."""
         return {path.name for path in self._folder.iterdir() if path.suffix != ".part"}
 
-    def parts(self) -> list[Path]:
-        """Parts that nobody is writing to: a crash left them."""
-        return [path for path in sorted(self._folder.glob("*.part")) if _is_abandoned(path)]
+    def parts(self) -> list[str]:
+        """The names of parts that nobody is writing to: a crash left them."""
+        return sorted(path.name for path in self._folder.glob("*.part") if _abandoned(path, lambda: None))
+
+    def sweep(self) -> None:
+        """Remove them."""
+        for path in self._folder.glob("*.part"):
+            _abandoned(path, partial(path.unlink, missing_ok=True))
 
     def is_receiving(self, image_id: str, upload: str) -> bool:
         """Whether somebody is writing this upload's part."""
         path = self._path(image_id)
         part = path.with_name(f"{path.name}.{upload}.part")
-        return part.exists() and not _is_abandoned(part)
+        return part.exists() and not _abandoned(part, lambda: None)
+
+    def free(self) -> int:
+        """Bytes that the disk has room for."""
+        return shutil.disk_usage(self._folder).free
 
     def _path(self, image_id: str) -> Path:
         """Ids are checked before they become names in the file system."""
@@ -133,10 +147,12 @@ class FileBits:
         return self._folder / image_id
 
 
-def _is_abandoned(part: Path) -> bool:
+def _abandoned(part: Path, then: Callable[[], None]) -> bool:
+    """Whether nobody is writing to a part; if so, do `then` while nobody can begin to."""
     try:
         with part.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            then()
             return True
     except (BlockingIOError, FileNotFoundError):
         return False

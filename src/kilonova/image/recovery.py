@@ -15,8 +15,7 @@ _WITH_BITS = (ImageStatus.ACTIVE, ImageStatus.DEACTIVATED)
 
 def recover(service: ImageService) -> None:
     """Queue again what a dead process was uploading, and remove bits that belong to no image. Idempotent."""
-    for part in service.bits.parts():
-        part.unlink(missing_ok=True)
+    service.bits.sweep()
     with service.database.read() as tx:
         uploads = images.uploads(tx)
     for image_id, upload in uploads:
@@ -34,7 +33,7 @@ def audit(service: ImageService) -> dict[str, list[str]]:
     with service.database.read() as tx:
         uploads, whole = images.uploads(tx), images.with_status(tx, *_WITH_BITS)
     return {
-        "image_parts": [part.name for part in service.bits.parts()],
+        "image_parts": service.bits.parts(),
         "image_bits_without_record": _ownerless(service),
         "image_records_without_bits": sorted(whole - service.bits.ids()),
         "image_uploads_of_nobody": [one for one, upload in uploads if not service.bits.is_receiving(one, upload)],

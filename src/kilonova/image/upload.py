@@ -21,6 +21,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
 
 import msgspec
 
@@ -53,17 +54,16 @@ def upload(service: ImageService, ctx: RequestContext, image_id: str, incoming: 
     Raises Missing, Conflict when the image is not queued, Rejected for bits that are not what they should be or not all there,
     TooLarge, OverQuota, Gone when the image was deleted meanwhile. After any of these, nothing is left behind.
     """
-    limits = service.limits
-    if incoming.length is not None and incoming.length > limits.image_size:
-        raise _too_large(limits.image_size)
     with service.database.read() as tx:
         image = images.get(tx, ctx, image_id)
     allow(image)
     ident = service.ids.uuid()
     with service.bits.part(image.id, ident) as part:
-        image = _begin(service, image, ident, incoming.length or 0)
+        image, room = _begin(service, image, ident, incoming.length or 0)
         try:
-            virtual_size = _receive(service, image, incoming, part)
+            inspection = Inspection(image.disk_format or "", _even(incoming.chunks))
+            _receive(inspection, room, incoming, part)
+            virtual_size = _judge(service, image, inspection, part)
             _end(service, image, ident, part, virtual_size)
         except BaseException:
             part.discard()
@@ -72,27 +72,53 @@ def upload(service: ImageService, ctx: RequestContext, image_id: str, incoming: 
             raise
 
 
-def _begin(service: ImageService, image: Image, ident: str, length: int) -> Image:
+class _Room(NamedTuple):
+    """How many bytes may come, and why no more."""
+
+    image: int
+    disk: int
+    project: int
+    used: int
+
+    def check(self, size: int) -> None:
+        """Raise TooLarge or OverQuota unless an image of so many bytes fits."""
+        if size > self.image:
+            raise TooLarge(f"An image may have at most {self.image} bytes ({self.image / GIB:.3g} GiB).")
+        if size > self.disk:
+            raise TooLarge("There is not enough disk space on the image storage media.")
+        self.check_project(size)
+
+    def check_project(self, size: int) -> None:
+        """As `check`, for bits that are on the disk already: uploads at once share what the project has left."""
+        if self.used + size > self.project:
+            raise OverQuota("image bytes", requested=size, used=self.used, limit=self.project)
+
+
+def _room(service: ImageService, tx: Tx, image: Image) -> _Room:
+    limits, used = service.limits, images.use(tx, image.owner).size
+    disk = service.bits.free() - limits.disk_reserve
+    return _Room(image=limits.image_size, disk=disk, project=limits.project_size, used=used)
+
+
+def _begin(service: ImageService, image: Image, ident: str, length: int) -> tuple[Image, _Room]:
     with service.database.write() as tx:
         image = images.get_any(tx, image.id, lock=True)
         if image.disk_format is None or image.container_format is None:
             raise Rejected("Properties disk_format, container_format must be set prior to saving data.")
-        _check_quota(service, tx, image, length)
+        room = _room(service, tx, image)
+        room.check(length)
         if not images.begin_upload(tx, image.id, ident, service.clock.now()):
             raise Conflict(
                 f"Image status transition from {image.status} to saving is not allowed: only a queued image takes data."
             )
-    return image
+    return image, room
 
 
-def _receive(service: ImageService, image: Image, incoming: Incoming, part: Part) -> int:
-    """Write the bits to the part and judge them; the virtual size."""
-    inspection = Inspection(image.disk_format or "", _even(incoming.chunks))
-    limit = service.limits.image_size
+def _receive(inspection: Inspection, room: _Room, incoming: Incoming, part: Part) -> None:
+    """Write the bits to the part, as they pass the inspection."""
     try:
         for chunk in inspection:
-            if part.size + len(chunk) > limit:
-                raise _too_large(limit)
+            room.check(part.size + len(chunk))
             part.write(chunk)
         part.sync()
     except OSError as problem:
@@ -101,10 +127,10 @@ def _receive(service: ImageService, image: Image, incoming: Incoming, part: Part
         raise TooLarge("There is not enough disk space on the image storage media.") from problem
     if incoming.length is not None and part.size != incoming.length:
         raise ImageRefused(f"{incoming.length} bytes were announced and {part.size} came")
-    return _judge(service, image, inspection, part)
 
 
 def _judge(service: ImageService, image: Image, inspection: Inspection, part: Part) -> int:
+    """The virtual size in bytes."""
     if part.size == 0:
         raise ImageRefused("it is empty")
     virtual_size = inspection.verdict(part.size)
@@ -122,20 +148,9 @@ def _end(service: ImageService, image: Image, ident: str, part: Part, virtual_si
     with service.database.write() as tx:
         if not images.is_uploading(tx, image.id, ident):
             raise Gone(f"Image {image.id} could not be found after upload. It may have been deleted during the upload.")
-        _check_quota(service, tx, image, part.size)
+        _room(service, tx, image).check_project(part.size)
         part.publish()
         images.end_upload(tx, image.id, {**found, "updated_at": service.clock.now()})
-
-
-def _check_quota(service: ImageService, tx: Tx, image: Image, size: int) -> None:
-    """In the end as in the beginning: nobody knows before how long a chunked body is."""
-    used, limit = images.use(tx, image.owner).size, service.limits.project_size
-    if used + size > limit:
-        raise OverQuota("image bytes", requested=size, used=used, limit=limit)
-
-
-def _too_large(limit: int) -> TooLarge:
-    return TooLarge(f"An image may have at most {limit} bytes ({limit // GIB} GiB).")
 
 
 def _even(chunks: Iterable[bytes]) -> Iterator[bytes]:

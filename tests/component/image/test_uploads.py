@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -11,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from kilonova.domain.errors import Conflict, Gone, KilonovaError, Missing, OverQuota, Rejected, TooLarge
+from kilonova.domain.errors import Conflict, Gone, KilonovaError, Missing, OverQuota, Rejected, TooLarge, Unavailable
 from kilonova.domain.image import Image, ImageStatus
 from kilonova.domain.image_format import ImageRefused
 from kilonova.image import records
-from kilonova.image.bits import FileBits, Part
+from kilonova.image.bits import CHUNK, FileBits, Part
 from kilonova.image.catalog import EveryImage
 from kilonova.image.limits import ImageLimits
 from kilonova.image.records import NewImage
@@ -124,6 +125,63 @@ def test_a_full_disk_is_told_as_that(service: ImageService, monkeypatch: pytest.
         with pytest.raises(TooLarge, match="disk space"):
             send(service, ident, b"x")
     assert audit(service) == CLEAN
+    send(service, ident, b"x")
+
+
+def test_a_disk_is_not_filled_to_the_brim(service: ImageService) -> None:
+    service = replace(service, limits=ImageLimits(disk_reserve=service.bits.free()))
+    ident = make(service)
+    for length in (CHUNK, None):
+        with pytest.raises(TooLarge, match="disk space"):
+            send(service, ident, b"x" * CHUNK, length=length)
+    assert status(service, ident) == ImageStatus.QUEUED
+
+
+def test_bytes_over_the_share_are_not_even_received(service: ImageService) -> None:
+    service = replace(service, limits=ImageLimits(project_size=2 * CHUNK))
+    ident, drawn = make(service), 0
+
+    def endless() -> Iterator[bytes]:
+        nonlocal drawn
+        while True:
+            drawn += 1
+            yield b"x" * CHUNK
+
+    with pytest.raises(OverQuota):
+        upload(service, OWNER, ident, Incoming(endless()), anything)
+    assert drawn == 3
+
+
+def test_two_uploads_at_once_share_what_is_left(service: ImageService) -> None:
+    service = replace(service, limits=ImageLimits(project_size=10))
+    first, second = make(service), make(service)
+
+    def chunks() -> Iterator[bytes]:
+        yield b"123456"
+        send(service, second, b"123456")
+
+    with pytest.raises(OverQuota):
+        upload(service, OWNER, first, Incoming(chunks()), anything)
+    assert service.bits.ids() == {second}
+    assert audit(service) == CLEAN
+
+
+def test_a_part_that_was_swept_as_it_began_says_so(service: ImageService, monkeypatch: pytest.MonkeyPatch) -> None:
+    lock, swept = fcntl.flock, False
+
+    def late(file: Any, how: int) -> None:
+        nonlocal swept
+        if not swept:
+            swept = True
+            service.bits.sweep()  # between the file's making and its lock
+        lock(file, how)
+
+    ident = make(service)
+    with monkeypatch.context() as patched:
+        patched.setattr(fcntl, "flock", late)
+        with pytest.raises(Unavailable):
+            send(service, ident, b"x")
+    assert status(service, ident) == ImageStatus.QUEUED
     send(service, ident, b"x")
 
 
