@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_address, ip_network
-
 import msgspec
 
+from kilonova.domain.addresses import ip_address, ip_network
 from kilonova.domain.context import RequestContext
 from kilonova.domain.network import Network, Subnet
 from kilonova.network import numbers, subnet_rules

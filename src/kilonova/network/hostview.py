@@ -12,10 +12,10 @@ members elsewhere by `NetworkChanged`. A boot thus costs the same in a group of 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from ipaddress import ip_network
 
 import msgspec
 
+from kilonova.domain.addresses import ip_network
 from kilonova.domain.hostnet import (
     GroupSpec,
     HostNetwork,

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ipaddress import ip_network
 
+from kilonova.domain.addresses import ip_network
 from kilonova.domain.errors import Conflict, Denied
 from kilonova.network.errors import InvalidInput
 

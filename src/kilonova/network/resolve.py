@@ -9,11 +9,11 @@ What is checked here can change before the boot gets to it; `allocate` then fail
 from __future__ import annotations
 
 from collections.abc import Sequence
-from ipaddress import ip_address, ip_network
 from typing import Literal
 
 import msgspec
 
+from kilonova.domain.addresses import ip_address, ip_network
 from kilonova.domain.boot import NicRequest
 from kilonova.domain.clock import Clock, Ids
 from kilonova.domain.context import RequestContext

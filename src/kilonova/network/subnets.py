@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from ipaddress import ip_network
 from typing import Any
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from kilonova.domain.addresses import ip_network
 from kilonova.domain.context import RequestContext
 from kilonova.domain.network import Network, Subnet
 from kilonova.network import quotas, subnet_rules

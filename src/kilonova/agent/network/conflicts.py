@@ -7,9 +7,10 @@ Pure: the share and the machine's own routes in, `HostFailure` out. Another host
 from __future__ import annotations
 
 from collections.abc import Iterable
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from kilonova.agent.hypervisor.failure import HostFailure
+from kilonova.domain.addresses import ip_address, ip_network
 from kilonova.domain.hostnet import HostNetwork, NetworkSpec
 from kilonova.domain.report import HostFault
 

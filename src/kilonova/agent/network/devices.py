@@ -7,13 +7,14 @@ import os
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
-from ipaddress import IPv4Address, IPv4Interface, IPv6Interface, ip_interface, ip_network
+from ipaddress import IPv4Address, IPv4Interface, IPv6Interface, ip_interface
 from typing import Any
 
 from pyroute2 import IPRoute
 
 from kilonova.agent.network.conflicts import Range
 from kilonova.agent.network.sysctl import write_sysctl
+from kilonova.domain.addresses import ip_network
 from kilonova.domain.hostnet import NetworkSpec
 
 Interface = IPv4Interface | IPv6Interface

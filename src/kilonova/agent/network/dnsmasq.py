@@ -11,11 +11,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address, ip_network
 from pathlib import Path
 
 from kilonova.agent.network.devices import service_address
 from kilonova.agent.network.firewall.forwarding import METADATA_ADDRESS
+from kilonova.domain.addresses import ip_address, ip_network
 from kilonova.domain.hostnet import NetworkSpec, PortSpec, SubnetSpec
 
 _LEASE_S = 86400

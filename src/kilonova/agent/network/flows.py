@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import socket
 from contextlib import suppress
-from ipaddress import ip_address
 
 from pyroute2 import Conntrack
 from pyroute2.netlink.exceptions import NetlinkError
@@ -18,6 +17,7 @@ from pyroute2.netlink.nfnetlink.nfctsocket import NFCTAttrTuple
 
 from kilonova.agent.network.conflicts import Address
 from kilonova.agent.network.records import members
+from kilonova.domain.addresses import ip_address
 from kilonova.domain.hostnet import HostNetwork, PortSpec
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import ipaddress
 import re
 import unicodedata
 import uuid
@@ -19,6 +18,7 @@ from urllib.parse import urlsplit
 from msgspec import Meta
 
 from kilonova.api.framework.schema import reads
+from kilonova.domain.addresses import ip_address, ip_network
 
 _TRUE = {"true", "1", "on", "yes"}
 _FALSE = {"false", "0", "off", "no"}
@@ -93,7 +93,7 @@ def check_base64(value: str) -> str:
 
 def _address(value: str, version: int | None) -> str:
     try:
-        found = ipaddress.ip_address(value)
+        found = ip_address(value)
     except ValueError:
         found = None
     if found is None or (version is not None and found.version != version):
@@ -119,7 +119,7 @@ def check_ipv6(value: str) -> str:
 def check_cidr(value: str) -> str:
     """A network in CIDR form; host bits may be set, as Neutron normalises them."""
     try:
-        ipaddress.ip_network(value, strict=False)
+        ip_network(value, strict=False)
     except ValueError:
         raise ValueError(f"{_shown(value)} is not a valid CIDR") from None
     if "/" not in value:
@@ -163,9 +163,9 @@ def read_time(value: str) -> datetime:
     """An ISO 8601 time, aware; without a zone it is UTC."""
     try:
         found = datetime.fromisoformat(value)
-    except ValueError:
+        return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
+    except (ValueError, OverflowError):  # the latter: year 1 somewhere is year 0 in UTC
         raise ValueError(f"{_shown(value)} is not an ISO 8601 date and time") from None
-    return found.replace(tzinfo=UTC) if found.tzinfo is None else found.astimezone(UTC)
 
 
 def iso_z(moment: datetime | None) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_network
 from typing import Annotated, Any, Literal
 
 from msgspec import Meta
@@ -10,6 +9,7 @@ from msgspec import Meta
 from kilonova.api.framework import UNSET, Maybe, Params, View, reads, wire
 from kilonova.api.framework.types import Flag, IntLike, IPAddress, Mac, Text255, iso_z
 from kilonova.api.network.common import COMMON, TAGGED, Attributes, flag, text
+from kilonova.domain.addresses import ip_network
 from kilonova.domain.network import Port
 
 ATTRIBUTES: Attributes = {

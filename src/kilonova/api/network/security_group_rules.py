@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from ipaddress import ip_network
 from typing import Annotated, Any
 
 from kilonova.api.framework import UNSET, Maybe, Page, Params, Request, Route, View, reads, wire
@@ -22,6 +21,7 @@ from kilonova.api.network.common import (
     scope,
     text,
 )  # fmt: skip
+from kilonova.domain.addresses import ip_network
 from kilonova.domain.network import SecurityGroupRule
 from kilonova.network.backing import found
 from kilonova.network.errors import InvalidInput

@@ -7,9 +7,10 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address, ip_network
+from ipaddress import IPv6Address
 
 from kilonova.agent.network.conflicts import Address, Range, refused
+from kilonova.domain.addresses import ip_address, ip_network
 from kilonova.domain.hostnet import HostNetwork, PortSpec, bridge_name
 
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from ipaddress import ip_address, ip_network
 
 from kilonova.agent.network.conflicts import refused
 from kilonova.agent.network.firewall.guards import Profile, profile_name
 from kilonova.agent.network.firewall.text import chain, named_set
+from kilonova.domain.addresses import ip_address, ip_network
 from kilonova.domain.hostnet import GroupSpec, RuleSpec
 
 # IANA's numbers of the names that Neutron takes.

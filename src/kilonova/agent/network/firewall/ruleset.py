@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Mapping
-from ipaddress import ip_network
 
 from kilonova.agent.network import records
 from kilonova.agent.network.conflicts import refused
@@ -14,6 +13,7 @@ from kilonova.agent.network.firewall.forwarding import Segment, inet_table, to_m
 from kilonova.agent.network.firewall.guards import guards, profiles_by_address, profiles_by_range
 from kilonova.agent.network.firewall.rules import group_sets, profile_chain
 from kilonova.agent.network.firewall.text import block
+from kilonova.domain.addresses import ip_network
 from kilonova.domain.hostnet import HostNetwork, NetworkSpec
 
 _FAMILIES = ("bridge", "inet")

@@ -1,0 +1,28 @@
+"""Addresses without zones: what follows a `%` would reach dnsmasq and nft as it is."""
+
+from __future__ import annotations
+
+import pytest
+
+from kilonova.domain.addresses import ip_address, ip_network
+
+ZONES = ["fe80::1%eth0", "fe80::1%\ndhcp-script=/bin/sh", "fe80::1%} accept", "::%"]
+
+
+@pytest.mark.parametrize("text", ZONES)
+def test_an_address_has_no_zone(text: str) -> None:
+    with pytest.raises(ValueError, match="zone"):
+        ip_address(text)
+
+
+@pytest.mark.parametrize("text", [f"{zoned}/64" for zoned in ZONES])
+def test_a_range_has_no_zone(text: str) -> None:
+    with pytest.raises(ValueError, match="zone"):
+        ip_network(text, strict=False)
+
+
+def test_all_else_is_as_python_has_it() -> None:
+    assert str(ip_address("fe80::1")) == "fe80::1"
+    assert str(ip_network("10.0.0.7/24", strict=False)) == "10.0.0.0/24"
+    with pytest.raises(ValueError, match="host bits"):
+        ip_network("10.0.0.7/24")
