@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import socket
+import tempfile
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -217,8 +218,9 @@ class Cloud:
 
 def route_rows() -> list[RouteRow]:
     """Every route of every service, from the tables alone."""
-    settings = CloudSettings(data_dir=Path(os.devnull), hypervisor="sim", sim_hosts=0)
-    return describe_routes(Cloud(settings).services)
+    with tempfile.TemporaryDirectory(prefix="kilonova-routes-") as folder:
+        cloud = Cloud(CloudSettings(data_dir=Path(folder), hypervisor="sim", sim_hosts=0))
+        return describe_routes(cloud.services)
 
 
 def purge(data_dir: Path) -> None:

@@ -13,7 +13,7 @@ from kilonova.cli import cloudsyaml, process
 from kilonova.cli.accounts import user_clouds_file
 from kilonova.cli.client import Client, local_client
 from kilonova.cli.errors import USAGE, CliError
-from kilonova.cli.places import DATA_DIR_OPTION, chosen_data_dir
+from kilonova.cli.places import DATA_DIR_OPTION, chosen_data_dir, command_for
 from kilonova.cli.talk import progress, say
 from kilonova.cli.up import load
 from kilonova.settings import CloudSettings
@@ -44,14 +44,18 @@ def down(data_dir: Path | None, purge: bool, yes: bool) -> None:  # noqa: FBT001
     say("The cloud is stopped." if was_up else "The cloud was not up.")
     if settings.hypervisor != "sim" and running:
         go = "1 server goes" if running == 1 else f"{running} servers go"
-        say(f"{go} on running; `kilonova up` finds them again, `kilonova down --purge` ends them.")
+        say(f"{go} on running; `{command_for(folder, 'kilonova up')}` finds them again, with --purge they end.")
 
 
 def _confirm(folder: Path, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        raise CliError("A purge has to be confirmed.", next_step="kilonova down --purge --yes", exit_code=USAGE)
+        raise CliError(
+            "A purge has to be confirmed.",
+            next_step=command_for(folder, "kilonova down --purge --yes"),
+            exit_code=USAGE,
+        )
     click.confirm(f"Remove the cloud in {folder}, with its servers, images and networks?", abort=True, err=True)
 
 

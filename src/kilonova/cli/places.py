@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,12 @@ def chosen_data_dir(given: Path | None = None) -> Path:
     """The data directory: as given to the subcommand, to `kilonova` itself or by the environment, else the user's default."""
     named = given or root_option("root_data_dir") or os.environ.get("KILONOVA_DATA_DIR")
     return Path(named).absolute() if named else default_data_dir(os.environ, os.geteuid())
+
+
+def command_for(data_dir: Path, command: str) -> str:
+    """A command to paste that means this cloud: a bare `kilonova down` would be about the default one."""
+    is_default = data_dir == default_data_dir(os.environ, os.geteuid())
+    return command if is_default else command.replace("kilonova ", f"kilonova --data-dir {shlex.quote(str(data_dir))} ")
 
 
 def default_data_dir(env: Mapping[str, str], user_id: int) -> Path:

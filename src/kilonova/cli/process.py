@@ -16,6 +16,7 @@ import sys
 from pathlib import Path
 
 from kilonova.cli.errors import CliError
+from kilonova.cli.places import command_for
 
 _KEEP_LOG_BYTES = 8 << 20
 _UNITS_BEFORE_START = 19  # of /proc/PID/stat, counted after the command's closing bracket
@@ -33,7 +34,7 @@ def claim(data_dir: Path) -> int:
     except BlockingIOError:
         os.close(descriptor)
         raise CliError(
-            f"Another process runs the cloud in {data_dir}.", next_step="kilonova status --data-dir " + str(data_dir)
+            f"Another process runs the cloud in {data_dir}.", next_step=command_for(data_dir, "kilonova status")
         ) from None
     os.ftruncate(descriptor, 0)
     os.write(descriptor, f"{os.getpid()} {_identity(os.getpid())}\n".encode())
@@ -94,7 +95,8 @@ def stop(data_dir: Path, patience_s: float) -> bool:
         return True
     except PermissionError:
         raise CliError(
-            f"Process {pid}, the cloud in {data_dir}, is another user's.", next_step="sudo kilonova down"
+            f"Process {pid}, the cloud in {data_dir}, is another user's.",
+            next_step="sudo " + command_for(data_dir, "kilonova down"),
         ) from None
     finally:
         os.close(handle)

@@ -12,6 +12,7 @@ from kilonova.cli.accounts import user_clouds_file
 from kilonova.cli.client import local_client
 from kilonova.cli.errors import CliError
 from kilonova.cli.output import pairs
+from kilonova.cli.places import command_for
 from kilonova.cli.talk import say
 from kilonova.settings import CloudSettings
 
@@ -80,5 +81,8 @@ def _next(settings: CloudSettings) -> list[tuple[str, str]]:
         ("kilonova boot NAME", "boot a server and wait for it"),
         ("openstack --os-cloud kilonova server list", "or use any OpenStack client"),
         *doctor,
-        ("kilonova down", "stop the cloud; guests go on running" if doctor else "stop the cloud"),
+        (
+            command_for(settings.data_dir, "kilonova down"),
+            "stop the cloud; guests go on running" if doctor else "stop the cloud",
+        ),
     ]

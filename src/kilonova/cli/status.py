@@ -11,7 +11,7 @@ from kilonova.cli import process
 from kilonova.cli.client import connect, local_client
 from kilonova.cli.errors import FAILED, CliError
 from kilonova.cli.output import output_option, pairs, print_facts, shown
-from kilonova.cli.places import DATA_DIR_OPTION, chosen_data_dir
+from kilonova.cli.places import DATA_DIR_OPTION, chosen_data_dir, command_for
 from kilonova.cli.talk import say
 from kilonova.cli.up import load
 
@@ -25,7 +25,7 @@ def status(data_dir: Path | None, output: str) -> None:
     settings = load(folder)
     if settings is None:
         raise CliError(
-            f"There is no cloud in {folder}.", next_step="kilonova up   # or without root: kilonova up --sim"
+            f"There is no cloud in {folder}.", next_step=command_for(folder, "kilonova up   # or: kilonova up --sim")
         )
     pid = process.running(folder)
     facts: dict[str, Any] = {
@@ -46,7 +46,7 @@ def status(data_dir: Path | None, output: str) -> None:
     else:
         print_facts(facts | {"reconcilers": reconcilers}, output)
     if pid is None:
-        say("The cloud is not up. Next: kilonova up")
+        say(f"The cloud is not up. Next: {command_for(folder, 'kilonova up')}")
         raise SystemExit(FAILED)
 
 

@@ -18,7 +18,7 @@ import click
 from kilonova import settings as kept
 from kilonova.cli import plan, ports, process, serve
 from kilonova.cli.errors import FAILED, TIMED_OUT, CliError
-from kilonova.cli.places import DATA_DIR_OPTION, chosen_data_dir, guest_dir
+from kilonova.cli.places import DATA_DIR_OPTION, chosen_data_dir, command_for, guest_dir
 from kilonova.cli.talk import Progress, progress, say
 from kilonova.settings import CloudSettings
 
@@ -59,7 +59,7 @@ def up(data_dir: Path | None, foreground: bool, **options: Any) -> None:  # noqa
         if wrong:
             raise CliError(
                 f"The cloud is up, but not as asked: {'; '.join(wrong)}.",
-                next_step=f"kilonova down && {plan.command_line(asked)}",
+                next_step=command_for(folder, f"kilonova down && {plan.command_line(asked)}"),
             )
         return
     settings = plan.new_settings(existing, asked, folder)

@@ -67,7 +67,7 @@ def test_a_refusal_says_what_and_makes_nothing(cloud: Commands, args: list[str],
 
 
 def test_no_room_is_an_exit_code_of_its_own(cloud: Commands) -> None:
-    vast = {"name": "vast", "ram": 64, "vcpus": 1, "disk": 10**6}
+    vast = {"name": "vast", "ram": 2048, "vcpus": 1, "disk": 10**6}
     with local_client(cloud.data_dir) as client:
         client.call("compute", "POST", "/flavors", body={"flavor": vast})
     refused = cloud.run("boot", "big", "--flavor", "vast")
@@ -104,3 +104,14 @@ def test_two_of_one_name_are_told_apart_by_id(cloud: Commands) -> None:
     refused = cloud.run("show", "twin")
     assert refused.exit_code == 2
     assert all(one in refused.stderr for one in ids)
+
+
+def test_routes_need_no_cloud(own: Commands) -> None:
+    rows = own.facts("routes", "--service", "compute")
+    assert {
+        "service": "compute",
+        "method": "GET",
+        "path": "/compute/v2.1/servers/detail",
+        "status": 200,
+    }.items() <= next(row for row in rows if row["path"].endswith("/servers/detail")).items()
+    assert not own.data_dir.exists()

@@ -35,7 +35,8 @@ def test_up_tells_the_way_in_and_writes_it_down(own: Commands) -> None:
     other = own.run("up", "--hosts", "7")
     assert other.exit_code == 1
     assert "--hosts is 1, you asked for 7" in other.stderr
-    assert "kilonova down && kilonova up --hosts 7" in other.stderr
+    here = f"kilonova --data-dir {own.data_dir}"
+    assert f"Next: {here} down && {here} up --hosts 7" in other.stderr
 
 
 def test_a_killed_cloud_resumes_and_a_purged_one_leaves_nothing(own: Commands) -> None:
@@ -69,7 +70,7 @@ def test_a_killed_cloud_resumes_and_a_purged_one_leaves_nothing(own: Commands) -
 def test_a_purge_has_to_be_confirmed(cloud: Commands) -> None:
     refused = cloud.run("down", "--purge")
     assert refused.exit_code == 2
-    assert "kilonova down --purge --yes" in refused.stderr
+    assert f"kilonova --data-dir {cloud.data_dir} down --purge --yes" in refused.stderr
     assert cloud.facts("status")["state"] == "up"
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,7 @@ import pytest
 
 from kilonova.cli import plan
 from kilonova.cli.errors import CliError
-from kilonova.cli.places import default_data_dir
+from kilonova.cli.places import command_for, default_data_dir
 from kilonova.settings import CloudSettings
 
 HERE = Path("/somewhere")
@@ -58,3 +59,10 @@ def test_roots_cloud_is_the_machines_and_anothers_his_own() -> None:
     assert default_data_dir({}, 0) == Path("/var/lib/kilonova")
     assert default_data_dir({"XDG_STATE_HOME": "/s"}, 1000) == Path("/s/kilonova")
     assert default_data_dir({}, 1000) == Path.home() / ".local/state/kilonova"
+
+
+def test_a_command_to_paste_means_the_same_cloud() -> None:
+    default = default_data_dir(os.environ, os.geteuid())
+    assert command_for(default, "kilonova down --purge") == "kilonova down --purge"
+    wanted = "kilonova --data-dir '/a b' down && kilonova --data-dir '/a b' up"
+    assert command_for(Path("/a b"), "kilonova down && kilonova up") == wanted
