@@ -63,7 +63,7 @@ def active(api: TestClient, content: bytes = b"bits of an image", disk_format: s
     return ident
 
 
-def qcow2(  # noqa: PLR0913 -- each is a field of the header
+def qcow2(
     *,
     version: int = 3,
     virtual: int = COVERED,

@@ -2,55 +2,33 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from kilonova.domain.errors import Conflict, Gone, KilonovaError, Missing, OverQuota, Rejected, TooLarge, Unavailable
-from kilonova.domain.image import Image, ImageStatus
+from kilonova.domain.errors import Conflict, Gone, KilonovaError, Missing, OverQuota, Rejected, TooLarge
+from kilonova.domain.image import ImageStatus
 from kilonova.domain.image_format import ImageRefused
 from kilonova.image import records
-from kilonova.image.bits import CHUNK, FileBits, Part
+from kilonova.image.bits import CHUNK, Part
 from kilonova.image.catalog import EveryImage
 from kilonova.image.limits import ImageLimits
 from kilonova.image.records import NewImage
-from kilonova.image.recovery import audit, recover
+from kilonova.image.recovery import audit
 from kilonova.image.service import ImageService
 from kilonova.image.upload import Incoming, upload
 from kilonova.store.queries import images
-from tests.fakes.auth import CALLERS, MEMBER_A, PROJECT_A
+from tests.component.image.uploading import CLEAN, OWNER, anything, make, send, status
+from tests.fakes.auth import PROJECT_A
 from tests.imageparts import qcow2
 
-OWNER = CALLERS[MEMBER_A]
-CLEAN: dict[str, list[str]] = {
-    "image_parts": [], "image_bits_without_record": [], "image_records_without_bits": [], "image_uploads_of_nobody": [],
-}  # fmt: skip
 SHA512_OF_ABC = (
     "ddaf35a193617abacc417349ae20413112e6fa4e89a97ea20a9eeee64b55d39a"
     "2192992a274fc1a836ba3c23a3feebbd454d4423643ce80e2a9ac94fa54ca49f"
 )
-
-
-def anything(_: Image) -> None:
-    """Policy lets them."""
-
-
-def make(service: ImageService, disk_format: str = "raw") -> str:
-    return records.create(service, NewImage(owner=PROJECT_A, disk_format=disk_format, container_format="bare")).id
-
-
-def send(service: ImageService, ident: str, *chunks: bytes, length: int | None = None) -> None:
-    upload(service, OWNER, ident, Incoming(chunks, length), anything)
-
-
-def status(service: ImageService, ident: str) -> str:
-    return EveryImage(service.database).get(ident).status
 
 
 def assert_untouched(service: ImageService, ident: str) -> None:
@@ -166,25 +144,6 @@ def test_two_uploads_at_once_share_what_is_left(service: ImageService) -> None:
     assert audit(service) == CLEAN
 
 
-def test_a_part_that_was_swept_as_it_began_says_so(service: ImageService, monkeypatch: pytest.MonkeyPatch) -> None:
-    lock, swept = fcntl.flock, False
-
-    def late(file: Any, how: int) -> None:
-        nonlocal swept
-        if not swept:
-            swept = True
-            service.bits.sweep()  # between the file's making and its lock
-        lock(file, how)
-
-    ident = make(service)
-    with monkeypatch.context() as patched:
-        patched.setattr(fcntl, "flock", late)
-        with pytest.raises(Unavailable):
-            send(service, ident, b"x")
-    assert status(service, ident) == ImageStatus.QUEUED
-    send(service, ident, b"x")
-
-
 def test_a_project_has_so_many_bytes(service: ImageService) -> None:
     service = replace(service, limits=ImageLimits(project_size=10))
     send(service, make(service), b"1234567")
@@ -266,83 +225,3 @@ def test_a_commit_that_fails_takes_the_name_back(service: ImageService, monkeypa
     assert service.bits.ids() == set()
     assert status(service, ident) == ImageStatus.QUEUED
     assert audit(service) == CLEAN
-
-
-def killed(run: Callable[[], None]) -> None:
-    """Run in a process that dies by it, as from kill -9: no `finally` runs, locks go."""
-    child = os.fork()
-    if child == 0:
-        try:
-            run()
-        finally:
-            os._exit(1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -9
-
-
-def die() -> None:
-    os.kill(os.getpid(), 9)
-
-
-def in_the_middle() -> Iterator[bytes]:
-    yield b"x" * (2 << 20)
-    die()
-
-
-@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
-@pytest.mark.parametrize("where", ["receiving", "before the name", "after the name"])
-def test_a_killed_process_leaves_a_queued_image(
-    service: ImageService, where: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    ident = make(service)
-    publish = Part.publish
-    service.database.close()  # connections are not for two processes
-
-    def dying(part: Part) -> None:
-        if where == "after the name":
-            publish(part)
-        die()
-
-    def run() -> None:
-        if where != "receiving":
-            monkeypatch.setattr(Part, "publish", dying)
-        chunks = in_the_middle() if where == "receiving" else [b"x"]
-        upload(service, OWNER, ident, Incoming(chunks), anything)
-
-    killed(run)
-    assert status(service, ident) == ImageStatus.SAVING
-    assert audit(service)["image_uploads_of_nobody"] == [ident]
-    for _ in range(2):
-        recover(service)
-        assert status(service, ident) == ImageStatus.QUEUED
-        assert service.bits.ids() == set()
-        assert audit(service) == CLEAN
-    send(service, ident, b"again")
-
-
-def test_recovery_leaves_the_living_alone(service: ImageService) -> None:
-    ident, done = make(service), make(service)
-    send(service, done, b"done")
-
-    def chunks() -> Iterator[bytes]:
-        yield b"x"
-        recover(service)
-        assert audit(service) == CLEAN
-        assert status(service, ident) == ImageStatus.SAVING
-        yield b"y"
-
-    upload(service, OWNER, ident, Incoming(chunks()), anything)
-    recover(service)
-    assert b"".join(service.bits.read(ident)) == b"xy"
-    assert b"".join(service.bits.read(done)) == b"done"
-
-
-def test_bits_of_nobody_are_counted_and_go(service: ImageService, tmp_path: Path) -> None:
-    ident = make(service)
-    send(service, ident, b"x")
-    orphan = "00000000-0000-4000-8000-000000000000"
-    (tmp_path / "images" / orphan).write_bytes(b"?")
-    service.bits.delete(ident)
-    assert audit(service)["image_bits_without_record"] == [orphan]
-    assert audit(service)["image_records_without_bits"] == [ident]
-    recover(service)
-    assert FileBits(tmp_path / "images").ids() == set()

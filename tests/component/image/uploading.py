@@ -1,0 +1,32 @@
+"""Uploads without HTTP, for the tests of what becomes of them."""
+
+from __future__ import annotations
+
+from kilonova.domain.image import Image
+from kilonova.image import records
+from kilonova.image.catalog import EveryImage
+from kilonova.image.records import NewImage
+from kilonova.image.service import ImageService
+from kilonova.image.upload import Incoming, upload
+from tests.fakes.auth import CALLERS, MEMBER_A, PROJECT_A
+
+OWNER = CALLERS[MEMBER_A]
+CLEAN: dict[str, list[str]] = {
+    "image_parts": [], "image_bits_without_record": [], "image_records_without_bits": [], "image_uploads_of_nobody": [],
+}  # fmt: skip
+
+
+def anything(_: Image) -> None:
+    """Policy lets them."""
+
+
+def make(service: ImageService, disk_format: str = "raw") -> str:
+    return records.create(service, NewImage(owner=PROJECT_A, disk_format=disk_format, container_format="bare")).id
+
+
+def send(service: ImageService, ident: str, *chunks: bytes, length: int | None = None) -> None:
+    upload(service, OWNER, ident, Incoming(chunks, length), anything)
+
+
+def status(service: ImageService, ident: str) -> str:
+    return EveryImage(service.database).get(ident).status
