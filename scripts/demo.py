@@ -61,8 +61,9 @@ def bring_up() -> dict[str, Any]:
 
 def ensure_key(folder: Path) -> Path:
     """A key pair of the demo's own."""
-    key = folder / "demo_ed25519"
+    key = folder / "keys" / "demo"  # where `kilonova ssh` looks, beside ~/.ssh
     if not key.exists():
+        key.parent.mkdir(mode=0o700, exist_ok=True)
         run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "kilonova-demo", "-f", str(key))
     if ask("keypair", "show", "demo") is None:
         openstack("keypair", "create", "--public-key", f"{key}.pub", "demo")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 from typing import Any
 
 import click
@@ -169,7 +168,7 @@ def say_way_in(client: Client, server: dict[str, Any]) -> None:
         return
     if not server.get("key_name"):
         say("Booted without a key pair, so it may let nobody in. Next time: --key-name NAME")
-    say(ssh_line(login_name(client, server), addresses(server)[0], private_key(client, server, Path.home() / ".ssh")))
+    say(ssh_line(login_name(client, server), addresses(server)[0], private_key(client, server)))
 
 
 def _image(client: Client, options: dict[str, Any]) -> dict[str, Any]:

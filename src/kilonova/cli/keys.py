@@ -10,6 +10,7 @@ from typing import Any
 from kilonova.cli.client import ApiError, Client
 from kilonova.cli.errors import CliError
 from kilonova.cli.facts import image_id
+from kilonova.cli.places import chosen_data_dir
 
 _LOGINS = {
     "alpine": "alpine",
@@ -32,8 +33,13 @@ OPTIONS = (
 )
 
 
-def private_key(client: Client, server: Mapping[str, Any], folder: Path) -> Path | None:
-    """The file in `folder` (say ~/.ssh) whose public half the server was given; None leaves the choice to ssh."""
+def key_folders() -> tuple[Path, ...]:
+    """Where private keys may be: the user's own, and those kept beside a cloud of this machine."""
+    return Path.home() / ".ssh", chosen_data_dir() / "keys"
+
+
+def private_key(client: Client, server: Mapping[str, Any]) -> Path | None:
+    """The file on this machine whose public half the server was given; None leaves the choice to ssh."""
     name = server.get("key_name")
     if not name:
         return None
@@ -41,7 +47,8 @@ def private_key(client: Client, server: Mapping[str, Any], folder: Path) -> Path
         public = client.get("compute", f"/os-keypairs/{name}")["keypair"]["public_key"]
     except ApiError:
         public = ""
-    return find_key(str(name), public, folder)
+    found = (find_key(str(name), public, folder) for folder in key_folders())
+    return next((path for path in found if path is not None), None)
 
 
 def find_key(name: str, public_key: str, folder: Path) -> Path | None:

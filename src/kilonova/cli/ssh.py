@@ -44,6 +44,6 @@ def ssh(server: str, command: tuple[str, ...], login: str | None, identity: Path
         there = addresses(found)
         if not there:
             raise CliError(f"Server {found['name']} has no address.", next_step=f"kilonova logs {found['id']}")
-        key = identity or private_key(client, found, Path.home() / ".ssh")
+        key = identity or private_key(client, found)
         words = ssh_command(login or login_name(client, found), there[0], key)
     os.execv(program, [*words, *command])  # noqa: S606 - to become ssh is the point
