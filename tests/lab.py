@@ -2,8 +2,8 @@
 A machine within the machine: where a real cloud can be brought up beside anybody else's.
 
 Network, processes, mounts and host name are the lab's own (namespaces), and so are libvirt's folders, /run and /var/tmp, which
-are in memory. libvirtd is started in it by the cloud itself. When the lab ends, the kernel ends every process in it and drops all that
-they made; so nothing is left, whatever a test broke. Until then a test can look whether the cloud cleans up by itself.
+are in memory. libvirtd is started in it by the cloud itself. When the lab ends, the kernel ends every process in it and drops
+all that they made; so nothing is left, whatever a test broke. Until then a test can look whether the cloud cleans up by itself.
 """
 
 from __future__ import annotations

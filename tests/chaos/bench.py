@@ -11,11 +11,11 @@ import tempfile
 from abc import abstractmethod
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from kilonova.settings import CloudSettings
 from tests.lab import Lab, ThisMachine
-from tests.realcloud import GUEST, RealCloud
+from tests.realcloud import DATA_DIR, GUEST, RealCloud
 
 _AGE_HOSTS = """
 import sqlite3, sys
@@ -33,8 +33,8 @@ class Bench(AbstractContextManager["Bench"]):
         self.cloud: RealCloud
         self.image = self.flavor = ""
 
-    def __exit__(self, *problem: Any) -> None:
-        self._stack.__exit__(*problem)
+    def __exit__(self, *problem: object) -> None:
+        self._stack.close()
 
     def ask_for(self, name: str) -> str:
         """A server of this name; its id."""
@@ -47,7 +47,7 @@ class Bench(AbstractContextManager["Bench"]):
 
     @abstractmethod
     def machines(self) -> dict[str, str]:
-        """Every machine on the hosts by server id, and what shows that it is still the same one (its process, its host)."""
+        """Every machine on the hosts by server id, and what shows that it runs on as the same one (its process, its host)."""
 
     @abstractmethod
     def strays(self, servers: set[str]) -> list[str]:
@@ -67,7 +67,7 @@ class SimBench(Bench):
 
     batch = 4
 
-    def __enter__(self) -> SimBench:
+    def __enter__(self) -> Self:
         self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="kilonova-chaos-")))
         settings = CloudSettings(
             data_dir=self._folder / "cloud", port=_free_port(), hypervisor="sim", sim_hosts=2, sim_pace=0.15
@@ -101,18 +101,18 @@ class LibvirtBench(Bench):
 
     batch = 2
 
-    def __enter__(self) -> LibvirtBench:
+    def __enter__(self) -> Self:
         self._lab = self._stack.enter_context(Lab())
         self._stack.enter_context(self._lab.inside())
-        settings = CloudSettings(data_dir=Path("/var/tmp/cloud"), accelerator="tcg")
+        settings = CloudSettings(data_dir=DATA_DIR, accelerator="tcg")
         self.cloud = self._stack.enter_context(RealCloud(self._lab, settings))
         self.cloud.start()
-        kernel, ramdisk, self.image = upload_guest(self.cloud)
+        self.image = upload_guest(self.cloud)
         self._add_flavor(swap=16)
         return self
 
     def machines(self) -> dict[str, str]:
-        found = {server_id: "" for server_id in self._lab.run("virsh", "list", "--all", "--uuid").split()}
+        found = dict.fromkeys(self._lab.run("virsh", "list", "--all", "--uuid").split(), "")
         for line in self._lab.run("pgrep", "-a", "qemu-system", check=False).splitlines():
             pid, _, command = line.partition(" ")
             uuid = re.search(r"-uuid (\S+)", command)
@@ -139,7 +139,7 @@ class LibvirtBench(Bench):
             line.split()[0] for line in self._lab.run("ip", "-br", "link").splitlines() if not line.startswith("lo ")
         ]
         tables = self._lab.run("nft", "list", "tables").splitlines()
-        files = [path.name for path in self._lab.path(Path("/var/tmp")).iterdir() if path.name != "cloud-home"]
+        files = [path.name for path in self._lab.path(DATA_DIR.parent).iterdir() if path.name != "cloud-home"]
         ours = ["/run/kilonova"] if self._lab.path(Path("/run/kilonova")).exists() else []
         defined = [path.name for path in self._lab.path(Path("/etc/libvirt/qemu")).glob("*.xml")]
         return [*others, *links, *tables, *files, *ours, *defined]
@@ -156,12 +156,12 @@ class LibvirtBench(Bench):
         return len(re.findall(r'"knt\w+"', listed))
 
 
-def upload_guest(cloud: RealCloud) -> tuple[str, str, str]:
-    """The tiny guest as Amazon's kind of images: kernel, ramdisk, root disk."""
+def upload_guest(cloud: RealCloud) -> str:
+    """The tiny guest as Amazon's kind of image: a root disk that names its kernel and ramdisk."""
     kernel = cloud.upload("kernel", "aki", (GUEST / "vmlinuz").read_bytes())
     ramdisk = cloud.upload("ramdisk", "ari", (GUEST / "initrd").read_bytes())
     arguments = {"kernel_id": kernel, "ramdisk_id": ramdisk, "os_command_line": "console=ttyS0 root=/dev/vda"}
-    return kernel, ramdisk, cloud.upload("guest", "ami", (GUEST / "rootfs.img").read_bytes(), **arguments)
+    return cloud.upload("guest", "ami", (GUEST / "rootfs.img").read_bytes(), **arguments)
 
 
 def _replay(file: Path) -> dict[str, bool]:

@@ -128,10 +128,9 @@ class Trials:
         active = {server["id"] for server in servers if server["status"] == "ACTIVE"}
         machines = self._bench.machines()
         assert set(machines) == active, f"machines {sorted(machines)}, active servers {sorted(active)}"
-        changed = [
-            one for one in active & self._machines_at_death.keys() if self._machines_at_death[one] != machines[one]
-        ]
-        assert not changed, f"machines that did not run on: {changed} {self._machines_at_death} {machines}"
+        ran = {one: shown for one, shown in self._machines_at_death.items() if shown and one in active}
+        changed = {one: (shown, machines[one]) for one, shown in ran.items() if machines[one] != shown}
+        assert not changed, f"machines that did not run on: {changed}"
         strays = self._bench.strays(active)
         self.tally.orphans += len(strays)
         assert strays == [], f"strays: {strays}"
