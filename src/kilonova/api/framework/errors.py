@@ -47,6 +47,7 @@ _NETWORK_TYPES = {
     415: "HTTPUnsupportedMediaType",
     503: "ServiceUnavailable",
 }
+_LONGEST = 1000  # characters of a message, without its next step
 
 
 class BadMethod(KilonovaError):
@@ -147,7 +148,7 @@ def fail(error: Exception, style: Style, request_id: str) -> Failure:
     """What the user is told. Anything but a KilonovaError with a status below 500, or 503, is our bug: only its id is told."""
     if isinstance(error, KilonovaError) and (error.status < 500 or error.status == 503):
         status = style.quota_status if isinstance(error, OverQuota) else error.status
-        parts = [error.message, error.next_step]
+        parts = [_shortened(error.message), error.next_step]
         message = " ".join(
             f"{part.rstrip()}{_stop(part)}" if i == 0 and parts[1] else part for i, part in enumerate(parts) if part
         )
@@ -157,6 +158,11 @@ def fail(error: Exception, style: Style, request_id: str) -> Failure:
         f"Give its operator this request id: {request_id}"
     )
     return Failure(status=500, message=message, request_id=request_id)
+
+
+def _shortened(text: str) -> str:
+    """Many a message quotes what was sent, and that may be as long as a body: nobody needs all of it back."""
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
 
 
 def _stop(text: str) -> str:

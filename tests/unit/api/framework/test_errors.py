@@ -98,3 +98,8 @@ def test_openstacksdk_finds_the_message(style: Any) -> None:
     with pytest.raises(openstack.exceptions.ConflictException) as caught:
         openstack.exceptions.raise_from_response(reply)
     assert caught.value.details == "It flies. Land it."
+
+
+def test_a_message_that_quotes_a_whole_body_is_cut() -> None:
+    failure = fail(Rejected("no " * 10_000, next_step="Send less."), COMPUTE, "req-1")
+    assert failure.message == f"{('no ' * 10_000)[:1000]}... Send less."
