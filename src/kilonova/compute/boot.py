@@ -20,6 +20,7 @@ from kilonova.compute.names import host_label, server_name
 from kilonova.compute.ports import Images, NicResolver
 from kilonova.compute.quota_checks import check_items, take_servers
 from kilonova.compute.request import Booted, BootRequest
+from kilonova.compute.server_groups import join_group
 from kilonova.compute.zones import check_zone
 from kilonova.domain.boot import BlockDevice, BootParams, NicRequest, SchedulingRequest
 from kilonova.domain.clock import Clock, Ids
@@ -73,6 +74,7 @@ class BootServers:
             first = next_number(tx, "servers", count)
             new = [self._server(ctx, request, resolved, index=i, count=count, number=first + i) for i in range(count)]
             servers.add(tx, new)
+            join_group(tx, ctx, request.hints, [server.id for server in new], quotas.limits(tx, str(ctx.project_id)))
             for server in new:
                 self._start(tx, ctx, server, resolved)
         return Booted(

@@ -11,9 +11,13 @@ from tests.fakes.auth import ADMIN, ADMIN_PROJECT, CALLERS, MEMBER_A, PROJECT_B
 from tests.fakes.images import TINY
 from tests.story.compute.cloud import HOST, ZONE, Cloud
 
-LATER_ACTIONS = ["lock", "unlock", "os-resetState", "os-getConsoleOutput", "addTenantAccess", "removeTenantAccess"]
+LATER_ACTIONS = [
+    "lock", "unlock", "os-resetState", "os-getConsoleOutput", "addTenantAccess", "removeTenantAccess",
+    "add_host", "remove_host", "set_metadata",
+]  # fmt: skip
 SERVED_PATHS = re.compile(
     r"/(flavors|os-keypairs|limits|os-availability-zone|os-services|os-hypervisors|os-quota|extensions)(/.*|$|-.*)"
+    r"|/(os-aggregates|os-server-groups)(/.*|$)"
     r"|/servers(/detail|/{id}|/{server_id}/(metadata|tags|ips|os-instance-actions|os-security-groups)(/{id})?)?$"
 )
 # Keys of these objects are data and not the API's.
@@ -31,6 +35,7 @@ FREE = {
     "topology",
 }
 EMPTY_HERE = {"os-extended-volumes:volumes_attached", "rules", "features", "server_groups"}
+GROUP = "f3d86fe6-4246-4be8-b87c-eb894626c741"
 KEY = (
     "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAgQDx8nkQv/zgGgB4rMYmIf+6A4l6Rr+o/6lHBQdW5aYd44bd8JttDCE/F/pNRr0lRE+PiqSPO8nDPHw0010JeMH9"
     "gYgnnFlyY3/OcJ02RhIPyyxYpv9FhY+2YiUkpwFOcLImyrxEsYXpD/0d3ac30bNH6Sw9JD9UZHYcpSxsIbECHw== us@here"
@@ -93,6 +98,10 @@ class World:
             url = url.replace("user_id=user2", f"user_id={CALLERS[token].user_id}")
         if "/flavors" in route and route != "POST /flavors":
             self._need_flavors(exchange)
+        if route.split(" ")[1].startswith("/os-aggregates") and route != "POST /os-aggregates":
+            self._need_aggregate(exchange)
+        if "os-server-groups" in route and exchange["route"].startswith("GET"):
+            url = url.replace("{uuid}", self._need_group(token, exchange))
         if "os-services/{id}" in route:
             url = url.replace("{uuid}", self.cloud.host.service_id)
         url = re.sub(r"(changes-since)=[^&]*", r"\1=2020-01-01T00:00:00", url)
@@ -116,6 +125,10 @@ class World:
             "fake_tenant": PROJECT_B, "3cb9bc59-5699-4588-a4b1-b87f96708bc6": self.cloud.network.id, "6": "1",
             "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}": TINY,
         }  # fmt: skip
+        if exchange["route"].endswith("_host)"):
+            return HOST
+        if word == GROUP:
+            return self._need_group(self.token(exchange), exchange)
         if exchange["route"].startswith("POST /os-keypairs") and word == "fake":
             return str(CALLERS[ADMIN].user_id if exchange["status"] != 403 else "somebody-else")
         return named.get(word, word)
@@ -145,6 +158,18 @@ class World:
             self.cloud.add_host("openstack-node-02")
         elif "with-servers" in exchange["response_sample"]:
             self.cloud.boot(token=token)
+
+    def _need_aggregate(self, exchange: dict[str, Any]) -> None:
+        sent = {"name": "name", "availability_zone": "london"}
+        self.cloud.call("POST", "/os-aggregates", {"aggregate": sent}, token=ADMIN, status=200)
+        if exchange["route"] == "GET /os-aggregates" or "remove_host" in exchange["route"]:
+            self.cloud.call("POST", "/os-aggregates/1/action", {"add_host": {"host": HOST}}, token=ADMIN, status=200)
+
+    def _need_group(self, token: str, exchange: dict[str, Any]) -> str:
+        rules = {"policy": "anti-affinity", "rules": {"max_server_per_host": 3}}
+        sent = {"server_group": {"name": "test", **rules}}
+        made = self.cloud.call("POST", "/os-server-groups", sent, token=token, version="2.64", status=200)
+        return str(made["server_group"]["id"])
 
     def _need_flavors(self, exchange: dict[str, Any]) -> None:
         described = {

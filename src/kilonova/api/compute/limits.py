@@ -43,7 +43,7 @@ class AbsoluteView(View):
     used_instances: Annotated[int, wire("totalInstancesUsed")]
     used_cores: Annotated[int, wire("totalCoresUsed")]
     used_ram: Annotated[int, wire("totalRAMUsed")]
-    used_server_groups: Annotated[int, wire("totalServerGroupsUsed")] = 0
+    used_server_groups: Annotated[int, wire("totalServerGroupsUsed")]
     used_security_groups: Annotated[int, wire("totalSecurityGroupsUsed"), until("2.35")]
     used_floating_ips: Annotated[int, wire("totalFloatingIpsUsed"), until("2.35")] = 0
 
@@ -82,7 +82,7 @@ def _absolute(limits: Mapping[str, int], used: Mapping[str, int], groups: int) -
         max_server_groups=limits["server_groups"], max_group_members=limits["server_group_members"],
         max_personality=limits["injected_files"], max_personality_size=limits["injected_file_content_bytes"],
         used_instances=used.get("instances", 0), used_cores=used.get("cores", 0), used_ram=used.get("ram", 0),
-        used_security_groups=groups,
+        used_server_groups=used.get("server_groups", 0), used_security_groups=groups,
     )  # fmt: skip
 
 

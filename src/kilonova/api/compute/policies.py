@@ -11,13 +11,14 @@ _BY_ROLE = {
     "reader": """
         servers:index servers:detail servers:show servers:show:flavor-extra-specs server-metadata:index server-metadata:show
         os-server-tags:index os-server-tags:show ips:index ips:show os-security-groups:list os-instance-actions:list
+        os-server-groups:index os-server-groups:show
         os-instance-actions:show os-flavor-extra-specs:index os-flavor-extra-specs:show os-quota-sets:show os-quota-sets:detail
     """,
     "member": """
         servers:create servers:create:attach_network servers:create:attach_volume servers:create:trusted_certs servers:update
         servers:delete server-metadata:create server-metadata:update_all server-metadata:update server-metadata:delete
         os-server-tags:update_all os-server-tags:update os-server-tags:delete_all os-server-tags:delete os-console-output
-        os-lock-server:lock os-lock-server:unlock
+        os-lock-server:lock os-lock-server:unlock os-server-groups:create os-server-groups:delete
     """,
     "admin": """
         servers:index:get_all_tenants servers:detail:get_all_tenants servers:allow_all_filters servers:create:forced_host
@@ -28,6 +29,8 @@ _BY_ROLE = {
         os-flavor-extra-specs:create os-flavor-extra-specs:update os-flavor-extra-specs:delete os-availability-zone:detail
         os-hypervisors:list os-hypervisors:list-detail os-hypervisors:statistics os-hypervisors:show os-hypervisors:uptime
         os-hypervisors:search os-hypervisors:servers os-services:list os-services:update os-services:delete
+        os-aggregates:index os-aggregates:show os-aggregates:create os-aggregates:update os-aggregates:delete
+        os-aggregates:add_host os-aggregates:remove_host os-aggregates:set_metadata os-server-groups:index:all_projects
         limits:other_project os-quota-sets:update os-quota-sets:delete os-quota-class-sets:show os-quota-class-sets:update
     """,
     "owner_user": "os-keypairs:index os-keypairs:show os-keypairs:create os-keypairs:delete",
@@ -40,6 +43,7 @@ def _rules() -> Iterator[PolicyRule]:
         for name in names.split():
             yield PolicyRule(_PREFIX + name, role)
     yield PolicyRule("compute:servers:create:requested_destination", "admin")
+    yield PolicyRule("compute:aggregates:images", "admin")
 
 
 POLICIES = tuple(_rules())

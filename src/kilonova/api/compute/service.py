@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from kilonova.api.compute import (
+    aggregates,
     extensions,
     flavor_parts,
     flavors,
@@ -15,6 +16,7 @@ from kilonova.api.compute import (
     keypairs,
     limits,
     quotas,
+    server_groups,
     services,
     versions,
     zones,
@@ -22,6 +24,7 @@ from kilonova.api.compute import (
 from kilonova.api.compute.servers import actions, lists, metadata, networks, tags, timeline
 from kilonova.api.compute.servers import resource as servers
 from kilonova.api.framework import COMPUTE, Microversions, Route, Service, bind
+from kilonova.compute.aggregates import Aggregates
 from kilonova.compute.boot import BootServers
 from kilonova.compute.console import ReadConsole
 from kilonova.compute.delete import DeleteServer
@@ -32,6 +35,7 @@ from kilonova.compute.metadata import EditMetadata
 from kilonova.compute.ports import Images, NicResolver, Projects
 from kilonova.compute.quotas import Quotas
 from kilonova.compute.reset_state import ResetState
+from kilonova.compute.server_groups import ServerGroups
 from kilonova.compute.services import SwitchServices
 from kilonova.compute.tags import EditTags
 from kilonova.compute.tell_guest import TellGuest
@@ -74,6 +78,7 @@ def _routes(ports: ComputePorts) -> Iterator[Route]:
     key_pairs = KeyPairs(database=ports.database, clock=ports.clock)
     yield from bind(keypairs.ROUTES, keypairs.KeyPairs(database=ports.database, use_cases=key_pairs))
     yield from _operator_routes(ports)
+    yield from _grouping_routes(ports)
     yield from gone.ROUTES
 
 
@@ -126,3 +131,11 @@ def _operator_routes(ports: ComputePorts) -> Iterator[Route]:
     yield from bind(zones.ROUTES, zones.Zones(database=database, clock=clock))
     yield from bind(services.ROUTES, services.Services(database=database, clock=clock, switch=switch))
     yield from bind(hypervisors.ROUTES, hosts)
+
+
+def _grouping_routes(ports: ComputePorts) -> Iterator[Route]:
+    database, clock, ids = ports.database, ports.clock, ports.ids
+    of_hosts = Aggregates(database=database, bus=ports.bus, clock=clock, ids=ids, images=ports.images)
+    of_servers = ServerGroups(database=database, clock=clock, ids=ids)
+    yield from bind(aggregates.ROUTES, aggregates.Aggregates(database=database, use_cases=of_hosts))
+    yield from bind(server_groups.ROUTES, server_groups.ServerGroups(database=database, use_cases=of_servers))

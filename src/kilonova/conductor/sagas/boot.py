@@ -1,7 +1,8 @@
 """
 Boot a server: place ─► network ─► block_devices ─► spawn ─► activate.
 
-The claim is made in `place`, in the transaction that writes the host on the server's row. `spawn` is the only step
+The claim is made in `place`, in the transaction that writes the host on the server's row; under the lock of the server's
+group, if it is in one, so that servers placed at the same moment cannot break the group's rule. `spawn` is the only step
 that leaves our database: it parks on one `EnsureServer`, and its undo on one `RemoveServer`. A failure that another
 host could cure undoes all and begins again without that host; the third time the server is ERROR, with the
 scheduler's or the host's own words as its fault.
@@ -26,7 +27,7 @@ from kilonova.domain.server import Fault, Lifecycle, PowerState
 from kilonova.rpc.bus import Bus, NoAnswer
 from kilonova.rpc.messages import EnsureServer, FleetUse, Place, Placed, RemoveServer
 from kilonova.store.database import Tx
-from kilonova.store.queries import hosts, server_facts
+from kilonova.store.queries import hosts, server_facts, server_groups
 
 
 class Placement(msgspec.Struct, frozen=True, kw_only=True):
@@ -64,8 +65,11 @@ class PlaceStep(Step):
         if not prepared.candidates:
             raise StepFailed(_no_host(run, prepared))
         wanted = _claim_of(run.params.scheduling)
+        group = server_groups.rule_for_claim(tx, run.saga.server_id)
         for candidate in prepared.candidates:
-            use = hosts.claim(tx, candidate.host_id, wanted, run.now)
+            if group is not None and not group.rule.allows(candidate.host, group.others):
+                continue  # another of the group was quicker
+            use = hosts.claim(tx, candidate.host_id, wanted, run.now, zone=candidate.zone)
             if use is not None:
                 server_facts.place(tx, run.saga.server_id, candidate.host, candidate.zone, run.now)
                 tx.after_commit(partial(self._bus.fanout, "scheduler", FleetUse(use=use)))

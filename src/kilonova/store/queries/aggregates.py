@@ -1,20 +1,20 @@
 """
 Aggregates, which hosts are in them, and the zones that follow from it.
 
-A host's `zone` column says what its aggregates say. Whoever changes a membership or an aggregate's facts calls `settle_zones` in
-the same transaction, which also marks the hosts as changed, so that schedulers read them again.
+A host's `zone` column says what its aggregates say. Whoever changes a membership or a zone's name calls `settle_zones` in the
+same transaction. That, or `touch` where no zone is concerned, marks the hosts as changed, so that schedulers read them again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 import msgspec
 from sqlalchemy import bindparam, delete, insert, select, update
 
-from kilonova.domain.aggregate import DEFAULT_ZONE, Aggregate
+from kilonova.domain.aggregate import DEFAULT_ZONE, ZONE_KEY, Aggregate
 from kilonova.domain.errors import Missing
 from kilonova.store.database import Tx
 from kilonova.store.tables.hosts import hosts
@@ -31,9 +31,16 @@ _BY_NUMBER = select(aggregates).where(aggregates.c.number == bindparam("number")
 _IDS_BY_HOST = select(aggregate_hosts.c.host_id, aggregate_hosts.c.aggregate_id).order_by(
     aggregate_hosts.c.aggregate_id
 )
+_FACTS_BY_HOST = (
+    select(hosts.c.name, aggregates.c.metadata)
+    .join(aggregate_hosts, aggregate_hosts.c.host_id == hosts.c.id)
+    .join(aggregates, aggregates.c.id == aggregate_hosts.c.aggregate_id)
+)
+_LOCK = select(hosts.c.id, hosts.c.name, hosts.c.zone).order_by(hosts.c.id).with_for_update()
 _SET_ZONE = (
     update(hosts).where(hosts.c.id == bindparam("host")).values(zone=bindparam("where"), updated_at=bindparam("at"))
 )
+_MOST = 10_000  # names in one statement
 
 
 def every(tx: Tx) -> list[Aggregate]:
@@ -93,14 +100,41 @@ def ids_by_host(tx: Tx) -> dict[str, list[str]]:
     return found
 
 
-def settle_zones(tx: Tx, names: Iterable[str], now: datetime) -> None:
-    """Write on these hosts the zone that their aggregates give them, and that they have changed."""
-    wanted = set(names)
-    zones = {name: one.zone for one in every(tx) if one.zone for name in one.hosts}
-    rows = tx.execute(select(hosts.c.id, hosts.c.name).where(hosts.c.name.in_(wanted))).all()
-    moved = [{"host": row.id, "where": zones.get(row.name, DEFAULT_ZONE), "at": now} for row in rows]
-    if moved:
-        tx.execute(_SET_ZONE, moved)
+def zones(tx: Tx, names: Sequence[str]) -> dict[str, set[str]]:
+    """The zones that these hosts' aggregates put them in: one or none, unless a change under way is to be refused."""
+    found: dict[str, set[str]] = {name: set() for name in names}
+    for some in _batches(names):
+        for row in tx.execute(_FACTS_BY_HOST.where(hosts.c.name.in_(some))):
+            if row.metadata.get(ZONE_KEY):
+                found[row.name].add(row.metadata[ZONE_KEY])
+    return found
+
+
+def settle_zones(tx: Tx, names: Sequence[str], now: datetime) -> list[str]:
+    """
+    Write on these hosts the zone that their aggregates give them. Returns the names of those that thereby moved.
+
+    The hosts stay locked: what is claimed on them does not change until this transaction ends.
+    """
+    wanted, moved = zones(tx, names), []
+    for some in _batches(names):
+        rows = tx.execute(_LOCK.where(hosts.c.name.in_(some))).all()
+        places = {row.name: min(wanted[row.name], default=DEFAULT_ZONE) for row in rows}
+        moved += [row.name for row in rows if row.zone != places[row.name]]
+        if rows:
+            tx.execute(_SET_ZONE, [{"host": row.id, "where": places[row.name], "at": now} for row in rows])
+    return moved
+
+
+def touch(tx: Tx, names: Sequence[str], now: datetime) -> None:
+    """Mark these hosts as changed: their aggregates' facts are not what they were."""
+    for some in _batches(names):
+        tx.execute(update(hosts).where(hosts.c.name.in_(some)).values(updated_at=now))
+
+
+def _batches(names: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(names), _MOST):
+        yield names[start : start + _MOST]
 
 
 def _aggregate(row: Any, members: Sequence[str]) -> Aggregate:

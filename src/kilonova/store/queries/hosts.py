@@ -82,9 +82,9 @@ def seen(tx: Tx, names: Sequence[str], now: datetime) -> None:
     tx.execute(update(hosts).where(hosts.c.name.in_(names)).values(seen_at=now))
 
 
-def claim(tx: Tx, host_id: str, wanted: Claim, now: datetime) -> HostUse | None:
+def claim(tx: Tx, host_id: str, wanted: Claim, now: datetime, *, zone: str | None = None) -> HostUse | None:
     """
-    Take what `wanted` says of a host. None when it is disabled or no longer fits.
+    Take what `wanted` says of a host. None when it is disabled, no longer fits, or is not in `zone` any more.
 
     Claiming again what is already claimed on this host changes nothing and succeeds.
     """
@@ -94,7 +94,7 @@ def claim(tx: Tx, host_id: str, wanted: Claim, now: datetime) -> HostUse | None:
     held = tx.execute(_CLAIM_OF, {"server_id": wanted.server_id}).scalar()
     if held is not None:
         return _use(row) if held == host_id else None
-    if row.disabled or row.forced_down or not fits(row, wanted):
+    if row.disabled or row.forced_down or zone not in (None, row.zone) or not fits(row, wanted):
         return None
     tx.execute(_ADD_CLAIM, {**msgspec.structs.asdict(wanted), "host_id": host_id, "created_at": now})
     return _move(tx, row, wanted, 1)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import bindparam, delete, select
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from kilonova.domain.errors import OverQuota
@@ -44,6 +44,11 @@ def _taking(dialect: Any) -> Any:
 _TAKE = {dialect.dialect.name: _taking(dialect) for dialect in (postgresql, sqlite)}
 _LIMITS = select(quota_limits).where(quota_limits.c.project_id.in_(bindparam("names", expanding=True)))
 _USED = select(quota_usage.c.resource, quota_usage.c.used).where(quota_usage.c.project_id == bindparam("whose"))
+_GIVE_BACK = (
+    update(quota_usage)
+    .where(quota_usage.c.project_id == bindparam("whose"), quota_usage.c.resource == bindparam("what"))
+    .values(used=quota_usage.c.used - bindparam("amount"))
+)
 
 
 def defaults(tx: Tx) -> dict[str, int]:
@@ -96,6 +101,11 @@ def take(tx: Tx, project_id: str, amounts: Mapping[str, int], allowed: Mapping[s
         total = int(tx.execute(_TAKE[tx.connection.dialect.name], row).scalar_one())
         if 0 <= allowed[resource] < total:
             raise OverQuota(resource, requested=amount, used=total - amount, limit=allowed[resource])
+
+
+def give_back(tx: Tx, project_id: str, resource: str, amount: int) -> None:
+    """Count that a project uses less."""
+    tx.execute(_GIVE_BACK, {"whose": project_id, "what": resource, "amount": amount})
 
 
 def _overlaid(tx: Tx, *layers: tuple[str, str]) -> dict[str, int]:

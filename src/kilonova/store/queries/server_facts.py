@@ -14,6 +14,7 @@ from sqlalchemy import bindparam, select, update
 from kilonova.domain.errors import Missing
 from kilonova.domain.server import Fault, Intent, Lifecycle, PowerState, Server
 from kilonova.store.database import Tx
+from kilonova.store.queries import server_groups
 from kilonova.store.queries.server_row import server_of
 from kilonova.store.tables.compute import quota_usage, servers
 
@@ -101,7 +102,7 @@ def progressed(tx: Tx, percents: dict[str, int]) -> None:
 
 
 def forget(tx: Tx, server: Server, now: datetime) -> None:
-    """It is deleted, and its project has its quota back. Doing it twice is doing it once."""
+    """It is deleted, its project has its quota back, and its group a member less. Doing it twice is doing it once."""
     if server.lifecycle is Lifecycle.DELETED:
         return
     _set(
@@ -109,6 +110,7 @@ def forget(tx: Tx, server: Server, now: datetime) -> None:
         deleted_at=now, terminated_at=now, updated_at=now, host=None, node=None, user_data=None, personality={},
         admin_pass=None, progress=0,
     )  # fmt: skip
+    server_groups.leave(tx, server.id)
     freed = (("instances", 1), ("cores", server.flavor.vcpus), ("ram", server.flavor.ram_mib))
     tx.execute(
         _GIVE_BACK, [{"whose": server.project_id, "what": resource, "amount": amount} for resource, amount in freed]

@@ -37,6 +37,13 @@ _LOCKED = _BY_ID.with_for_update()
 _LEAVE = delete(_members).where(_members.c.server_id == bindparam("server"))
 
 
+class GroupOfClaim(msgspec.Struct, frozen=True, kw_only=True):
+    """What a group asks, and how many of its other servers each host has: true until the transaction ends."""
+
+    rule: GroupRule
+    others: dict[str, int]
+
+
 def add(tx: Tx, new: ServerGroup, number: int) -> None:
     """Write a new group, without members; `number` is its place in lists."""
     values = msgspec.structs.asdict(new)
@@ -69,8 +76,8 @@ def remove(tx: Tx, group: ServerGroup) -> None:
     tx.execute(delete(server_groups).where(server_groups.c.id == group.id))
 
 
-def locked_for_join(tx: Tx, ctx: RequestContext, group_id: str) -> ServerGroup:
-    """One group that servers are to join, locked so that its members can be counted. Raises Missing."""
+def locked_for_change(tx: Tx, ctx: RequestContext, group_id: str) -> ServerGroup:
+    """One group, locked: its members stay what they are. Raises Missing."""
     tx.execute(_LOCKED, {"group": group_id})
     return get(tx, ctx, group_id)
 
@@ -114,18 +121,14 @@ def counters(tx: Tx) -> dict[str, dict[str, int]]:
     return found
 
 
-def rule_for_claim(tx: Tx, server_id: str) -> tuple[GroupRule, dict[str, int]] | None:
-    """
-    What a server's group asks, and how many of its other servers each host has: true until this transaction ends.
-
-    None for a server that is in no group.
-    """
+def rule_for_claim(tx: Tx, server_id: str) -> GroupOfClaim | None:
+    """The group of a server that is about to be placed, locked; None for a server that is in no group."""
     group_id = of_server(tx, server_id)
     rule = None if group_id is None else _rule(tx.execute(_LOCKED, {"group": group_id}).first())
     if rule is None:
         return None
     rows = tx.execute(_PLACED_OTHERS, {"group": group_id, "server": server_id})
-    return rule, {row.host: row.held for row in rows}
+    return GroupOfClaim(rule=rule, others={row.host: row.held for row in rows})
 
 
 def _scoped(query: Select[Any], ctx: RequestContext) -> Select[Any]:

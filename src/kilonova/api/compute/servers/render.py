@@ -25,7 +25,7 @@ from kilonova.domain.server import Server
 from kilonova.domain.status import status_of
 from kilonova.network import addresses
 from kilonova.store.database import Tx
-from kilonova.store.queries import hosts_view
+from kilonova.store.queries import hosts_view, server_groups
 
 _WITH_PROGRESS = frozenset({"ACTIVE", "BUILD", "REBUILD", "RESIZE", "VERIFY_RESIZE", "MIGRATING"})
 _WITH_FAULT = frozenset({"ERROR", "DELETED"})
@@ -50,19 +50,22 @@ class Rights:
 class Rendering:
     """The neighbours of some servers, read once, and the views made from both."""
 
-    def __init__(self, req: Request[Any, Any], tx: Tx, servers: Sequence[Server], now: datetime) -> None:
+    def __init__(
+        self, req: Request[Any, Any], tx: Tx, servers: Sequence[Server], now: datetime, *, memberships: bool = False
+    ) -> None:
         ids = [server.id for server in servers]
         self._req, self._now = req, now
         self._bookmarks: dict[tuple[str, str], list[Link]] = {}
         self._addresses = addresses.for_servers(tx, ids)
         self._groups = addresses.group_names(tx, ids)
+        self._memberships = server_groups.of_servers(tx, ids) if memberships else None
         self._rights = {project_id: Rights(req, project_id) for project_id in {server.project_id for server in servers}}
         wants_hosts = any(rights.unknown_only for rights in self._rights.values())
         names = {server.host for server in servers if server.host} if wants_hosts else set()
         self._hosts: Mapping[str, Host] = hosts_view.by_names(tx, names) if names else {}
 
-    def detail(self, server: Server, *, groups: bool = False) -> views.ServerView:
-        """A server in full; `groups` shows its server groups, which lists leave out."""
+    def detail(self, server: Server) -> views.ServerView:
+        """A server in full; with its server group where `memberships` were asked for, which lists do not."""
         shown = status_of(server)
         status = shown.status
         rights = self._rights[server.project_id]
@@ -76,7 +79,7 @@ class Rendering:
             progress=server.progress if status in _WITH_PROGRESS else UNSET,
             fault=self._fault(server) if status in _WITH_FAULT else UNSET, locked=server.locked,
             description=server.description, tags=list(server.tags),
-            trusted_image_certificates=list(server.trusted_certs) or None, server_groups=[] if groups else UNSET,
+            trusted_image_certificates=list(server.trusted_certs) or None, server_groups=self._server_groups(server),
             locked_reason=server.locked_reason, pinned_availability_zone=server.availability_zone,
             scheduler_hints=server.hints, addresses=_by_network(self._addresses.get(server.id, ())),
             key_name=server.key_name, config_drive="True" if server.config_drive else "",
@@ -92,13 +95,19 @@ class Rendering:
 
     def updated(self, server: Server) -> views.UpdatedView:
         """A server as PUT answered until 2.74."""
-        full = self.detail(server, groups=True)
+        full = self.detail(server)
         plain = {
             name: [views.Address(version=one.version, addr=one.addr) for one in held]
             for name, held in full.addresses.items()
         }
         core = {name: getattr(full, name) for name in views.CoreView.__struct_fields__}
         return views.UpdatedView(**core, addresses=plain)
+
+    def _server_groups(self, server: Server) -> Any:
+        if self._memberships is None:
+            return UNSET
+        found = self._memberships.get(server.id)
+        return [found] if found else []
 
     def _image(self, server: Server) -> str | views.ImageView:
         if server.image_id is None:

@@ -44,12 +44,12 @@ class Servers:
         """One server in detail."""
         with self._database.read() as tx:
             server = servers.get(tx, scope(req, f"{_RULE}:show"), req.path["server_id"])
-            return Rendering(req, tx, [server], self._clock.now()).detail(server, groups=True)
+            return Rendering(req, tx, [server], self._clock.now(), memberships=True).detail(server)
 
     def update(self, req: Request[UpdateServer, Query]) -> views.ServerView:
         """Change what may be changed; the answer is the whole server."""
         rendering, server = self._updated(req)
-        return rendering.detail(server, groups=True)
+        return rendering.detail(server)
 
     def update_early(self, req: Request[UpdateServer, Query]) -> views.UpdatedView:
         """As before 2.75: the answer leaves most of it out."""
@@ -77,7 +77,7 @@ class Servers:
         self._update(ctx, req.path["server_id"], Changes(**asdict(req.params)))
         with self._database.read() as tx:
             server = servers.get(tx, ctx, req.path["server_id"])
-            return Rendering(req, tx, [server], self._clock.now()), server
+            return Rendering(req, tx, [server], self._clock.now(), memberships=True), server
 
 
 ROUTES = (

@@ -1,0 +1,72 @@
+"""Server groups: make and delete them, and have servers that are being booted join."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from kilonova.domain.clock import Clock, Ids
+from kilonova.domain.context import RequestContext
+from kilonova.domain.errors import Denied, Missing, OverQuota, Rejected
+from kilonova.domain.server_group import GroupPolicy, ServerGroup
+from kilonova.store.database import Database, Tx
+from kilonova.store.queries import quotas, server_groups
+from kilonova.store.queries.counters import next_number
+
+_GROUPS, _MEMBERS = "server_groups", "server_group_members"
+
+
+class ServerGroups:
+    """The use cases, wired."""
+
+    def __init__(self, *, database: Database, clock: Clock, ids: Ids) -> None:
+        self._database, self._clock, self._ids = database, clock, ids
+
+    def create(self, ctx: RequestContext, name: str, policy: GroupPolicy, most: int | None = None) -> ServerGroup:
+        """A new group of the caller's project; `most` servers per host. Raises Rejected, Denied or OverQuota."""
+        if ctx.project_id is None or ctx.user_id is None:
+            raise Denied("A server group belongs to a project: use a token scoped to one.")
+        if most is not None and policy is not GroupPolicy.ANTI_AFFINITY:
+            raise Rejected("Only anti-affinity policy supports rules.")
+        new = ServerGroup(
+            id=self._ids.uuid(), project_id=ctx.project_id, user_id=ctx.user_id, name=name, policy=policy,
+            max_server_per_host=most, members=(), created_at=self._clock.now(),
+        )  # fmt: skip
+        with self._database.write() as tx:
+            quotas.take(tx, new.project_id, {_GROUPS: 1}, quotas.limits(tx, new.project_id))
+            server_groups.add(tx, new, next_number(tx, _GROUPS))
+        return new
+
+    def delete(self, ctx: RequestContext, group_id: str) -> None:
+        """Delete a group; its servers stay where they are. Raises Missing."""
+        with self._database.write() as tx:
+            found = server_groups.locked_for_change(tx, ctx, group_id)
+            server_groups.remove(tx, found)
+            quotas.give_back(tx, found.project_id, _GROUPS, 1)
+
+
+def join_group(
+    tx: Tx,
+    ctx: RequestContext,
+    hints: Mapping[str, str | list[str]],
+    server_ids: Sequence[str],
+    allowed: Mapping[str, int],
+) -> None:
+    """
+    Make new servers members of the group that their hints name, if they name one.
+
+    Raises Rejected for a group that is not the project's, and OverQuota for more members than allowed.
+    """
+    group_id = hints.get("group")
+    if not isinstance(group_id, str):
+        return
+    try:
+        found = server_groups.locked_for_change(tx, ctx, group_id)
+    except Missing:
+        raise Rejected(
+            f"Instance group {group_id[:64]} could not be found.",
+            next_step="See your groups with GET /os-server-groups.",
+        ) from None
+    held, limit = len(found.members), allowed[_MEMBERS]
+    if 0 <= limit < held + len(server_ids):
+        raise OverQuota(_MEMBERS, requested=len(server_ids), used=held, limit=limit)
+    server_groups.join(tx, found.id, server_ids)
