@@ -47,6 +47,7 @@ class SchedulingRequest(msgspec.Struct, frozen=True, kw_only=True):
     forced_host: str | None = None
     hints: dict[str, str | list[str]] = {}
     excluded_hosts: tuple[str, ...] = ()
+    hosts_of_hints: dict[str, tuple[str, ...]] = {}  # where the servers are that same_host and different_host name
 
 
 class BootParams(msgspec.Struct, frozen=True, kw_only=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeAlias, TypeVar
 
@@ -29,6 +29,11 @@ class Coded(Generic[Value]):
         verdicts = np.fromiter((test(value) for value in self.values), np.bool_, len(self.values))
         return verdicts[self.codes]
 
+    def figures(self, of: Callable[[Value], float]) -> Floats:
+        """A figure of each host's value."""
+        found: Floats = np.fromiter((of(value) for value in self.values), np.float64, len(self.values))[self.codes]
+        return found
+
     def at(self, host: int) -> Value:
         """One host's value."""
         return self.values[int(self.codes[host])]
@@ -49,3 +54,28 @@ def coded(pairs: Iterable[tuple[Hashable, Value]]) -> Coded[Value]:
             values.append(value)
         column.append(code)
     return Coded(values=tuple(values), codes=np.array(column, np.intp))
+
+
+@dataclass(frozen=True, slots=True)
+class Bits:
+    """A column of sets of names: a bit a name, in as many words a host as the names need."""
+
+    places: dict[str, int]  # each name's bit
+    words: NDArray[np.uint64]  # [words, hosts]
+
+    def has(self, name: str) -> Bools:
+        """The hosts whose set has `name`."""
+        place = self.places.get(name)
+        if place is None:
+            return np.zeros(self.words.shape[1], np.bool_)
+        found: Bools = (self.words[place // 64] & np.uint64(1 << place % 64)) != 0
+        return found
+
+
+def bits(hosts: int, sets: Iterable[tuple[str, Sequence[int]]]) -> Bits:
+    """A column from (name, the places of the hosts that have it)."""
+    held = [(name, places) for name, places in sets if len(places)]
+    words = np.zeros((len(held) // 64 + 1, hosts), np.uint64)
+    for bit, (_, places) in enumerate(held):
+        words[bit // 64, np.asarray(places, np.intp)] |= np.uint64(1 << bit % 64)
+    return Bits({name: bit for bit, (name, _) in enumerate(held)}, words)

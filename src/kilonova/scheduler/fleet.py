@@ -12,14 +12,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any
 
 import msgspec
 import numpy as np
 
+from kilonova.domain.aggregate import Aggregate
 from kilonova.domain.host import ALIVE_WITHIN_S, Host, HostFacts
-from kilonova.scheduler.columns import Bools, Coded, Ints, Positions, coded
+from kilonova.scheduler.columns import Bits, Bools, Coded, Ints, Positions, bits, coded
 from kilonova.store.queries.fleet import Pulse
 
 VCPUS, RAM, DISK, SERVERS, GENERATION = range(5)  # rows of `Fleet.use`
@@ -43,10 +46,23 @@ class Roster:
     def __init__(self, ids: tuple[str, ...], names: tuple[str, ...], revision: tuple[int, ...]) -> None:
         self.ids, self.names = ids, names
         self.revision = revision  # when each record was last changed otherwise than by a claim or a heartbeat
-        self.by_id = {host_id: i for i, host_id in enumerate(ids)}
-        self.by_name = {name: i for i, name in enumerate(names)}
         self.everyone: Bools = np.ones(len(ids), np.bool_)
         self.everyone.flags.writeable = False
+
+    @cached_property
+    def by_id(self) -> dict[str, int]:
+        """Each host's place, by its id."""
+        return {host_id: i for i, host_id in enumerate(self.ids)}
+
+    @cached_property
+    def by_name(self) -> dict[str, int]:
+        """Each host's place, by its name."""
+        return {name: i for i, name in enumerate(self.names)}
+
+    def part(self, hosts: Positions) -> Roster:
+        """Some of the hosts."""
+        places = hosts.tolist()
+        return Roster(tuple(self.ids[i] for i in places), tuple(self.names[i] for i in places), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +89,20 @@ class Beat:
 
 
 @dataclass(frozen=True, slots=True)
+class Around:
+    """What is known of hosts besides their own records."""
+
+    aggregates: Coded[tuple[Aggregate, ...]]
+    images: Bits  # which images each has had servers of, and so has in its cache
+    building: Ints  # servers being built there
+    failures: Ints  # builds that failed there lately
+
+    def part(self, hosts: Positions) -> Around:
+        """That of some of the hosts."""
+        return Around(**{each.name: _part(getattr(self, each.name), hosts) for each in fields(self)})
+
+
+@dataclass(frozen=True, slots=True)
 class Fleet:
     """All hosts. RAM in MiB, disk in GiB; `physical`, `room` and `use` have a row each for vCPUs, RAM and disk."""
 
@@ -84,7 +114,14 @@ class Fleet:
     use: Ints  # [5, hosts]: what is claimed, then how many servers, and the generation
     enabled: Bools
     up: Bools  # heard of lately and not forced down
-    groups: Mapping[str, Group] = field(default_factory=dict)
+    addresses: Coded[str]
+    traits: Bits
+    around: Around
+    groups: dict[str, Group] = field(default_factory=dict)
+
+    def part(self, hosts: Positions) -> Fleet:
+        """Some of the hosts, as a fleet of their own: it knows no groups, which are of the whole."""
+        return Fleet(**{each.name: _part(getattr(self, each.name), hosts) for each in fields(self)})
 
     def __len__(self) -> int:
         return len(self.roster.ids)
@@ -115,7 +152,9 @@ class Fleet:
         self.use[:, here] = before.use[:, old[here]]
 
 
-def fleet_of(hosts: Sequence[Host], now: datetime, groups: Mapping[str, Group] | None = None) -> Fleet:
+def fleet_of(
+    hosts: Sequence[Host], now: datetime, groups: Mapping[str, Group] | None = None, around: Around | None = None
+) -> Fleet:
     """A picture of these hosts, which are in the order of their numbers."""
     forced_down = np.array([host.forced_down for host in hosts], np.bool_)
     seen_at = np.array([_microseconds(host.seen_at) for host in hosts], np.int64)
@@ -133,8 +172,39 @@ def fleet_of(hosts: Sequence[Host], now: datetime, groups: Mapping[str, Group] |
         use=_rows(hosts, 5, _use),
         enabled=np.array([not host.disabled for host in hosts], np.bool_),
         up=_up(seen_at, forced_down, now),
-        groups=groups or {},
+        addresses=coded((host.facts.address, host.facts.address) for host in hosts),
+        traits=_traits(hosts),
+        around=around or nothing_around(len(hosts)),
+        groups=dict(groups or {}),
     )
+
+
+def nothing_around(hosts: int) -> Around:
+    """Of hosts that are in no aggregate and have had no servers."""
+    none = np.zeros(hosts, np.int64)
+    return Around(Coded(((),), np.zeros(hosts, np.intp)), bits(hosts, ()), none, none.copy())
+
+
+def _traits(hosts: Sequence[Host]) -> Bits:
+    held: dict[str, list[int]] = {}
+    for place, host in enumerate(hosts):
+        for trait in host.facts.traits:
+            held.setdefault(trait, []).append(place)
+    return bits(len(hosts), held.items())
+
+
+def _part(column: Any, hosts: Positions) -> Any:
+    match column:
+        case np.ndarray():
+            return column[..., hosts]
+        case Coded():
+            return Coded(column.values, column.codes[hosts])
+        case Bits():
+            return Bits(column.places, column.words[:, hosts])
+        case Roster() | Around():
+            return column.part(hosts)
+        case _:
+            return {}
 
 
 def _rows(hosts: Sequence[Host], height: int, figures: Callable[[Host], tuple[int, ...]]) -> Ints:

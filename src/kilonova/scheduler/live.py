@@ -2,83 +2,94 @@
 The newest picture of the fleet, kept while decisions are made on it.
 
 Claims change one host each, thousands a second, and a picture of 100,000 hosts is megabytes: copying it for each claim would cost
-more than a decision. So changes wait in a list, and are folded in when the next decision asks for a picture: in place when nobody
-is looking at the newest one, else into a copy, and those who look keep theirs. A picture is thus never changed under a reader.
+more than a decision. So changes wait in a queue, and are folded in, in place, when the next decision is made. Decisions are made one
+after another under a lock: each is short, and threads of one process would not be quicker.
 
 Messages may be doubled or late: of two uses of a host the one with the higher generation is newer, and the older is dropped.
 """
 
 from __future__ import annotations
 
+import random
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections import deque
 from dataclasses import replace
 
+import numpy as np
+
+from kilonova.domain.boot import SchedulingRequest
 from kilonova.domain.host import HostUse
-from kilonova.scheduler.fleet import GENERATION, Beat, Fleet
-
-
-class _Picture:
-    """A fleet, and how many are looking at it."""
-
-    def __init__(self, fleet: Fleet) -> None:
-        self.fleet = fleet
-        self.readers = 0
+from kilonova.domain.placement import Decision
+from kilonova.scheduler.fleet import GENERATION, Beat, Fleet, Group
+from kilonova.scheduler.ranking import Profile
+from kilonova.scheduler.shapes import Shapes
 
 
 class LiveFleet:
     """The fleet of a running scheduler. Any thread may call anything."""
 
-    def __init__(self, fleet: Fleet) -> None:
-        self._lock = threading.Lock()  # held for the folding of a few changes, never for a decision
-        self._newest = _Picture(fleet)
-        self._changes: list[HostUse] = []
+    def __init__(self, fleet: Fleet, profile: Profile, cache_mib: int = 512) -> None:
+        self._lock = threading.Lock()
+        self._profile, self._cache_mib = profile, cache_mib
+        self._changes: deque[HostUse] = deque()
+        self._take(fleet)
 
-    @contextmanager
-    def look(self) -> Iterator[Fleet]:
-        """The newest picture. It stays as it is until the block ends, and is not to be kept longer."""
+    @property
+    def fleet(self) -> Fleet:
+        """The newest picture."""
         with self._lock:
             self._fold()
-            picture = self._newest
-            picture.readers += 1
-        try:
-            yield picture.fleet
-        finally:
-            with self._lock:
-                picture.readers -= 1
+            return self._fleet
+
+    def decide(self, request: SchedulingRequest, rng: random.Random) -> Decision:
+        """A decision on the newest picture."""
+        with self._lock:
+            self._fold()
+            return self._shapes.decide(request, rng)
 
     def apply(self, use: HostUse) -> None:
         """What is claimed on a host has changed."""
-        with self._lock:
-            self._changes.append(use)
+        self._changes.append(use)
 
     def beat(self, beat: Beat) -> bool:
         """Fold in the records' use and heartbeats. False, and nothing done, when they are no longer of the same hosts."""
         with self._lock:
             self._fold()
-            fleet = self._newest.fleet.at(beat)
-            if fleet is None:
+            before, after = self._fleet, self._fleet.at(beat)
+            if after is None:
                 return False
-            self._newest = _Picture(fleet)
+            changed = (
+                (before.use != after.use).any(axis=0) | (before.up != after.up) | (before.enabled != after.enabled)
+            )
+            for column in ("use", "up", "enabled"):
+                np.copyto(getattr(before, column), getattr(after, column))
+            self._shapes.touched(np.flatnonzero(changed).tolist())
             return True
+
+    def regroup(self, groups: dict[str, Group]) -> None:
+        """Take newer counts of the groups."""
+        with self._lock:
+            self._fleet.groups.clear()
+            self._fleet.groups.update(groups)
 
     def replace(self, fleet: Fleet) -> None:
         """Take another picture; uses that are known newer than it are kept."""
         with self._lock:
             self._fold()
-            fleet.remember(self._newest.fleet)
-            self._newest = _Picture(fleet)
+            fleet.remember(self._fleet)
+            self._take(fleet)
+
+    def _take(self, fleet: Fleet) -> None:
+        self._fleet = replace(fleet, groups=dict(fleet.groups))
+        self._shapes = Shapes(self._fleet, self._profile, self._cache_mib)
 
     def _fold(self) -> None:
-        if not self._changes:
-            return
-        if self._newest.readers:
-            fleet = self._newest.fleet
-            self._newest = _Picture(replace(fleet, use=fleet.use.copy()))
-        fleet = self._newest.fleet
-        for use in self._changes:
+        fleet, touched = self._fleet, []
+        while self._changes:
+            use = self._changes.popleft()
             host = fleet.roster.by_id.get(use.host_id)
             if host is not None and use.generation > fleet.use[GENERATION, host]:
                 fleet.use[:, host] = use.vcpus_used, use.ram_mib_used, use.disk_gib_used, use.servers, use.generation
-        self._changes.clear()
+                touched.append(host)
+        if touched:
+            self._shapes.touched(touched)

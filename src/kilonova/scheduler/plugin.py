@@ -1,19 +1,33 @@
-"""What a filter and a weigher are. Ours are in `filters/` and `weighers/`; others come by entry point (see `plugins.py`)."""
+"""
+What a filter and a weigher are. Ours are in `filters/` and `weighers/`; others come by entry point (see `plugins.py`).
+
+The rule that makes decisions fast: what a filter or weigher says of a host follows from the request's shape and that host's own
+columns alone. So the answer for all hosts is kept while requests of one shape come (`shapes.py`), and when one host changes only
+that host is asked about again. What reads more is marked: a `NamingFilter` names hosts, a `personal` weigher reads groups.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import ClassVar
+from typing import ClassVar, Self
+
+import numpy as np
 
 from kilonova.domain.boot import SchedulingRequest
 from kilonova.scheduler.columns import Bools, Floats, Positions
 from kilonova.scheduler.fleet import Fleet
+from kilonova.scheduler.settings import SchedulerSettings
 
 
 class Filter(ABC):
     """Says which hosts may take a server. Pure: it reads the fleet and the request, keeps nothing and changes nothing."""
 
     name: ClassVar[str]
+
+    @classmethod
+    def made(cls, settings: SchedulerSettings) -> Self:
+        """One of it; who has options takes them from the settings."""
+        return cls()
 
     @abstractmethod
     def mask(self, fleet: Fleet, request: SchedulingRequest) -> Bools:
@@ -32,11 +46,45 @@ class Filter(ABC):
         return (~self.mask(fleet, request)).astype(float)
 
 
+class NamingFilter(Filter):
+    """A filter that names hosts, of this one request or its group: the few it wants, or the few it does not."""
+
+    def only(self, fleet: Fleet, request: SchedulingRequest) -> Positions | None:
+        """The hosts that may, when they can be named."""
+        return None
+
+    def but(self, fleet: Fleet, request: SchedulingRequest) -> Positions | None:
+        """The hosts that may not, when they can be named."""
+        return None
+
+    def mask(self, fleet: Fleet, request: SchedulingRequest) -> Bools:
+        passing = fleet.everyone
+        only, but = self.only(fleet, request), self.but(fleet, request)
+        if only is not None:
+            passing = np.zeros(len(fleet), np.bool_)
+            passing[only] = True
+        if but is not None:
+            passing = passing.copy()
+            passing[but] = False
+        return passing
+
+
 class Weigher(ABC):
     """Says which of the hosts that may take a server should. Pure, as a filter is."""
 
     name: ClassVar[str]
+    option: ClassVar[str] = ""  # the key in an aggregate's metadata that sets another multiplier for its hosts
+    personal: ClassVar[bool] = False  # reads more of the fleet than each host's own columns
+
+    @classmethod
+    def made(cls, settings: SchedulerSettings) -> Self:
+        """One of it; who has options takes them from the settings."""
+        return cls()
 
     @abstractmethod
     def score(self, fleet: Fleet, request: SchedulingRequest) -> Floats:
         """A figure for each host in any unit; more is better. The best of those that passed becomes 1, the worst 0."""
+
+    def applies(self, fleet: Fleet, request: SchedulingRequest) -> bool:
+        """Whether it has anything to say of this request; asked of personal ones only."""
+        return True

@@ -25,7 +25,6 @@ from kilonova.domain.clock import Clock
 from kilonova.domain.placement import Decision
 from kilonova.rpc.bus import Bus
 from kilonova.rpc.messages import FleetChanged, FleetUse, Message, Place, Placed
-from kilonova.scheduler.decide import decide
 from kilonova.scheduler.fleet import Beat, fleet_of
 from kilonova.scheduler.live import LiveFleet
 from kilonova.scheduler.plugins import profile_of
@@ -46,8 +45,7 @@ class SchedulerService:
     ) -> None:
         self._db, self._bus, self._clock, self._settings = db, bus, clock, settings
         self._rng = rng or random.Random()  # noqa: S311 - spreads servers, guards nothing
-        self._profile = profile_of(settings)
-        self._live = LiveFleet(fleet_of((), clock.now()))
+        self._live = LiveFleet(fleet_of((), clock.now()), profile_of(settings), settings.cache_mib)
         self._reading = threading.Lock()
         self._begun = self._done = 0  # readings of the records, by number
         self._wake = threading.Event()
@@ -99,8 +97,7 @@ class SchedulerService:
         self._live.replace(fleet_of(every, now))
 
     def _decide(self, request: SchedulingRequest) -> Decision:
-        with self._live.look() as fleet:
-            return decide(fleet, request, self._profile, self._rng)
+        return self._live.decide(request, self._rng)
 
     def handle(self, message: Message) -> Message | None:
         match message:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 # What Placement does before Nova's filters: the claim holds it in any case, so it cannot be switched off.
-ALWAYS = ("ForcedHostFilter", "ExcludedHostsFilter", "AvailabilityZoneFilter", "ResourceFilter")
+ALWAYS = ("ForcedHostFilter", "ExcludedHostsFilter", "AvailabilityZoneFilter", "TraitsFilter", "ResourceFilter")
 FILTERS = (
     "ComputeFilter",
     "ComputeCapabilitiesFilter",
@@ -13,7 +13,28 @@ FILTERS = (
     "ServerGroupAntiAffinityFilter",
     "ServerGroupAffinityFilter",
 )
-WEIGHERS = {"RAMWeigher": 1.0, "CPUWeigher": 1.0, "DiskWeigher": 1.0}
+WEIGHERS = {
+    "RAMWeigher": 1.0,
+    "CPUWeigher": 1.0,
+    "DiskWeigher": 1.0,
+    "IoOpsWeigher": -1.0,
+    "PCIWeigher": 1.0,
+    "ServerGroupSoftAffinityWeigher": 1.0,
+    "ServerGroupSoftAntiAffinityWeigher": 1.0,
+    "BuildFailureWeigher": 1_000_000.0,
+    "CrossCellWeigher": 1_000_000.0,
+    "HypervisorVersionWeigher": 1.0,
+    "NumInstancesWeigher": 0.0,
+    "ImagePropertiesWeigher": 0.0,
+    "MetricsWeigher": 1.0,
+    "ImageLocalityWeigher": 0.0,
+}
+# Ready mixtures, by the name that `profile` may have.
+PROFILES = {
+    "nova": WEIGHERS,
+    "spreading": WEIGHERS | {"NumInstancesWeigher": -1.0},
+    "packing": WEIGHERS | {"RAMWeigher": -1.0, "CPUWeigher": -1.0, "DiskWeigher": -1.0, "ImageLocalityWeigher": 0.5},
+}
 
 
 class SchedulerSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,6 +43,13 @@ class SchedulerSettings(msgspec.Struct, frozen=True, kw_only=True):
     enabled_filters: tuple[str, ...] = FILTERS
     weighers: dict[str, float] = msgspec.field(default_factory=lambda: dict(WEIGHERS))
     alternates: int = 4
+    cache_mib: int = 512  # for what is kept of the request shapes that repeat
+    max_instances_per_host: int = 50
+    max_io_ops_per_host: int = 8
+    metrics: dict[str, float] = {}  # weights of metrics that hosts report among their free facts
+    isolated_images: tuple[str, ...] = ()
+    isolated_hosts: tuple[str, ...] = ()
+    restrict_isolated_hosts_to_isolated_images: bool = True
     near_best: float = 0.05
     refresh_s: float = 5.0
     workers: int = 1

@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 from kilonova.domain.boot import SchedulingRequest
 from kilonova.domain.host import Host, is_alive
 from kilonova.domain.placement import NearestMiss
-from kilonova.scheduler.decide import Profile, decide
+from kilonova.scheduler.decide import decide
 from kilonova.scheduler.plugins import profile_of
+from kilonova.scheduler.ranking import Profile
 from kilonova.scheduler.settings import SchedulerSettings
 from kilonova.scheduler.weighers.cpu import CPUWeigher
 from kilonova.scheduler.weighers.disk import DiskWeigher

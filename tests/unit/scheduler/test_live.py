@@ -10,8 +10,12 @@ from hypothesis import strategies as st
 from kilonova.domain.host import HostUse
 from kilonova.scheduler.fleet import RAM, Beat
 from kilonova.scheduler.live import LiveFleet
+from kilonova.scheduler.plugins import profile_of
+from kilonova.scheduler.settings import SchedulerSettings
 from kilonova.store.queries.fleet import Pulse
 from tests.unit.scheduler.building import NOW, fleet, host
+
+PROFILE = profile_of(SchedulerSettings())
 
 
 def use(generation: int, ram_mib: int = 0, host_id: str = "id-1") -> HostUse:
@@ -30,40 +34,19 @@ def beat(generation: int, ram_mib: int, **given_: object) -> Beat:
 
 
 def ram_used(live: LiveFleet) -> int:
-    with live.look() as seen:
-        return int(seen.use[RAM, 0])
+    return int(live.fleet.use[RAM, 0])
 
 
 @given(st.permutations([use(generation, generation * 100) for generation in range(2, 7)]))
 def test_whatever_the_order_the_newest_use_stays(messages: list[HostUse]) -> None:
-    live = LiveFleet(fleet(host(1)))
+    live = LiveFleet(fleet(host(1)), PROFILE)
     for message in (*messages, messages[0], use(9, 5, "unknown")):
         live.apply(message)
     assert ram_used(live) == 600
 
 
-def test_a_picture_stays_as_it_is_for_those_who_look() -> None:
-    live = LiveFleet(fleet(host(1)))
-    with live.look() as before:
-        live.apply(use(2, 100))
-        assert ram_used(live) == 100
-        live.apply(use(3, 200))
-        assert live.beat(beat(1, 0, disabled=(True,)))
-        assert (before.use[RAM, 0], before.enabled[0]) == (0, True)
-    assert ram_used(live) == 200
-
-
-def test_without_a_look_a_change_costs_no_copy() -> None:
-    live = LiveFleet(fleet(host(1)))
-    with live.look() as before:
-        pass
-    live.apply(use(2, 100))
-    with live.look() as after:
-        assert after.use is before.use
-
-
 def test_a_beat_brings_newer_uses_and_keeps_those_it_does_not_know() -> None:
-    live = LiveFleet(fleet(host(1)))
+    live = LiveFleet(fleet(host(1)), PROFILE)
     live.apply(use(5, 500))
     assert live.beat(beat(4, 400))
     assert ram_used(live) == 500
@@ -73,7 +56,7 @@ def test_a_beat_brings_newer_uses_and_keeps_those_it_does_not_know() -> None:
 
 @pytest.mark.parametrize("other", [{"ids": ("id-2",)}, {"revision": (1,)}])
 def test_a_beat_of_other_hosts_or_changed_ones_is_refused(other: dict[str, object]) -> None:
-    live = LiveFleet(fleet(host(1)))
+    live = LiveFleet(fleet(host(1)), PROFILE)
     read = beat(2, 100)
     fields = {name: getattr(read, name) for name in Beat.__dataclass_fields__} | other
     assert not live.beat(Beat(**fields))
@@ -81,11 +64,10 @@ def test_a_beat_of_other_hosts_or_changed_ones_is_refused(other: dict[str, objec
 
 
 def test_a_use_heard_of_while_the_records_were_read_is_kept() -> None:
-    live = LiveFleet(fleet(host(1), host(2)))
+    live = LiveFleet(fleet(host(1), host(2)), PROFILE)
     read = fleet(host(2), msgspec.structs.replace(host(1), ram_mib_used=100, generation=2), host(3))
     live.apply(use(3, 300))
     live.apply(use(4, 400, "id-2"))
     live.apply(use(9, 900, "id-3"))
     live.replace(read)
-    with live.look() as seen:
-        assert seen.use[RAM].tolist() == [400, 300, 0]
+    assert live.fleet.use[RAM].tolist() == [400, 300, 0]

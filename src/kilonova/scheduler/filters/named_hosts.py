@@ -2,29 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import ClassVar
 
 import numpy as np
 
 from kilonova.domain.boot import SchedulingRequest
-from kilonova.scheduler.columns import Bools, Positions
+from kilonova.scheduler.columns import Positions
 from kilonova.scheduler.fleet import Fleet, words
-from kilonova.scheduler.plugin import Filter
+from kilonova.scheduler.plugin import NamingFilter
 
 
-class ForcedHostFilter(Filter):
+class ForcedHostFilter(NamingFilter):
     """Only the host that was asked for. The other filters still have their say, for the claim would refuse it too."""
 
     name: ClassVar = "ForcedHostFilter"
 
-    def mask(self, fleet: Fleet, request: SchedulingRequest) -> Bools:
-        if request.forced_host is None:
-            return fleet.everyone
-        passing = np.zeros(len(fleet), np.bool_)
-        host = fleet.roster.by_name.get(request.forced_host)
-        if host is not None:
-            passing[host] = True
-        return passing
+    def only(self, fleet: Fleet, request: SchedulingRequest) -> Positions | None:
+        return None if request.forced_host is None else places_of(fleet, [request.forced_host])
 
     def reason(self, fleet: Fleet, request: SchedulingRequest, removed: Positions) -> str:
         known = "" if request.forced_host in fleet.roster.by_name else ", which is not there"
@@ -34,21 +29,22 @@ class ForcedHostFilter(Filter):
         return f"the name {request.forced_host}, which was asked for"
 
 
-class ExcludedHostsFilter(Filter):
+class ExcludedHostsFilter(NamingFilter):
     """None of the hosts that failed this server before, or that the request rules out."""
 
     name: ClassVar = "ExcludedHostsFilter"
 
-    def mask(self, fleet: Fleet, request: SchedulingRequest) -> Bools:
-        named = [fleet.roster.by_name[name] for name in request.excluded_hosts if name in fleet.roster.by_name]
-        if not named:
-            return fleet.everyone
-        passing = fleet.everyone.copy()
-        passing[named] = False
-        return passing
+    def but(self, fleet: Fleet, request: SchedulingRequest) -> Positions | None:
+        return places_of(fleet, request.excluded_hosts) if request.excluded_hosts else None
 
     def reason(self, fleet: Fleet, request: SchedulingRequest, removed: Positions) -> str:
         return f"{words(fleet.roster.names[host] for host in removed)} ruled out: tried before, or not wanted"
 
     def lacks(self, fleet: Fleet, request: SchedulingRequest, host: int) -> str:
         return "a second chance: it was tried before, or is not wanted"
+
+
+def places_of(fleet: Fleet, names: Iterable[str]) -> Positions:
+    """The hosts of these names that are there, each once."""
+    known = {fleet.roster.by_name[name] for name in names if name in fleet.roster.by_name}
+    return np.array(sorted(known), np.intp)

@@ -1,10 +1,20 @@
-"""The small language of extra specs: `>= 4`, `s== x86_64`, `<in> kvm`, `<all-in> aes avx`, `<or> a <or> b`, or a plain value."""
+"""
+What several filters read with: caps that aggregates set, and the small language of extra specs.
+
+That has `>= 4`, `s== x86_64`, `<in> kvm`, `<all-in> aes avx`, `<or> a <or> b`, or a plain value.
+"""
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
+
+import numpy as np
+
+from kilonova.scheduler.columns import Ints
+from kilonova.scheduler.fleet import Fleet
 
 Verb = Callable[[str, list[str]], bool]  # (what the host has, the words after the operator)
 
@@ -18,6 +28,20 @@ def matches(value: Any, wanted: str) -> bool:
     if verb not in _VERBS:
         return have == wanted
     return bool(operands) and _VERBS[verb](have, operands)
+
+
+def least_of(fleet: Fleet, key: str, default: int) -> Ints:
+    """The least whole number that each host's aggregates say under `key`; `default` where none says one."""
+    aggregates = fleet.around.aggregates
+    caps = []
+    for held in aggregates.values:
+        said = []
+        for one in held:
+            with suppress(KeyError, ValueError):
+                said.append(int(one.metadata[key]))
+        caps.append(min(said, default=default))
+    found: Ints = np.array(caps, np.int64)[aggregates.codes]
+    return found
 
 
 def _textual(holds: Callable[[str, str], bool]) -> Verb:

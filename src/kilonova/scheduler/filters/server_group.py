@@ -4,26 +4,20 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import numpy as np
-
 from kilonova.domain.boot import SchedulingRequest
-from kilonova.scheduler.columns import Bools, Positions
+from kilonova.scheduler.columns import Positions
 from kilonova.scheduler.fleet import Fleet, Group
-from kilonova.scheduler.plugin import Filter
+from kilonova.scheduler.plugin import NamingFilter
 
 
-class ServerGroupAntiAffinityFilter(Filter):
+class ServerGroupAntiAffinityFilter(NamingFilter):
     """No host gets more of the group's servers than the group's rule allows, one when it has none."""
 
     name: ClassVar = "ServerGroupAntiAffinityFilter"
 
-    def mask(self, fleet: Fleet, request: SchedulingRequest) -> Bools:
-        group = _group(fleet, request, "anti-affinity")
-        if group is None:
-            return fleet.everyone
-        passing = fleet.everyone.copy()
-        passing[group.hosts[group.counts >= group.max_per_host]] = False
-        return passing
+    def but(self, fleet: Fleet, request: SchedulingRequest) -> Positions | None:
+        group = group_of(fleet, request, "anti-affinity")
+        return None if group is None else group.hosts[group.counts >= group.max_per_host]
 
     def reason(self, fleet: Fleet, request: SchedulingRequest, removed: Positions) -> str:
         return "the server's group keeps its servers apart, and these have as many of them as they may"
@@ -32,18 +26,14 @@ class ServerGroupAntiAffinityFilter(Filter):
         return "distance: it already has servers of the same anti-affinity group"
 
 
-class ServerGroupAffinityFilter(Filter):
+class ServerGroupAffinityFilter(NamingFilter):
     """Only the hosts that have the group's servers; any, for its first."""
 
     name: ClassVar = "ServerGroupAffinityFilter"
 
-    def mask(self, fleet: Fleet, request: SchedulingRequest) -> Bools:
-        group = _group(fleet, request, "affinity")
-        if group is None or not len(group.hosts):
-            return fleet.everyone
-        passing = np.zeros(len(fleet), np.bool_)
-        passing[group.hosts] = True
-        return passing
+    def only(self, fleet: Fleet, request: SchedulingRequest) -> Positions | None:
+        group = group_of(fleet, request, "affinity")
+        return group.hosts if group is not None and len(group.hosts) else None
 
     def reason(self, fleet: Fleet, request: SchedulingRequest, removed: Positions) -> str:
         return "the server's group keeps its servers together, and these have none of them"
@@ -52,7 +42,7 @@ class ServerGroupAffinityFilter(Filter):
         return "a server of the same affinity group"
 
 
-def _group(fleet: Fleet, request: SchedulingRequest, policy: str) -> Group | None:
+def group_of(fleet: Fleet, request: SchedulingRequest, policy: str) -> Group | None:
     """The group the hints name, when it is of this policy."""
     hint = request.hints.get("group", "")
     name = hint if isinstance(hint, str) else next(iter(hint), "")

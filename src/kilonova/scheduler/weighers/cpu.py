@@ -16,6 +16,7 @@ class CPUWeigher(Weigher):
     """CPUs times their ratio, less what is claimed."""
 
     name: ClassVar = "CPUWeigher"
+    option: ClassVar = "cpu_weight_multiplier"
 
     def score(self, fleet: Fleet, request: SchedulingRequest) -> Floats:
         free: Floats = np.subtract(fleet.room[VCPUS], fleet.use[VCPUS], dtype=np.float64)

@@ -16,6 +16,7 @@ class DiskWeigher(Weigher):
     """Physical disk less what is claimed, as in Nova."""
 
     name: ClassVar = "DiskWeigher"
+    option: ClassVar = "disk_weight_multiplier"
 
     def score(self, fleet: Fleet, request: SchedulingRequest) -> Floats:
         free: Floats = np.subtract(fleet.physical[DISK], fleet.use[DISK], dtype=np.float64)

@@ -16,6 +16,7 @@ class RAMWeigher(Weigher):
     """Physical RAM less what is claimed, as in Nova: neither the ratio nor the reserve counts."""
 
     name: ClassVar = "RAMWeigher"
+    option: ClassVar = "ram_weight_multiplier"
 
     def score(self, fleet: Fleet, request: SchedulingRequest) -> Floats:
         free: Floats = np.subtract(fleet.physical[RAM], fleet.use[RAM], dtype=np.float64)

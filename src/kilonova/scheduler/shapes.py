@@ -1,0 +1,73 @@
+"""
+The rankings of request shapes that repeat, kept and brought up to date rather than made again.
+
+Most requests repeat a shape just seen, and a claim changes one host. So the ranking of a shape is kept, with how many changes it has
+seen, and when the shape comes again only the hosts that have changed since are asked about. What a request has of its own (its
+server, its group, the hosts it names) is no part of the shape: naming filters come on top (`decide.py`).
+
+Not for two threads at once: `live.py` has decisions made one after another.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import OrderedDict
+from collections.abc import Hashable, Iterable
+
+import msgspec
+import numpy as np
+
+from kilonova.domain.boot import SchedulingRequest
+from kilonova.domain.placement import Decision
+from kilonova.scheduler.columns import Positions
+from kilonova.scheduler.decide import decide
+from kilonova.scheduler.fleet import Fleet
+from kilonova.scheduler.ranking import Profile, Ranking
+
+_OWN_HINTS = frozenset({"group", "same_host", "different_host"})
+_LOG = 65536  # changes remembered; a shape that has missed more is ranked anew
+
+
+class Shapes:
+    """What is kept of one fleet."""
+
+    def __init__(self, fleet: Fleet, profile: Profile, cache_mib: int = 512) -> None:
+        self._fleet, self._profile, self._limit = fleet, profile, cache_mib << 20
+        self._kept: OrderedDict[Hashable, tuple[Ranking, int]] = OrderedDict()
+        self._log: list[int] = []
+
+    def touched(self, hosts: Iterable[int]) -> None:
+        """These hosts' columns have changed."""
+        self._log.extend(hosts)
+        if len(self._log) > _LOG:
+            self._log.clear()
+            self._kept.clear()
+
+    def decide(self, request: SchedulingRequest, rng: random.Random) -> Decision:
+        """What `decide` says, sooner."""
+        return decide(self._fleet, request, self._profile, rng, lambda: self._ranking(request))
+
+    def _ranking(self, request: SchedulingRequest) -> Ranking:
+        key = shape_of(request)
+        kept = self._kept.pop(key, None)
+        ranking = None if kept is None else kept[0]
+        if kept is not None and kept[1] < len(self._log):
+            changed: Positions = np.array(sorted(set(self._log[kept[1] :])), np.intp)
+            if len(changed) > len(self._fleet) // 4 or not kept[0].update(self._fleet, request, changed):
+                ranking = None
+        if ranking is None:
+            ranking = Ranking(self._fleet, request, self._profile)
+            while self._kept and (len(self._kept) + 1) * ranking.size > self._limit:
+                self._kept.popitem(last=False)
+        self._kept[key] = ranking, len(self._log)
+        return ranking
+
+
+def shape_of(request: SchedulingRequest) -> Hashable:
+    """What a request has in common with others that all hosts answer alike."""
+    hints = {key: value for key, value in request.hints.items() if key not in _OWN_HINTS} if request.hints else None
+    free = (request.extra_specs, request.image_properties, hints)
+    return (
+        request.vcpus, request.ram_mib, request.disk_gib, request.flavor_id, request.flavor_name, request.image_id,
+        request.availability_zone, request.project_id, msgspec.msgpack.encode(free) if any(free) else b"",
+    )  # fmt: skip
