@@ -2,8 +2,8 @@
 The newest picture of the fleet, kept while decisions are made on it.
 
 Claims change one host each, thousands a second, and a picture of 100,000 hosts is megabytes: copying it for each claim would cost
-more than a decision. So changes wait in a queue, and are folded in, in place, when the next decision is made. Decisions are made one
-after another under a lock: each is short, and threads of one process would not be quicker.
+more than a decision. So changes wait in a queue, and are folded in, in place, when the next decision is made. Decisions are made
+one after another under a lock: each is short, and threads of one process would not be quicker.
 
 Messages may be doubled or late: of two uses of a host the one with the higher generation is newer, and the older is dropped.
 """
@@ -20,7 +20,7 @@ import numpy as np
 from kilonova.domain.boot import SchedulingRequest
 from kilonova.domain.host import HostUse
 from kilonova.domain.placement import Decision
-from kilonova.scheduler.fleet import GENERATION, Beat, Fleet, Group
+from kilonova.scheduler.fleet import GENERATION, Around, Beat, Fleet, Group
 from kilonova.scheduler.ranking import Profile
 from kilonova.scheduler.shapes import Shapes
 
@@ -66,11 +66,28 @@ class LiveFleet:
             self._shapes.touched(np.flatnonzero(changed).tolist())
             return True
 
-    def regroup(self, groups: dict[str, Group]) -> None:
-        """Take newer counts of the groups."""
+    def surround(self, around: Around, groups: dict[str, Group]) -> None:
+        """Take what surrounds the hosts now. What is kept of shapes is kept on when only groups and counts have changed."""
         with self._lock:
-            self._fleet.groups.clear()
-            self._fleet.groups.update(groups)
+            self._fold()
+            before = self._fleet.around
+            if before.aggregates.values == around.aggregates.values and before.images.places == around.images.places:
+                changed = (
+                    (before.building != around.building)
+                    | (before.failures != around.failures)
+                    | (before.images.words != around.images.words).any(axis=0)
+                    | (before.aggregates.codes != around.aggregates.codes)
+                )
+                for old, new in (
+                    (before.building, around.building), (before.failures, around.failures),
+                    (before.images.words, around.images.words), (before.aggregates.codes, around.aggregates.codes),
+                ):  # fmt: skip
+                    np.copyto(old, new)
+                self._fleet.groups.clear()
+                self._fleet.groups.update(groups)
+                self._shapes.touched(np.flatnonzero(changed).tolist())
+            else:
+                self._take(replace(self._fleet, around=around, groups=groups))
 
     def replace(self, fleet: Fleet) -> None:
         """Take another picture; uses that are known newer than it are kept."""

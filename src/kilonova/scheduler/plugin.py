@@ -25,7 +25,7 @@ class Filter(ABC):
     name: ClassVar[str]
 
     @classmethod
-    def made(cls, settings: SchedulerSettings) -> Self:
+    def made(cls, settings: SchedulerSettings) -> Self:  # noqa: ARG003 - for those who have options
         """One of it; who has options takes them from the settings."""
         return cls()
 
@@ -77,7 +77,7 @@ class Weigher(ABC):
     personal: ClassVar[bool] = False  # reads more of the fleet than each host's own columns
 
     @classmethod
-    def made(cls, settings: SchedulerSettings) -> Self:
+    def made(cls, settings: SchedulerSettings) -> Self:  # noqa: ARG003 - for those who have options
         """One of it; who has options takes them from the settings."""
         return cls()
 

@@ -1,8 +1,8 @@
 """
 Filters and weighers by name.
 
-Each is an entry point: a name, and a class that knows how to be made from the settings. Ours are among them, so that another package adds its
-own in the same way, in the groups `kilonova.scheduler.filters` and `kilonova.scheduler.weighers`.
+Each is an entry point: a name, and a class that knows how to be made from the settings. Ours are among them, so that another
+package adds its own in the same way, in the groups `kilonova.scheduler.filters` and `kilonova.scheduler.weighers`.
 """
 
 from __future__ import annotations

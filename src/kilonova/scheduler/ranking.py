@@ -1,8 +1,8 @@
 """
 The ranking of a fleet's hosts for one shape of request: which pass, and how good each is.
 
-For each host: `first`, the filter that removed it (PASSED for none), and `total`, its score (-inf for who did not pass). A weigher's
-figures are spread over 0 to its multiplier between the worst and the best host that pass, so a score depends on those extremes.
+For each host: `first`, the filter that removed it (PASSED for none), and `total`, its score (-inf for who did not pass). A
+weigher's figures are spread over 0 to its multiplier between the worst and the best host that pass, so a score depends on those extremes.
 How many hosts are at each extreme is therefore kept: a changed host is weighed alone while the extremes stay, and all are weighed
 again only when the last host at one has left it or a new one lies beyond.
 """
@@ -12,6 +12,7 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -153,7 +154,8 @@ class Ranking:
         self.first[hosts] = first
         moved = [span for span in self.spans if span.move(hosts, fresh[span.weigher.name], was, now)]
         passing = self.first == PASSED if moved else None
-        if passing is not None and any([span.measure(passing) for span in moved]):
+        differ = [] if passing is None else [span.measure(passing) for span in moved]
+        if passing is not None and any(differ):
             self._weigh(passing)
         else:
             self.total[hosts] = np.where(now, sum(span.parts(hosts) for span in self.spans), -np.inf)
@@ -206,9 +208,7 @@ class Ranking:
         self._near = None
 
     def _copy_without(self, out: Positions) -> Ranking:
-        other = Ranking.__new__(Ranking)
-        other.profile, other._reasons, other._near, other._best = self.profile, {}, None, -np.inf
-        other.flat = self.flat
+        other = copy(self)
         other.first, other.counts = self.first.copy(), self.counts.copy()
         other.first[out] = NAMED
         other.counts[PASSED] -= len(out)
@@ -216,7 +216,7 @@ class Ranking:
         passing = other.first == PASSED
         for span in other.spans:
             span.measure(passing)
-        other._weigh(passing)
+        other._weigh(passing)  # noqa: SLF001 - one of us
         return other
 
 

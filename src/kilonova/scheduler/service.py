@@ -17,7 +17,10 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 
+import msgspec
 import structlog
 
 from kilonova.domain.boot import SchedulingRequest
@@ -29,11 +32,13 @@ from kilonova.scheduler.fleet import Beat, fleet_of
 from kilonova.scheduler.live import LiveFleet
 from kilonova.scheduler.plugins import profile_of
 from kilonova.scheduler.settings import SchedulerSettings
+from kilonova.scheduler.surroundings import around_of, groups_of
 from kilonova.store.database import Database
 from kilonova.store.queries import fleet as fleet_queries
 from kilonova.store.queries import hosts
 
 _log = structlog.get_logger(__name__)
+_LATELY = timedelta(minutes=10)  # a build that failed longer ago is forgiven
 _SHARE = 20  # reading a very large fleet takes no more than this part of the time
 
 
@@ -73,6 +78,7 @@ class SchedulerService:
     def place(self, request: SchedulingRequest) -> Decision:
         """Where a server could go, and why there. Decides only: the claim is made by who asks."""
         before = self._begun
+        request = self._look_up(request)
         decision = self._decide(request)
         if not decision.candidates:
             self.refresh(unless_begun_after=before)
@@ -91,13 +97,28 @@ class SchedulerService:
     def _read(self) -> None:
         with self._db.read() as tx:
             now = self._clock.now()
-            if self._live.beat(Beat.of(fleet_queries.pulse(tx), now)):
-                return
-            every = hosts.every(tx)
-        self._live.replace(fleet_of(every, now))
+            read = fleet_queries.surroundings(tx, now - _LATELY)
+            every = None if self._live.beat(Beat.of(fleet_queries.pulse(tx), now)) else hosts.every(tx)
+        if every is not None:
+            fleet = fleet_of(every, now)
+            self._live.replace(replace(fleet, around=around_of(fleet.roster, read)))
+        roster = self._live.fleet.roster
+        self._live.surround(around_of(roster, read), groups_of(roster, read.groups, read.in_groups))
 
     def _decide(self, request: SchedulingRequest) -> Decision:
         return self._live.decide(request, self._rng)
+
+    def _look_up(self, request: SchedulingRequest) -> SchedulingRequest:
+        """The request with the hosts of those servers that its hints name."""
+        named = {hint: request.hints[hint] for hint in ("same_host", "different_host") if request.hints.get(hint)}
+        if not named:
+            return request
+        with self._db.read() as tx:
+            found = {
+                hint: fleet_queries.hosts_of_servers(tx, [ids] if isinstance(ids, str) else ids)
+                for hint, ids in named.items()
+            }
+        return msgspec.structs.replace(request, hosts_of_hints=found)
 
     def handle(self, message: Message) -> Message | None:
         match message:

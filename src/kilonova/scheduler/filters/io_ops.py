@@ -38,7 +38,8 @@ class IoOpsFilter(Filter):
         return "these have as many servers being built as they may"
 
     def lacks(self, fleet: Fleet, request: SchedulingRequest, host: int) -> str:
-        return f"room for servers being built: it has {int(fleet.around.building[host])} and may have {int(self.caps(fleet)[host])}"
+        has, may = int(fleet.around.building[host]), int(self.caps(fleet)[host])
+        return f"room for servers being built: it has {has} and may have {may}"
 
 
 class AggregateIoOpsFilter(IoOpsFilter):

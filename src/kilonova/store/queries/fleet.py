@@ -1,13 +1,24 @@
-"""What a scheduler reads of all hosts every few seconds, who is alive and what is used: raw columns, no facts decoded."""
+"""
+What a scheduler reads of all hosts every few seconds: who is alive and what is used, as raw columns, no facts decoded; and what
+surrounds hosts, from the records of aggregates, groups, servers and sagas.
+"""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import BigInteger, select, type_coerce
+from sqlalchemy import BigInteger, func, select, type_coerce
 
+from kilonova.domain.aggregate import Aggregate
+from kilonova.domain.saga import Event
+from kilonova.domain.server import Lifecycle
+from kilonova.domain.server_group import ServerGroup
 from kilonova.store.database import Tx
+from kilonova.store.queries import aggregates, server_groups
+from kilonova.store.tables.compute import servers
 from kilonova.store.tables.hosts import hosts
+from kilonova.store.tables.sagas import saga_events
 
 
 class Pulse(NamedTuple):
@@ -40,3 +51,38 @@ def pulse(tx: Tx) -> Pulse:
     return columns._replace(
         seen_at=tuple(at or 0 for at in columns.seen_at), updated_at=tuple(at or 0 for at in columns.updated_at)
     )
+
+
+class Surroundings(NamedTuple):
+    """What surrounds hosts; by host name where not said otherwise."""
+
+    aggregates: tuple[Aggregate, ...]
+    groups: tuple[ServerGroup, ...]
+    in_groups: dict[str, dict[str, int]]  # by group id, then host: servers there
+    images: frozenset[tuple[str, str]]  # (host, image id): the host has servers of the image
+    building: dict[str, int]
+    failures: dict[str, int]  # builds that failed there since
+
+
+def surroundings(tx: Tx, since: datetime) -> Surroundings:
+    """All of it, with the builds that failed after `since`."""
+    placed = servers.c.host.is_not(None)
+    building = select(servers.c.host, func.count()).where(placed, servers.c.lifecycle == Lifecycle.BUILDING)
+    failed = select(saga_events.c.host, func.count()).where(
+        saga_events.c.event == Event.STEP_FAILED, saga_events.c.at >= since, saga_events.c.host.is_not(None)
+    )
+    images = select(servers.c.host, servers.c.image_id).where(placed, servers.c.image_id.is_not(None)).distinct()
+    return Surroundings(
+        aggregates=tuple(aggregates.every(tx)),
+        groups=tuple(server_groups.every(tx)),
+        in_groups=server_groups.counters(tx),
+        images=frozenset((row[0], row[1]) for row in tx.execute(images)),
+        building={row[0]: row[1] for row in tx.execute(building.group_by(servers.c.host))},
+        failures={row[0]: row[1] for row in tx.execute(failed.group_by(saga_events.c.host))},
+    )
+
+
+def hosts_of_servers(tx: Tx, server_ids: list[str]) -> tuple[str, ...]:
+    """The hosts that these servers are on, those of them that are on one."""
+    query = select(servers.c.host).where(servers.c.id.in_(server_ids), servers.c.host.is_not(None)).distinct()
+    return tuple(tx.execute(query).scalars())
