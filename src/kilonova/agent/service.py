@@ -82,7 +82,6 @@ class Agent:
     def start(self) -> None:
         """Serve the host's topic, and join the cloud (again and again until it answers)."""
         self._seen = dict(self._driver.generations())
-        self._driver.watch(self._power_changed)
         self._stop_serving = self._bus.serve(self._topic, self.handle, workers=self._workers)
         self._join()
 
@@ -188,6 +187,8 @@ class Agent:
             return
         if isinstance(answer, HostState):
             self._tell_network(self._driver.set_network, answer.network)
+        # Not before: a guest that is down because the host was restarted would pass for one that was shut down by its user.
+        self._driver.watch(self._power_changed)
         self._let_commands_in()
         self._observe_later()
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from kilonova.agent.hypervisor.sim.driver import Pace, SimDriver, SimSettings
 from kilonova.agent.service import Agent, HostIdentity
 from kilonova.domain.host import HostFacts
+from kilonova.domain.report import Observed
 from kilonova.domain.server import PowerState
 from kilonova.rpc.inprocess import InProcessBus
 from kilonova.rpc.messages import (
@@ -18,6 +20,7 @@ from kilonova.rpc.messages import (
     Inventory,
     Message,
     Ok,
+    PowerChanged,
     RemoveServer,
     Report,
     SetPower,
@@ -142,6 +145,26 @@ def test_commands_wait_until_the_host_has_joined(tmp_path: Path) -> None:
     cloud.clock.advance(60)
     assert [report.command_id for report in cloud.reports()] == ["c1"]
     assert [seen.server_id for seen in cloud.driver.observe()] == ["s"]
+
+
+class TalkativeDriver(SimDriver):
+    """Tells the state of a machine as soon as it is watched, as libvirt's does of all it finds."""
+
+    def watch(self, changed: Callable[[Observed], None]) -> None:
+        changed(Observed(server_id="s", power_state=PowerState.SHUTDOWN))
+
+
+def test_no_machine_is_told_to_have_stopped_before_the_cloud_knows_that_its_host_was_restarted(tmp_path: Path) -> None:
+    cloud = Cloud(tmp_path / "host")
+    cloud.agent.stop()
+    cloud.told.clear()
+    cloud.answers = False
+    driver = TalkativeDriver(SimSettings(facts=FACTS), cloud.clock)
+    Agent(HostIdentity("h", "boot-2"), driver, cloud.bus, cloud.clock, workers=0).start()
+    cloud.clock.advance(3)
+    cloud.answers = True
+    cloud.clock.advance(3)
+    assert [type(message) for message in cloud.told] == [HostStarted, HostStarted, HostStarted, PowerChanged]
 
 
 def test_questions_are_answered(cloud: Cloud) -> None:
