@@ -67,7 +67,7 @@ format: setup ## Rewrite the tree the way `lint` wants it
 bench: setup ## Measure the budgets of the design and print them
 	$(BIN)/python -m benchmarks $(ARGS)
 
-chaos: setup ## Kill processes at random under load; count what is stuck or orphaned
+chaos: setup guest ## Kill the cloud with -9 at every line of every journal, on both drivers; print what was left as JSON (as root)
 	$(BIN)/python -m tests.chaos $(ARGS)
 
 migration: setup ## Write the next step of the schema from the tables (NAME="what it does")
