@@ -95,9 +95,12 @@ def test_a_reader_writes_nothing(cloud: World, things: Things, door: Door) -> No
 @each([door for door in GUARDED if "{" not in door.route.path and door.route.method == "GET"])
 def test_no_list_shows_a_stranger_anything(cloud: World, things: Things, door: Door) -> None:
     ids = list(things.ids.values())
-    wishes = ["", "all_tenants=1", "all_tenants=1&deleted=true", "deleted=true", "changes-since=2020-01-01T00:00:00Z", f"project_id={cloud.a.project_id}",
-              f"tenant_id={cloud.a.project_id}", f"owner={cloud.a.project_id}", f"user_id={cloud.a.user_id}", "host=sim-1", "is_public=None",
-              "visibility=all", "visibility=private", "member_status=all", f"name={WORD}", "os_hidden=true", "status=DELETED",
+    wishes = ["", "all_tenants=1", "all_tenants=1&deleted=true", "deleted=true",
+    "changes-since=2020-01-01T00:00:00Z", f"project_id={cloud.a.project_id}",
+              f"tenant_id={cloud.a.project_id}", f"owner={cloud.a.project_id}", f"user_id={cloud.a.user_id}",
+              "host=sim-1", "is_public=None",
+              "visibility=all", "visibility=private", "member_status=all", f"name={WORD}", "os_hidden=true",
+              "status=DELETED",
               "sort_key=host", f"device_id={things.ids['server_id']}", f"network_id={things.ids['network_id']}",
               f"security_group_id={things.ids['group_id']}", f"reserved={WORD}", *(f"marker={ident}" for ident in ids),
               *(f"id={ident}" for ident in ids)]  # fmt: skip

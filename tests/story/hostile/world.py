@@ -110,7 +110,7 @@ def wait(look: Callable[[], Any], seconds: float = 30.0) -> Any:
 
 @dataclass(frozen=True)
 class World:
-    """The cloud and its people. `expired` and `alien` are tokens that are well made and no good; `logged`: what the cloud has logged."""
+    """The cloud and its people. `expired`, `alien`: tokens well made and no good. `logged`: what the cloud has logged."""
 
     cloud: Cloud
     http: TestClient
