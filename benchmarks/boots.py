@@ -9,7 +9,9 @@ from benchmarks.section import Section, at_least, at_most, spread_ms
 from benchmarks.simcloud import SimCloud
 
 CLIENTS = 10
-_RECORDED = "SELECT (launched_at - created_at) / 1e6 FROM servers WHERE launched_at IS NOT NULL ORDER BY number DESC LIMIT ?"
+_RECORDED = (
+    "SELECT (launched_at - created_at) / 1e6 FROM servers WHERE launched_at IS NOT NULL ORDER BY number DESC LIMIT ?"
+)
 
 
 def main(*, quick: bool = False) -> Section:

@@ -44,7 +44,11 @@ class Section(msgspec.Struct, kw_only=True, omit_defaults=True):
 def machine() -> dict[str, Any]:
     """The machine, and how busy it was before."""
     model = next(
-        (line.partition(":")[2].strip() for line in Path("/proc/cpuinfo").read_text().splitlines() if "model name" in line),
+        (
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text().splitlines()
+            if "model name" in line
+        ),
         platform.processor(),
     )
     return {

@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 
@@ -46,10 +46,10 @@ class Api:
             raise RuntimeError(f"{method} {path}: {status} {content[:500].decode()}")
         return msgspec.json.decode(content) if content else None
 
-    def login(self, password: str) -> None:
-        """Be admin of project admin."""
-        user = {"name": "admin", "domain": {"id": "default"}, "password": password}
-        scope = {"project": {"name": "admin", "domain": {"id": "default"}}}
+    def login(self, name: str, password: str) -> None:
+        """Be the user of that name in the project of that name."""
+        user = {"name": name, "domain": {"id": "default"}, "password": password}
+        scope = {"project": {"name": name, "domain": {"id": "default"}}}
         auth = {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}
         status, content, headers = self.ask("POST", "/identity/v3/auth/tokens", {"auth": auth})
         if status != 201:
@@ -61,16 +61,24 @@ class Api:
 
 
 class SimCloud:
-    """Up inside a `with`; admin's project has no quotas and one image to boot from."""
+    """Up inside a `with`; the tenant's project has no quotas, and there is one image to boot from."""
 
-    def __init__(self, *, hosts: int = 20, pace: float = 0.0) -> None:
+    def __init__(self, *, hosts: int = 20, pace: float = 0.0, network: str = "10.42.0.0/16") -> None:
         self.data_dir = Path(tempfile.mkdtemp(prefix="kilonova-bench-"))
-        self.port = free_port()
-        save(CloudSettings(data_dir=self.data_dir, hypervisor="sim", sim_hosts=hosts, sim_pace=pace, port=self.port))
+        self.port, self.hosts = free_port(), hosts
+        settings = CloudSettings(
+            data_dir=self.data_dir,
+            hypervisor="sim",
+            sim_hosts=hosts,
+            sim_pace=pace,
+            port=self.port,
+            network_cidr=network,
+        )
+        save(settings)
         self._process: subprocess.Popen[bytes] | None = None
         self.image_id = ""
 
-    def __enter__(self) -> SimCloud:
+    def __enter__(self) -> Self:
         try:
             self.start()
             self._furnish()
@@ -94,6 +102,7 @@ class SimCloud:
         with (self.data_dir / "kilonova.log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
         wait_for_answer(self.port, self._process)
+        self._wait_for_hosts()
 
     def stop(self) -> None:
         if self._process is not None:
@@ -105,11 +114,11 @@ class SimCloud:
                 self._process.wait()
         self._process = None
 
-    def api(self) -> Api:
-        """A client that is logged in."""
-        password = msgspec.json.decode((self.data_dir / "credentials.json").read_bytes())["admin_password"]
+    def api(self, user: str = "demo") -> Api:
+        """A client that is logged in: as the tenant, or as `admin`."""
+        passwords = msgspec.json.decode((self.data_dir / "credentials.json").read_bytes())
         api = Api(self.port)
-        api.login(password)
+        api.login(user, passwords[f"{user}_password"])
         return api
 
     def records(self) -> sqlite3.Connection:
@@ -126,15 +135,18 @@ class SimCloud:
         return (int(fields[11]) + int(fields[12])) / _TICKS
 
     def _furnish(self) -> None:
-        api = self.api()
-        project = api.call("GET", "/identity/v3/projects?name=admin")["projects"][0]["id"]
+        api = self.api("admin")
+        project = api.call("GET", "/identity/v3/projects?name=demo")["projects"][0]["id"]
         unlimited = {"instances": _UNLIMITED, "cores": _UNLIMITED, "ram": _UNLIMITED}
         api.call("PUT", f"/compute/v2.1/os-quota-sets/{project}", {"quota_set": unlimited})
         api.call("PUT", f"/networking/v2.0/quotas/{project}", {"quota": {"port": _UNLIMITED}})
-        image = {"name": "tiny", "disk_format": "raw", "container_format": "bare", "min_disk": 0, "min_ram": 0}
+        image = {"name": "tiny", "disk_format": "raw", "container_format": "bare", "visibility": "public"}
         self.image_id = api.call("POST", "/image/v2/images", image)["id"]
         api.call("PUT", f"/image/v2/images/{self.image_id}/file", bytes(65536))
-        deadline = time.monotonic() + _UP_WITHIN_S
+        api.close()
+
+    def _wait_for_hosts(self) -> None:
+        api, deadline = self.api("admin"), time.monotonic() + _UP_WITHIN_S
         while not _hosts_are_up(api):
             if time.monotonic() > deadline:
                 raise RuntimeError(f"its hosts did not come up within {_UP_WITHIN_S:.0f} s")

@@ -8,8 +8,11 @@ first, then agents, conductor and scheduler, each finishing what it has under wa
 from __future__ import annotations
 
 import logging
+import signal
+import sys
 from pathlib import Path
 
+import msgspec
 import structlog
 import uvicorn
 from structlog.typing import Processor
@@ -25,6 +28,8 @@ def serve(data_dir: Path) -> None:
     if settings is None:
         raise Missing("Cloud", data_dir, next_step="Make one with `kilonova up`.")
     configure_logs()
+    # uvicorn stops on SIGTERM and then raises it again, which by default would end us with everything but the listener running.
+    signal.signal(signal.SIGTERM, lambda *_signal: sys.exit(0))
     cloud = Cloud(settings)
     cloud.start()
     try:
@@ -51,14 +56,18 @@ def configure_logs() -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]
+    renderer = structlog.processors.JSONRenderer(_json)
     structlog.configure(
-        processors=[*shared, structlog.processors.JSONRenderer()],
+        processors=[*shared, renderer],
         wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
         logger_factory=structlog.WriteLoggerFactory(),
         cache_logger_on_first_use=True,
     )
     handler = logging.StreamHandler()
-    handler.setFormatter(
-        structlog.stdlib.ProcessorFormatter(processor=structlog.processors.JSONRenderer(), foreign_pre_chain=shared)
-    )
+    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+
+
+def _json(event: object, **_options: object) -> str:
+    """A log line several times faster than the standard library makes it; what is no JSON by nature is shown as text."""
+    return msgspec.json.encode(event, enc_hook=repr).decode()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from collections.abc import Callable
+from functools import lru_cache
 
 import msgspec
 
@@ -31,8 +33,9 @@ def disks_of(server: Server, params: BootParams, images: Images) -> Disks:
     kind were. Raises Missing when an image is gone by now.
     """
     root = next((d for d in params.block_devices if d.boot_index == 0), None)
-    image = None if root is None or root.image_id is None else images.get(root.image_id)
-    disks = [_disk(i, device, server, images) for i, device in enumerate(params.block_devices)]
+    get = lru_cache(maxsize=None)(images.get)
+    image = None if root is None or root.image_id is None else get(root.image_id)
+    disks = [_disk(i, device, server, get) for i, device in enumerate(params.block_devices)]
     kinds = {disk.kind for disk in disks}
     if server.flavor.ephemeral_gib and "ephemeral" not in kinds:
         size = server.flavor.ephemeral_gib * _MIB_PER_GIB
@@ -41,8 +44,8 @@ def disks_of(server: Server, params: BootParams, images: Images) -> Disks:
         disks.append(DiskSpec(kind="swap", index=0, size_mib=server.flavor.swap_mib, filesystem="swap"))
     properties = {} if image is None else image.properties
     return Disks(
-        disks=tuple(disks), kernel=_ref_of(properties.get("kernel_id"), images),
-        ramdisk=_ref_of(properties.get("ramdisk_id"), images), kernel_args=properties.get("os_command_line"),
+        disks=tuple(disks), kernel=_ref_of(properties.get("kernel_id"), get),
+        ramdisk=_ref_of(properties.get("ramdisk_id"), get), kernel_args=properties.get("os_command_line"),
     )  # fmt: skip
 
 
@@ -74,11 +77,11 @@ def guest_of(server: Server, network: ServerNetwork) -> GuestData:
     )  # fmt: skip
 
 
-def _disk(index: int, device: BlockDevice, server: Server, images: Images) -> DiskSpec:
+def _disk(index: int, device: BlockDevice, server: Server, get: Callable[[str], Image]) -> DiskSpec:
     is_root = device.boot_index == 0
     kind = "root" if is_root else _blank_kind(device)
     size_gib = device.size_gib or (server.flavor.disk_gib if is_root else 0)
-    image = _ref_of(device.image_id, images)
+    image = _ref_of(device.image_id, get)
     is_cdrom = device.device_type == "cdrom" or (image is not None and image.disk_format == "iso")
     return DiskSpec(
         kind=kind, index=index if kind == "data" else 0, image=image, boot_index=device.boot_index, tag=device.tag,
@@ -95,10 +98,10 @@ def _blank_kind(device: BlockDevice) -> str:
     return "swap" if device.guest_format == "swap" else "ephemeral"
 
 
-def _ref_of(image_id: str | None, images: Images) -> ImageRef | None:
+def _ref_of(image_id: str | None, get: Callable[[str], Image]) -> ImageRef | None:
     if not image_id:
         return None
-    image: Image = images.get(image_id)
+    image = get(image_id)
     return ImageRef(
         id=image.id, disk_format=image.disk_format or "raw", size=image.size or 0, sha512=image.sha512,
         virtual_size=image.virtual_size, properties=image.properties,

@@ -43,9 +43,11 @@ class Allocator:
         have = {port.nic_order: port for port in ports.of_server(self._tx, server.id)}
         lacking = [(order, nic) for order, nic in enumerate(nics) if order not in have]
         if lacking:
-            self._take(server, [(order, nic) for order, nic in lacking if nic.port_id is not None])
-            self._make(server, [(order, nic) for order, nic in lacking if nic.port_id is None], group_ids)
-            have = {port.nic_order: port for port in ports.of_server(self._tx, server.id)}
+            if any(nic.port_id is not None for _, nic in lacking):
+                self._take(server, [(order, nic) for order, nic in lacking if nic.port_id is not None])
+                have = {port.nic_order: port for port in ports.of_server(self._tx, server.id)}
+            made = self._make(server, [(order, nic) for order, nic in lacking if nic.port_id is None], group_ids)
+            have |= {port.nic_order: port for port in made}
         if any(port.host != server.host for port in have.values()):
             bind(self._tx, server.id, server.host, self._now)
         return tuple(have[order] for order in sorted(have))
@@ -66,9 +68,10 @@ class Allocator:
 
     def _make(
         self, server: ServerForNetwork, wanted: Sequence[tuple[int, NicRequest]], group_ids: Sequence[str]
-    ) -> None:
+    ) -> list[Port]:
         if not wanted:
-            return
+            return []
+        made = []
         on = networks.by_ids(self._tx, [nic.network_id or "" for _, nic in wanted])
         book = AddressBook(self._tx, list(on))
         for order, nic in wanted:
@@ -77,9 +80,11 @@ class Allocator:
                 raise Missing("Network", nic.network_id)
             port = self.write(self._blank(server, network, order, nic.tag, group_ids))
             if nic.fixed_ip is None:
-                book.give_any(network.id, port.id)
+                given = book.give_any(network.id, port.id)
             else:
-                book.give(network.id, port.id, [(None, nic.fixed_ip)])
+                given = book.give(network.id, port.id, [(None, nic.fixed_ip)])
+            made.append(msgspec.structs.replace(port, fixed_ips=given))
+        return made
 
     def write(self, port: Port, *, keep_mac: bool = False) -> Port:
         """Write a new port, with another MAC if its own is in use; with `keep_mac` that is MacAddressInUse."""

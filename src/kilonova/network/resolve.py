@@ -78,7 +78,9 @@ class NicResolver:
     def _groups(self, tx: Tx, project_id: str, words: Sequence[str]) -> tuple[str, ...]:
         asked = tuple(dict.fromkeys(words)) or (DEFAULT,)
         if DEFAULT in asked:
-            ensure_default_group(tx, project_id, ids=self._ids, now=self._clock.now())
+            group = ensure_default_group(tx, project_id, ids=self._ids, now=self._clock.now())
+            if len(asked) == 1:
+                return (group.id,)
         found = security_groups.named(tx, project_id, asked)
         return tuple(dict.fromkeys(_group(found, word, project_id) for word in asked))
 

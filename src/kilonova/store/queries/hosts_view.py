@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, bindparam, func, select
 
 from kilonova.domain.errors import Missing
 from kilonova.domain.host import Host
@@ -16,6 +16,7 @@ from kilonova.store.tables.hosts import hosts
 
 _BY_UUID: Mapping[str, ColumnElement[Any]] = {"id": hosts.c.id}
 _BY_NUMBER: Mapping[str, ColumnElement[Any]] = {"id": hosts.c.number}
+_NAMED = select(hosts).where(hosts.c.name.in_(bindparam("names", expanding=True)))
 
 
 def zones(tx: Tx) -> dict[str, str]:
@@ -45,7 +46,7 @@ def get(tx: Tx, ident: str) -> Host:
 
 def by_names(tx: Tx, names: set[str]) -> dict[str, Host]:
     """These hosts by name."""
-    return {row.name: _host(row) for row in tx.execute(select(hosts).where(hosts.c.name.in_(names)))}
+    return {row.name: _host(row) for row in tx.execute(_NAMED, {"names": list(names)})}
 
 
 def count(tx: Tx) -> int:

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import ColumnElement, exists, false, func, insert, or_, select, true, update
+from sqlalchemy import ColumnElement, Select, bindparam, exists, false, func, insert, or_, select, true, update
 from sqlalchemy.exc import IntegrityError
 
 from kilonova.domain.context import RequestContext
@@ -29,6 +29,19 @@ SORT_KEYS: Mapping[str, ColumnElement[Any]] = {
 
 _COLUMNS = [column for column in images.c if column.name != "upload"]
 _LIVE = images.c.deleted_at.is_(None)
+_GET_ANY = select(*_COLUMNS).where(images.c.id == bindparam("image"), _LIVE)
+_SHARED_WITH_WHOM = exists(
+    select(image_members.c.member).where(
+        image_members.c.image_id == images.c.id, image_members.c.member == bindparam("whose")
+    )
+)
+_GET_SEEN = _GET_ANY.where(
+    or_(
+        images.c.visibility.in_(("public", "community")),
+        images.c.owner == bindparam("whose"),
+        (images.c.visibility == "shared") & _SHARED_WITH_WHOM,
+    )
+)
 
 
 class ImageUse(msgspec.Struct, frozen=True):
@@ -49,12 +62,13 @@ def add(tx: Tx, image: Image) -> None:
 
 def get(tx: Tx, ctx: RequestContext, image_id: str, *, lock: bool = False) -> Image:
     """One image that the caller may see; `lock` keeps others from changing it. Raises Missing."""
-    return _one(tx, image_id, _visible(ctx), lock=lock)
+    query = _GET_ANY if ctx.all_projects else _GET_SEEN
+    return _one(tx, query, {"image": image_id, "whose": ctx.project_id}, lock=lock)
 
 
 def get_any(tx: Tx, image_id: str, *, lock: bool = False) -> Image:
     """One image, whoever's it is. Raises Missing."""
-    return _one(tx, image_id, true(), lock=lock)
+    return _one(tx, _GET_ANY, {"image": image_id}, lock=lock)
 
 
 def page_of(tx: Tx, ctx: RequestContext, wanted: ImageFilter, keyset: Keyset) -> list[Image]:
@@ -126,11 +140,10 @@ def use(tx: Tx, project_id: str | None) -> ImageUse:
     return ImageUse(int(row.images), int(row.size), int(row.uploads))
 
 
-def _one(tx: Tx, image_id: str, condition: ColumnElement[bool], *, lock: bool) -> Image:
-    query = select(*_COLUMNS).where(images.c.id == image_id, _LIVE, condition)
-    row = tx.execute(query.with_for_update() if lock else query).first()
+def _one(tx: Tx, query: Select[Any], wanted: Mapping[str, Any], *, lock: bool) -> Image:
+    row = tx.execute(query.with_for_update() if lock else query, wanted).first()
     if row is None:
-        raise Missing("Image", image_id[:64])
+        raise Missing("Image", wanted["image"][:64])
     return _image(row)
 
 

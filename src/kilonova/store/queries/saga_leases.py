@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import msgspec
-from sqlalchemy import and_, bindparam, or_, select, update
+from sqlalchemy import and_, bindparam, literal_column, or_, select, update
 
 from kilonova.domain.saga import RUNNING, JournalEvent, Saga, SagaStatus
 from kilonova.store.database import Tx
@@ -20,8 +20,15 @@ from kilonova.store.queries.sagas import append_events, saga_of, show_on_server
 from kilonova.store.tables.compute import servers
 from kilonova.store.tables.sagas import sagas
 
+# Written out, not bound: only so can SQLite tell that the partial index on running sagas will do. All others are many more.
+_IS_RUNNING = sagas.c.status.in_([literal_column(f"'{status}'") for status in RUNNING])
 _NOW = bindparam("now", type_=sagas.c.wake_at.type)
 _FREE = or_(sagas.c.lease_until.is_(None), sagas.c.lease_until <= _NOW)
+_DUE = (
+    select(sagas.c.id)
+    .where(_IS_RUNNING, or_(sagas.c.wake_at.is_(None), sagas.c.wake_at <= _NOW), _FREE)
+    .order_by(sagas.c.wake_at, sagas.c.id)
+)
 _HAS_TO_DO = or_(
     sagas.c.status == SagaStatus.READY,
     and_(sagas.c.status == SagaStatus.PARKED, or_(sagas.c.wake_at <= _NOW, sagas.c.reply.is_not(None))),
@@ -43,7 +50,8 @@ _WAITING = (
 )
 _ANSWERED = (
     update(sagas)
-    .where(sagas.c.command_id == bindparam("command"), sagas.c.status == SagaStatus.PARKED, sagas.c.reply.is_(None))
+    .where(sagas.c.id == bindparam("saga_id"), sagas.c.command_id == bindparam("command"))
+    .where(sagas.c.status == SagaStatus.PARKED, sagas.c.reply.is_(None))
     .returning(sagas.c.id)
 )
 
@@ -54,10 +62,7 @@ class LostLease(Exception):
 
 def due(tx: Tx, now: datetime, limit: int) -> list[str]:
     """Sagas that could go on: ready, or parked past their time; unleased, or with a lease that ran out. Oldest first."""
-    waiting = and_(sagas.c.status.in_(RUNNING), or_(sagas.c.wake_at.is_(None), sagas.c.wake_at <= _NOW))
-    found = tx.execute(
-        select(sagas.c.id).where(waiting, _FREE).order_by(sagas.c.wake_at, sagas.c.id).limit(limit), {"now": now}
-    )
+    found = tx.execute(_DUE.limit(limit), {"now": now})
     return [str(row.id) for row in found]
 
 
@@ -149,10 +154,12 @@ def accept_reply(tx: Tx, command_id: str, reply: msgspec.Struct, now: datetime) 
     """
     Keep a host's report in the row of the saga that waits for it, and make that ready. Returns the saga's id.
 
-    A report nobody waits for (doubled, late, of a cancelled attempt) changes nothing: None.
+    A report nobody waits for (doubled, late, of a cancelled attempt) changes nothing: None. A saga's commands are named
+    `<its id>/…`, so the row is found by its key.
     """
+    asked = {"saga_id": command_id.partition("/")[0], "command": command_id}
     text = msgspec.json.encode(reply).decode()
-    row = tx.execute(_ANSWERED, {"command": command_id, "reply": text, "wake_at": now, "updated_at": now}).first()
+    row = tx.execute(_ANSWERED, {**asked, "reply": text, "wake_at": now, "updated_at": now}).first()
     return None if row is None else str(row.id)
 
 
@@ -161,7 +168,7 @@ def wake_host(tx: Tx, host: str, now: datetime) -> list[str]:
     there = select(servers.c.id).where(servers.c.host == host)
     rows = tx.execute(
         update(sagas)
-        .where(sagas.c.status == SagaStatus.PARKED, sagas.c.server_id.in_(there))
+        .where(_IS_RUNNING, sagas.c.status == SagaStatus.PARKED, sagas.c.server_id.in_(there))
         .values(wake_at=now)
         .returning(sagas.c.id)
     )
@@ -171,7 +178,7 @@ def wake_host(tx: Tx, host: str, now: datetime) -> list[str]:
 def renounce(tx: Tx, owner: str, now: datetime) -> int:
     """Free every lease that `owner` holds: its process has started anew, or is about to stop. Returns how many."""
     freed = tx.execute(
-        update(sagas).where(sagas.c.owner == owner, sagas.c.status.in_(RUNNING))
+        update(sagas).where(sagas.c.owner == owner, _IS_RUNNING)
         .values(owner=None, lease_until=None, updated_at=now)
     )  # fmt: skip
     return int(freed.rowcount)
