@@ -30,6 +30,8 @@ from kilonova.api.image import image_service
 from kilonova.api.image.policies import POLICIES as IMAGE_POLICIES
 from kilonova.api.network.policies import POLICIES as NETWORK_POLICIES
 from kilonova.api.network.service import network_service
+from kilonova.api.placement.policies import POLICIES as PLACEMENT_POLICIES
+from kilonova.api.placement.service import placement_service
 from kilonova.compute.first_start import ensure_flavors
 from kilonova.conductor.audit import Audit
 from kilonova.conductor.kernel.definition import Definition
@@ -73,8 +75,16 @@ _CATALOG = (
     CatalogService("compute", "nova", "/compute/v2.1"),
     CatalogService("image", "glance", "/image"),
     CatalogService("network", "neutron", "/networking"),
+    CatalogService("placement", "placement", "/placement"),
 )
-_POLICIES = (*IDENTITY_POLICIES, *COMPUTE_POLICIES, *IMAGE_POLICIES, *NETWORK_POLICIES, *operations.POLICIES)
+_POLICIES = (
+    *IDENTITY_POLICIES,
+    *COMPUTE_POLICIES,
+    *IMAGE_POLICIES,
+    *NETWORK_POLICIES,
+    *PLACEMENT_POLICIES,
+    *operations.POLICIES,
+)
 
 
 class Cloud:
@@ -211,6 +221,7 @@ class Cloud:
             compute_service(compute),
             image_service(self.image_service),
             network_service(self._backing(), NetworkSettings()),
+            placement_service(database=self.db, bus=self.bus, clock=self.clock, ids=self.ids, images=compute.images),
             operations.operations_service(about),
             operations.metrics_service(operations.Metrics(self.registry)),
         ]

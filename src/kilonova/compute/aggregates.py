@@ -7,7 +7,7 @@ zones, or would change its zone under the servers that it has, rolls everything 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -97,6 +97,17 @@ class Aggregates:
             aggregates.remove_host(tx, found, host.id)
             self._settle(tx, (name,), zones_differ=found.zone is not None)
             return aggregates.get(tx, number)
+
+    def regroup(self, tx: Tx, host: Host, wanted: Collection[str]) -> None:
+        """Put a host into the aggregates of these ids, and no others. Raises ZoneRefused."""
+        zones_differ = False
+        for one in aggregates.every(tx):
+            is_in = host.name in one.hosts
+            if is_in == (one.id in wanted):
+                continue
+            zones_differ = zones_differ or one.zone is not None
+            (aggregates.remove_host if is_in else aggregates.add_host)(tx, one, host.id)
+        self._settle(tx, (host.name,), zones_differ=zones_differ)
 
     def cache_images(self, ctx: RequestContext, number: int, image_ids: Sequence[str]) -> None:
         """Have its hosts fetch images ahead of need. Raises Missing, or Rejected for images that are not there."""

@@ -1,0 +1,41 @@
+"""Placement as one service of the rim: its tables, each bound to its object."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from kilonova.api.framework import PLACEMENT, Microversions, Query, Request, Route, Service, bind
+from kilonova.api.placement import allocations, catalogue, holdings, providers
+from kilonova.compute.aggregates import Aggregates
+from kilonova.compute.ports import Images
+from kilonova.compute.providers import Providers
+from kilonova.domain.clock import Clock, Ids
+from kilonova.rpc.bus import Bus
+from kilonova.store.database import Database
+
+FIRST, LAST = "1.0", "1.39"
+
+
+def versions(_req: Request[None, Query]) -> dict[str, Any]:
+    """The one version there is, for everybody."""
+    links = [{"rel": "self", "href": ""}]
+    return {
+        "versions": [{"id": "v1.0", "min_version": FIRST, "max_version": LAST, "status": "CURRENT", "links": links}]
+    }
+
+
+def placement_service(*, database: Database, bus: Bus, clock: Clock, ids: Ids, images: Images) -> Service:
+    """The service, wired; its policies are `policies.POLICIES`."""
+    of_hosts = Aggregates(database=database, bus=bus, clock=clock, ids=ids, images=images)
+    use_cases = Providers(database=database, bus=bus, clock=clock, aggregates=of_hosts)
+    return Service(
+        "placement", mount="/placement", prefix="", style=PLACEMENT,
+        microversions=Microversions("placement", FIRST, LAST),
+        routes=[
+            Route("GET", "/", versions, auth=False, summary="Show the version"),
+            *bind(providers.ROUTES, providers.ResourceProviders(database=database, use_cases=use_cases)),
+            *bind(holdings.ROUTES, holdings.Holdings(database=database, use_cases=use_cases)),
+            *bind(catalogue.ROUTES, catalogue.Catalogue(database=database, use_cases=use_cases)),
+            *bind(allocations.ROUTES, allocations.Allocations(database=database)),
+        ],
+    )  # fmt: skip
