@@ -91,21 +91,36 @@ def _named(fleet: Fleet, request: SchedulingRequest, profile: Profile) -> tuple[
         if wanted is None and unwanted is None:
             steps.append(FilterStep(name=each.name, before=before, removed=0))
             continue
-        was = np.arange(len(fleet)) if only is None else only
-        was = np.setdiff1d(was, but)
+        gone = _gone(len(fleet), only, but, wanted, unwanted)
         if wanted is not None:
-            only = np.intersect1d(was, wanted)
-            but = _NOBODY
-        if unwanted is not None:
-            but = np.union1d(but, unwanted)
+            here = wanted if only is None else only
+            only = np.setdiff1d(np.intersect1d(here, wanted), but)
         if only is not None:
-            only, but = np.setdiff1d(only, but), _NOBODY
-        left = len(fleet) - len(but) if only is None else len(only)
-        gone = np.setdiff1d(was, only) if only is not None else np.intersect1d(was, but)
+            only = only if unwanted is None else np.setdiff1d(only, unwanted)
+            but, left = _NOBODY, len(only)
+        else:
+            but = np.union1d(but, gone)
+            left = len(fleet) - len(but)
         reason = each.reason(fleet, request, gone) if len(gone) else ""
         steps.append(FilterStep(name=each.name, before=before, removed=len(gone), reason=reason))
         before = left
     return _Named(only, but), steps
+
+
+def _gone(
+    count: int, only: Positions | None, but: Positions, wanted: Positions | None, unwanted: Positions | None
+) -> Positions:
+    """Of the hosts left so far (`only`, or all of `count` less `but`), those that a filter takes away."""
+    if wanted is None and only is None and unwanted is not None:
+        return np.setdiff1d(unwanted, but)
+    here = np.zeros(count, np.bool_) if only is not None else np.ones(count, np.bool_)
+    here[only if only is not None else but] = only is not None
+    stay = here.copy() if wanted is None else np.zeros(count, np.bool_)
+    if wanted is not None:
+        stay[wanted] = here[wanted]
+    if unwanted is not None:
+        stay[unwanted] = False
+    return np.flatnonzero(here & ~stay)
 
 
 def _candidate(fleet: Fleet, ranking: Ranking, host: int) -> Candidate:

@@ -2,9 +2,9 @@
 The ranking of a fleet's hosts for one shape of request: which pass, and how good each is.
 
 For each host: `first`, the filter that removed it (PASSED for none), and `total`, its score (-inf for who did not pass). A
-weigher's figures are spread over 0 to its multiplier between the worst and the best host that pass, so a score depends on those extremes.
-How many hosts are at each extreme is therefore kept: a changed host is weighed alone while the extremes stay, and all are weighed
-again only when the last host at one has left it or a new one lies beyond.
+weigher's figures are spread over 0 to its multiplier between the worst and the best host that pass, so a score depends on those
+extremes. How many hosts are at each extreme is therefore kept: a changed host is weighed alone while the extremes stay, and all
+are weighed again only when the last host at one has left it or a new one lies beyond.
 """
 
 from __future__ import annotations
@@ -72,6 +72,13 @@ class Span:
         by = self.multiplier if isinstance(self.multiplier, float) else self.multiplier[hosts]
         scores: Floats = (self.raw[hosts] - self.low) * (by / (self.high - self.low))
         return scores
+
+    def part(self, host: int) -> float:
+        """The score of one host."""
+        if self.high <= self.low:
+            return 0.0
+        by = self.multiplier if isinstance(self.multiplier, float) else self.multiplier.item(host)
+        return float((self.raw.item(host) - self.low) * (by / (self.high - self.low)))
 
     def outlives(self, leaving: Floats) -> bool:
         """Whether the extremes stay when hosts with these figures are gone."""
@@ -197,8 +204,7 @@ class Ranking:
 
     def parts(self, host: int) -> dict[str, float]:
         """One host's score, by weigher."""
-        here = slice(host, host + 1)
-        return {span.weigher.name: float(np.max(span.parts(here))) for span in self.spans}
+        return {span.weigher.name: span.part(host) for span in self.spans}
 
     def _weigh(self, passing: Bools) -> None:
         self.total = np.zeros(len(self.first))

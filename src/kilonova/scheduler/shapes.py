@@ -2,8 +2,8 @@
 The rankings of request shapes that repeat, kept and brought up to date rather than made again.
 
 Most requests repeat a shape just seen, and a claim changes one host. So the ranking of a shape is kept, with how many changes it
-has seen, and when the shape comes again only the hosts that have changed since are asked about. What a request has of its own (its
-server, its group, the hosts it names) is no part of the shape: naming filters come on top (`decide.py`).
+has seen, and when the shape comes again only the hosts that have changed since are asked about. What a request has of its own
+(its server, its group, the hosts it names) is no part of the shape: naming filters come on top (`decide.py`).
 
 Not for two threads at once: `live.py` has decisions made one after another.
 """

@@ -25,7 +25,7 @@ from kilonova.domain.report import Outcome
 from kilonova.domain.saga import SagaStatus
 from kilonova.domain.server import Fault, Lifecycle, PowerState
 from kilonova.rpc.bus import Bus, NoAnswer
-from kilonova.rpc.messages import EnsureServer, FleetUse, Place, Placed, RemoveServer
+from kilonova.rpc.messages import EnsureServer, FleetChanged, FleetUse, Place, Placed, RemoveServer
 from kilonova.store.database import Tx
 from kilonova.store.queries import hosts, server_facts, server_groups
 
@@ -73,6 +73,8 @@ class PlaceStep(Step):
             if use is not None:
                 server_facts.place(tx, run.saga.server_id, candidate.host, candidate.zone, run.now)
                 tx.after_commit(partial(self._bus.fanout, "scheduler", FleetUse(use=use)))
+                if group is not None:  # the next of the group is decided on where this one is
+                    tx.after_commit(partial(self._bus.fanout, "scheduler", FleetChanged()))
                 return _placement(candidate)
         raise TryAgain(0.05)  # the picture was old; the scheduler has heard of the claims that were quicker by then
 

@@ -22,7 +22,7 @@ class TraitsFilter(Filter):
         return passing
 
     def reason(self, fleet: Fleet, request: SchedulingRequest, removed: Positions) -> str:
-        return words(_said(fleet.part(removed), request, slice(None)))
+        return words(_said(fleet, request, removed))
 
     def lacks(self, fleet: Fleet, request: SchedulingRequest, host: int) -> str:
         return " and ".join(_said(fleet, request, slice(host, host + 1)))
@@ -33,7 +33,7 @@ def _wanted(request: SchedulingRequest) -> list[tuple[str, bool]]:
     return [(key.removeprefix("trait:"), value == "required") for key, value in said if key.startswith("trait:")]
 
 
-def _said(fleet: Fleet, request: SchedulingRequest, hosts: slice) -> list[str]:
+def _said(fleet: Fleet, request: SchedulingRequest, hosts: slice | Positions) -> list[str]:
     """What some of the hosts do not meet, in words."""
     return [
         f"{'' if wanted else 'the absence of '}trait {name}"
