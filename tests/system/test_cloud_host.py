@@ -33,14 +33,14 @@ def test_guests_come_back_when_their_host_was_restarted(guests: Guests) -> None:
     first, second = guests.ask_for("first"), guests.ask_for("second", image=guests.qcow2)
     for guest in (first, second):
         guests.wait_until_ready(guest)
-    guests.ssh(first, "echo kept > /root/kept && sync")
+    guests.ssh(first, "echo kept > /var/kept && sync")
     guests.cloud.compute("DELETE", f"/servers/{second}", status=204)
     restart_host(guests)
     guests.cloud.start()
     wait_until(lambda: guests.cloud.server(second) is None, "the one that was being deleted is gone", PATIENCE_S)
     wait_until(lambda: set(guests.processes()) == {first}, "the other runs again", PATIENCE_S)
     wait_until(lambda: guests.answers(first), "it answers", PATIENCE_S)
-    assert guests.ssh(first, "cat /root/kept") == "kept\n"
+    assert guests.ssh(first, "cat /var/kept") == "kept\n"
     assert guests.report(first)["metadata_service"]["uuid"] == first
     server = guests.cloud.wait_for(first, "ACTIVE")
     assert server["OS-EXT-STS:power_state"] == 1

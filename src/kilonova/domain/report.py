@@ -12,13 +12,12 @@ from kilonova.domain.server import PowerState
 class HostFault(msgspec.Struct, frozen=True, kw_only=True):
     """
     Why a host could not do a thing. `elsewhere`: another host could (no space, no hypervisor); False: none will
-    (a corrupt image). `retry`: the same host may, later.
+    (a corrupt image).
     """
 
     message: str
     code: int = 500
     elsewhere: bool = True
-    retry: bool = False
     details: str = ""
 
 

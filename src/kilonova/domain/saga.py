@@ -42,7 +42,6 @@ class SagaStatus(StrEnum):
 
 RUNNING = (SagaStatus.READY, SagaStatus.PARKED)
 LIVE = (SagaStatus.QUEUED, SagaStatus.READY, SagaStatus.PARKED)
-ENDED = (SagaStatus.DONE, SagaStatus.FAILED, SagaStatus.CANCELLED)
 
 
 class JournalEvent(msgspec.Struct, frozen=True, kw_only=True):

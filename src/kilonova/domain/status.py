@@ -33,9 +33,6 @@ STATUSES: dict[tuple[str, str | None], str] = {
     ("deleted", None): "DELETED",
 }
 
-# A server in one of these is on its way somewhere and must have a live saga: `kilonova audit` counts those that have none.
-PASSING_STATUSES = frozenset({"BUILD"})
-
 _VM_STATE_BY_INTENT = {
     Intent.ACTIVE: "active",
     Intent.STOPPED: "stopped",

@@ -46,5 +46,5 @@ class Passwords:
 
 
 def new_password() -> str:
-    """A random secret for people to copy: 120 bits, letters and digits only but for `-` and `_`."""
-    return secrets.token_urlsafe(15)
+    """A random secret for people to copy: 120 bits, hexadecimal, so that no command line takes its first letter for an option."""
+    return secrets.token_hex(15)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from kilonova.domain.addresses import ip_address, ip_network
+from kilonova.domain.addresses import ip_network
 from kilonova.domain.context import RequestContext
 from kilonova.domain.network import Network, Subnet
 from kilonova.network import numbers, subnet_rules
@@ -14,13 +14,12 @@ from kilonova.store.queries.network_rows import Listing
 
 
 class SubnetUse(msgspec.Struct, frozen=True, kw_only=True):
-    """Addresses of one subnet: all, those in its pools, and of each the given ones."""
+    """Addresses of one subnet: all, those in its pools, and the given ones."""
 
     subnet: Subnet
     total: int
     total_in_pools: int
     used: int
-    used_in_pools: int
 
 
 class NetworkUse(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,12 +42,4 @@ def of_networks(tx: Tx, ctx: RequestContext, listing: Listing) -> list[NetworkUs
 
 def _use(subnet: Subnet, given: list[str]) -> SubnetUse:
     first, last = subnet_rules.usable(ip_network(subnet.cidr))
-    ranges = numbers.spans(subnet.pools)
-    pooled = sum(1 for address in given if any(low <= int(ip_address(address)) <= high for low, high in ranges))
-    return SubnetUse(
-        subnet=subnet,
-        total=last - first + 1,
-        total_in_pools=numbers.size(subnet.pools),
-        used=len(given),
-        used_in_pools=pooled,
-    )
+    return SubnetUse(subnet=subnet, total=last - first + 1, total_in_pools=numbers.size(subnet.pools), used=len(given))

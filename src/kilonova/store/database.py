@@ -12,9 +12,10 @@ corrupts nothing; `durable=True` sets FULL.
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any
 
 from sqlalchemy import Connection, CursorResult, Engine, Executable, create_engine, event
@@ -94,6 +95,13 @@ def _sqlite_engine(url: str, *, durable: bool) -> Engine:
         # isolation_level None: the driver opens no transaction of its own, `write()` and `read()` do.
         connect_args={"check_same_thread": False, "timeout": 30, "isolation_level": None},
     )
+
+    @event.listens_for(engine, "do_connect")
+    def _keep_private(_dialect: Any, _record: Any, arguments: list[Any], _options: Any) -> None:
+        """The keys that tokens are sealed with are in it. SQLite gives its other files the mode of the first."""
+        if arguments and arguments[0] != ":memory:":
+            with suppress(FileNotFoundError):  # no such folder: SQLite says so in its own words
+                os.close(os.open(arguments[0], os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:

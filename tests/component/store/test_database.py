@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, text
 
 from kilonova.store.database import Database, Tx
 from kilonova.store.tables.identity import secret_keys
+from tests import databases
 
 
 def insert(tx: Tx, purpose: str) -> None:
@@ -54,3 +56,12 @@ def test_a_hook_sees_what_was_committed(database: Database) -> None:
 def test_a_transaction_is_not_nested(database: Database) -> None:
     with database.write(), pytest.raises(RuntimeError, match="already open"), database.write():
         pass
+
+
+def test_a_sqlite_database_is_its_owners_alone(tmp_path: Path) -> None:
+    """It holds what tokens are sealed with, and its folder can be entered by those who run guests."""
+    with databases.sqlite(tmp_path) as database, database.write() as tx:
+        tx.execute(text("CREATE TABLE t (x)"))
+        modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
+    assert len(modes) == 3
+    assert set(modes.values()) == {0o600}

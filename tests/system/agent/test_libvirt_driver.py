@@ -158,7 +158,9 @@ def test_a_new_driver_knows_what_the_last_one_did(bench: Bench) -> None:
     second = bench.new_driver()
     try:
         assert [seen.generation for seen in second.observe()] == [1]
-        assert second.all_guest_data()[command.server_id].hostname == "box"
+        kept = second.guest_data(command.server_id)
+        assert kept is not None
+        assert kept.hostname == "box"
         second.update_guest_data(
             UpdateGuestData(command_id="u", server_id=command.server_id, generation=2, guest=command.spec.guest)
         )

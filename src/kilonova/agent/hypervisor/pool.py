@@ -110,7 +110,7 @@ class Pooled:
         except Exception:  # noqa: BLE001 - a command always has an answer
             _log.exception("driver broke", server_id=command.server_id, command=type(command).__name__)
             message = "The host failed in a way nobody foresaw; its log has the details under the server's id."
-            return Outcome(fault=HostFault(message=message, elsewhere=True, retry=True))
+            return Outcome(fault=HostFault(message=message, elsewhere=True))
 
     def _carry_out(self, command: Command, stage: OnStage) -> Outcome:
         match command:

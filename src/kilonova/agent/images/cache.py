@@ -166,7 +166,7 @@ class ImageCache:
             raise refusal(image, "it has no content in the image service") from missing
         except OSError as broken:
             message = f"Image {image.id} could not be fetched: {broken}."
-            raise HostFailure(HostFault(message=message, elsewhere=True, retry=True)) from broken
+            raise HostFailure(HostFault(message=message, elsewhere=True)) from broken
 
     def _entry(self, key: str) -> _Entry | None:
         info = self._path(key, "json")

@@ -18,4 +18,4 @@ def require_space(folder: Path, size: int, reserved: int) -> None:
         message = (
             f"The host's disk has {free // _MIB} MiB free, {size // _MIB} are needed and {reserved // _MIB} kept back."
         )
-        raise HostFailure(HostFault(message=message, code=507, elsewhere=True, retry=True))
+        raise HostFailure(HostFault(message=message, code=507, elsewhere=True))

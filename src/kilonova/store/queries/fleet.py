@@ -67,8 +67,10 @@ class Surroundings(NamedTuple):
 def surroundings(tx: Tx, since: datetime) -> Surroundings:
     """All of it, with the builds that failed after `since`."""
     placed = servers.c.host.is_not(None)
-    building = select(servers.c.host, func.count()).where(placed, servers.c.lifecycle == Lifecycle.BUILDING)
-    failed = select(saga_events.c.host, func.count()).where(
+    building = select(servers.c.host, func.count().label("amount")).where(
+        placed, servers.c.lifecycle == Lifecycle.BUILDING
+    )
+    failed = select(saga_events.c.host, func.count().label("amount")).where(
         saga_events.c.event == Event.STEP_FAILED, saga_events.c.at >= since, saga_events.c.host.is_not(None)
     )
     images = select(servers.c.host, servers.c.image_id).where(placed, servers.c.image_id.is_not(None)).distinct()
@@ -76,9 +78,9 @@ def surroundings(tx: Tx, since: datetime) -> Surroundings:
         aggregates=tuple(aggregates.every(tx)),
         groups=tuple(server_groups.every(tx)),
         in_groups=server_groups.counters(tx),
-        images=frozenset((row[0], row[1]) for row in tx.execute(images)),
-        building={row[0]: row[1] for row in tx.execute(building.group_by(servers.c.host))},
-        failures={row[0]: row[1] for row in tx.execute(failed.group_by(saga_events.c.host))},
+        images=frozenset((row.host, row.image_id) for row in tx.execute(images)),
+        building={row.host: row.amount for row in tx.execute(building.group_by(servers.c.host))},
+        failures={row.host: row.amount for row in tx.execute(failed.group_by(saga_events.c.host))},
     )
 
 

@@ -50,10 +50,9 @@ class HostDefaults(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Joined(msgspec.Struct, frozen=True, kw_only=True):
-    """A host that came up: its record now, and what was known of it before."""
+    """A host that came up: its record now, and whether the machine itself was started anew."""
 
     host: Host
-    is_new: bool
     was_restarted: bool
 
 
@@ -74,7 +73,7 @@ def register(
         tx.execute(update(hosts).where(hosts.c.name == name).values(**came))
     host = by_name(tx, name)
     assert host is not None  # noqa: S101 - written above, in this transaction
-    return Joined(host=host, is_new=before is None, was_restarted=before is not None and before.boot_id != boot_id)
+    return Joined(host=host, was_restarted=before is not None and before.boot_id != boot_id)
 
 
 def seen(tx: Tx, names: Sequence[str], now: datetime) -> None:
@@ -131,11 +130,6 @@ def by_name(tx: Tx, name: str) -> Host | None:
     """A host by its name."""
     row = tx.execute(_NAMED, {"host": name}).first()
     return None if row is None else _host(row)
-
-
-def every_claim(tx: Tx) -> list[tuple[str, str]]:
-    """(server id, host id) of all claims."""
-    return [(row.server_id, row.host_id) for row in tx.execute(select(claims.c.server_id, claims.c.host_id))]
 
 
 def _move(tx: Tx, row: Any, amount: Claim, sign: int) -> HostUse:

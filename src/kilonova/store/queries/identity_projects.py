@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 from sqlalchemy import ColumnElement, and_, not_, or_
@@ -17,7 +17,7 @@ def tagged(filters: Mapping[str, list[str]]) -> tuple[ColumnElement[bool], ...]:
 
     Tags are kept as a JSON list; a tag in its JSON form, quotes included, occurs in that text only as that tag.
     """
-    ways = {
+    ways: dict[str, Callable[[list[ColumnElement[bool]]], ColumnElement[bool]]] = {
         "tags": lambda has: and_(*has),
         "tags_any": lambda has: or_(*has),
         "not_tags": lambda has: not_(and_(*has)),

@@ -84,12 +84,6 @@ def for_server(tx: Tx, server_id: str) -> list[Saga]:
     return [saga_of(row) for row in rows]
 
 
-def by_request(tx: Tx, server_id: str, request_id: str) -> Saga | None:
-    """The saga of a server that a request started."""
-    row = tx.execute(select(sagas).where(sagas.c.server_id == server_id, sagas.c.request_id == request_id)).first()
-    return None if row is None else saga_of(row)
-
-
 def events(tx: Tx, saga_id: str) -> list[JournalEvent]:
     """A saga's journal, in order."""
     return [_event(row) for row in tx.execute(_JOURNAL, {"saga_id": saga_id})]

@@ -9,7 +9,6 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.dialects import postgresql, sqlite
 
-from kilonova.domain.report import Stage
 from kilonova.store.database import Tx
 from kilonova.store.tables.sagas import sagas, stages
 
@@ -32,9 +31,3 @@ def add(tx: Tx, reached: Sequence[StageReached]) -> None:
     if rows:
         dialect = postgresql if tx.connection.dialect.name == "postgresql" else sqlite
         tx.execute(dialect.insert(stages).on_conflict_do_nothing(), rows)
-
-
-def for_saga(tx: Tx, saga_id: str) -> list[Stage]:
-    """A saga's stages, in the order they began."""
-    rows = tx.execute(select(stages).where(stages.c.saga_id == saga_id).order_by(stages.c.started_at))
-    return [Stage(name=row.name, started_at=row.started_at) for row in rows]

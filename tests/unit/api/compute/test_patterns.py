@@ -16,7 +16,21 @@ def test_everyday_patterns_pass(text: str) -> None:
     assert check_pattern("name", text) == text
 
 
-DANGEROUS = ["(a*)*", "(a+)+b", "a{1000}", "(?=x)", "a*b*c*d*", "x" * 256, "[[:alpha:]]", "[a||b]", "a++"]
+DANGEROUS = [
+    "(a*)*",
+    "(a+)+b",
+    "a{1000}",
+    "(?=x)",
+    "a*b*c*",
+    "(.*)(.*)x",
+    "(a|a)(a|a)(a|a)x",
+    "(a|(b|(c|d)))",
+    r"\\*" * 3,
+    "x" * 256,
+    "[[:alpha:]]",
+    "[a||b]",
+    "a++",
+]
 BROKEN = ["(((", "[", "*", r"\q"]
 
 
@@ -33,5 +47,5 @@ def test_what_passes_is_quick_on_the_worst_of_names(text: str) -> None:
     except InvalidField:
         return
     started = time.process_time()
-    pattern.search("a" * 120 + "!")
-    assert time.process_time() - started < 1.0
+    pattern.search("a" * 254 + "!")
+    assert time.process_time() - started < 0.5

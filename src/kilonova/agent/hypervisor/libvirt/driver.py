@@ -140,10 +140,6 @@ class LibvirtDriver:
         """What a guest may read of itself; None when it is not here."""
         return self._parts.kept.guest(server_id)
 
-    def all_guest_data(self) -> dict[str, GuestData]:
-        """The guest data of every server here, by its id."""
-        return {server_id: kept.spec.guest for server_id, kept in self._parts.kept.all().items()}
-
     def console_output(self, server_id: str, lines: int | None) -> str:
         folder = self._parts.layout.instance(server_id)
         if not folder.path.exists():
