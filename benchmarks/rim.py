@@ -258,14 +258,9 @@ def rim() -> Rim:
 
 def scope(path: str) -> dict[str, Any]:
     return {
-        "type": "http",
-        "method": "GET",
-        "scheme": "http",
-        "path": path,
-        "raw_path": path.encode(),
-        "query_string": b"",
+        "type": "http", "method": "GET", "scheme": "http", "path": path, "raw_path": path.encode(), "query_string": b"",
         "headers": [(b"host", b"h"), (b"x-auth-token", b"t"), (b"openstack-api-version", b"compute latest")],
-    }
+    }  # fmt: skip
 
 
 async def requests(path: str, count: int) -> float:

@@ -37,6 +37,7 @@ from kilonova.api.framework.service import Service
 from kilonova.domain.context import new_request_id
 from kilonova.domain.errors import Unavailable
 
+_HOST = re.compile(r"\A(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?\Z")
 _GLOBAL_ID = re.compile(r"\Areq-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
 
 
@@ -96,7 +97,7 @@ class Rim:
             path=path,
             query_string=scope["query_string"].decode("latin-1"),
             headers=headers,
-            origin=self._public_url or f"{scope['scheme']}://{headers.get('host', 'localhost')}",
+            origin=self._public_url or f"{scope['scheme']}://{_host(headers)}",
             request_id=request_id,
             client=(scope.get("client") or ("",))[0],
         )
@@ -175,6 +176,12 @@ class Rim:
             user_id=call.ctx.user_id if call.ctx else None,
             project_id=call.ctx.project_id if call.ctx else None,
         )
+
+
+def _host(headers: Mapping[str, str]) -> str:
+    """What the client calls us, if that is a host and a port: it goes into links and into Location."""
+    given = headers.get("host", "")
+    return given if _HOST.match(given) else "localhost"
 
 
 def _label(call: Call) -> str:

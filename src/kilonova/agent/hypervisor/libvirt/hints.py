@@ -8,6 +8,7 @@ from kilonova.agent.hypervisor.failure import HostFailure
 from kilonova.domain.report import HostFault
 
 _TRUE = frozenset({"1", "t", "true", "on", "y", "yes"})
+_MAX_DIGITS = 18
 _FALSE = frozenset({"0", "f", "false", "off", "n", "no"})
 
 
@@ -24,10 +25,14 @@ class Hints:
         self._flavor = extra_specs
 
     def text(self, image: str | None = None, flavor: str | None = None) -> str | None:
-        """The hint's value, or None."""
+        """The hint's value, or None. XML cannot hold what is not printable."""
         if flavor is not None and flavor in self._flavor:
-            return self._flavor[flavor]
-        return self._image.get(image) if image is not None else None
+            value: str | None = self._flavor[flavor]
+        else:
+            value = self._image.get(image) if image is not None else None
+        if value is not None and not value.isprintable():
+            raise _refusal(image, flavor, f"{value!r} has characters that cannot be printed")
+        return value
 
     def choice(self, allowed: Collection[str], image: str | None = None, flavor: str | None = None) -> str | None:
         """One of `allowed`, or None."""
@@ -50,8 +55,8 @@ class Hints:
         value = self.text(image, flavor)
         if value is None:
             return None
-        if not value.isascii() or not value.isdigit() or int(value) == 0:
-            raise _refusal(image, flavor, f"{value!r} is not a whole number above zero")
+        if not value.isascii() or not value.isdigit() or len(value) > _MAX_DIGITS or int(value) == 0:
+            raise _refusal(image, flavor, f"{value[:64]!r} is not a whole number above zero, or too large a one")
         return int(value)
 
     def signed(self, flavor: str) -> int | None:

@@ -62,7 +62,7 @@ def plan_domain(spec: MachineSpec, folder: InstanceDir, host: HostShape) -> Doma
         nics=tuple(_nic(nic, spec, hints) for nic in spec.nics),
         rng=_rng(hints),
         video=hints.choice(VIDEO_MODELS, "hw_video_model") or "virtio",
-        video_ram_mib=hints.number("hw_video_ram", None),
+        video_ram_mib=_video_ram(hints),
         tablet=hints.choice(("usbtablet",), "hw_pointer_model") is not None or hints.text("hw_input_bus") == "usb",
         watchdog=_watchdog(hints),
         agent=hints.flag("hw_qemu_guest_agent"),
@@ -161,6 +161,15 @@ def _rng(hints: Hints) -> Rng | None:
         return None
     rate = hints.number(flavor="hw_rng:rate_bytes")
     return Rng(rate_bytes=rate, rate_period_ms=hints.number(flavor="hw_rng:rate_period") if rate else None)
+
+
+def _video_ram(hints: Hints) -> int | None:
+    """What the image asks for; it is the host's memory beside the flavor's, so the flavor says how much there may be."""
+    wanted, most = hints.number("hw_video_ram"), hints.number(flavor="hw_video:ram_max_mb") or 0
+    if wanted is not None and wanted > most:
+        message = f"hw_video_ram: the image asks for {wanted} MiB, and the flavor allows {most} (hw_video:ram_max_mb)."
+        raise HostFailure(HostFault(message=message, code=400, elsewhere=False))
+    return wanted
 
 
 def _watchdog(hints: Hints) -> str | None:

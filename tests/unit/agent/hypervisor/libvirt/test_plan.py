@@ -27,6 +27,10 @@ def targets(spec: MachineSpec) -> list[str]:
         ({}, {"quota:cpu_quota": "1.5"}, "not a whole number"),
         ({}, {"hw:cpu_sockets": "3"}, "2 vCPUs cannot be laid out with sockets=3"),
         ({}, {"hw:watchdog_action": "bark"}, "hw:watchdog_action or hw_watchdog_action"),
+        ({"hw_video_ram": "64"}, {}, "the flavor allows 0"),
+        ({"hw_video_ram": "64"}, {"hw_video:ram_max_mb": "32"}, "the flavor allows 32"),
+        ({"hw_video_ram": "9" * 5000}, {"hw_video:ram_max_mb": "32"}, "too large a one"),
+        ({"hw_machine_type": "pc\x01"}, {}, "cannot be printed"),
     ],
 )
 def test_a_hint_that_makes_no_sense_is_refused_by_every_host(

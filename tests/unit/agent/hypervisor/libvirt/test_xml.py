@@ -61,6 +61,7 @@ CASES: dict[str, tuple[MachineSpec, HostShape]] = {
                 "hw_serial_port_count": "2",
                 "hw_boot_menu": "true",
             },
+            extra_specs={"hw_video:ram_max_mb": "16"},
         ),
         KVM,
     ),
