@@ -1,9 +1,9 @@
 """
 A machine within the machine: where a real cloud can be brought up beside anybody else's.
 
-Network, processes, mounts and host name are the lab's own (namespaces), and so are libvirt's folders, /run and /var/tmp, which
-are in memory. libvirtd is started in it by the cloud itself. When the lab ends, the kernel ends every process in it and drops
-all that they made; so nothing is left, whatever a test broke. Until then a test can look whether the cloud cleans up by itself.
+Network, processes, mounts and host name are the lab's own (namespaces), and so are libvirt's folders and /run, which are in
+memory; nothing is mounted where the tree that is tested may be. libvirtd is started in it by the cloud itself. When the
+lab ends, the kernel ends every process in it and drops all that they made; so nothing is left, whatever a test broke.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ for folder in ("/var/lib/libvirt", "/var/log/libvirt", "/etc/libvirt"):
     run("mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", folder)
 shutil.copytree("/run/etc", "/etc/libvirt", dirs_exist_ok=True)
 shutil.rmtree("/run/etc")
-run("mount", "-t", "tmpfs", "-o", "mode=1777", "tmpfs", "/var/tmp")
 run("umount", "--recursive", "--lazy", "/sys")  # with its control groups, which are the machine's: libvirt does without
 run("mount", "-t", "sysfs", "sysfs", "/sys")
+run("mkdir", "-m", "755", "/run/cloud")
 run("hostname", "lab")
 run("ip", "link", "set", "lo", "up")
 signal.signal(signal.SIGCHLD, signal.SIG_IGN)

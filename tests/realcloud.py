@@ -18,7 +18,7 @@ import msgspec
 from kilonova.settings import SETTINGS_FILE, CloudSettings
 from tests.lab import Place
 
-DATA_DIR = Path("/", "var", "tmp", "cloud")  # in a lab, whose /var/tmp is its own
+DATA_DIR = Path("/", "run", "cloud", "data")  # in a lab, whose /run is its own
 GUEST = Path(__file__).parents[1] / "build" / "guest"
 _UP_S = 60.0
 _DOWN_S = 60.0
