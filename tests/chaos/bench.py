@@ -139,7 +139,7 @@ class LibvirtBench(Bench):
             line.split()[0] for line in self._lab.run("ip", "-br", "link").splitlines() if not line.startswith("lo ")
         ]
         tables = self._lab.run("nft", "list", "tables").splitlines()
-        files = [path.name for path in self._lab.path(DATA_DIR.parent).iterdir() if path.name != "cloud-home"]
+        files = [path.name for path in self._lab.path(DATA_DIR.parent).glob("cloud*") if path.name != "cloud-home"]
         ours = ["/run/kilonova"] if self._lab.path(Path("/run/kilonova")).exists() else []
         defined = [path.name for path in self._lab.path(Path("/etc/libvirt/qemu")).glob("*.xml")]
         return [*others, *links, *tables, *files, *ours, *defined]
