@@ -17,7 +17,7 @@ from pathlib import Path
 
 from kilonova.domain.hostnet import PortSpec, bridge_name
 
-BUSYBOX = Path(__file__).parents[2] / "build/guest/packages/root/bin/busybox"
+BUSYBOX = Path(__file__).parents[2].joinpath("build", "guest", "packages", "root", "bin", "busybox")
 PATIENCE_S = 20
 REFUSED_S = 0.7  # how long a packet that must not arrive is waited for
 CLONE_NEWNET = 0x40000000

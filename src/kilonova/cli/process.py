@@ -19,6 +19,7 @@ from kilonova.cli.errors import CliError
 from kilonova.cli.places import command_for
 
 _KEEP_LOG_BYTES = 8 << 20
+_TRACEBACK = (" ", "Traceback ", "The above exception was", "During handling of")
 _UNITS_BEFORE_START = 19  # of /proc/PID/stat, counted after the command's closing bracket
 
 
@@ -116,13 +117,14 @@ def log_file(data_dir: Path) -> Path:
 
 
 def log_tail(data_dir: Path, lines: int = 12) -> str:
-    """The end of that."""
+    """The end of that, for a person: of a traceback what was raised, not where."""
     try:
         with log_file(data_dir).open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - 16384))
-            return "\n".join(file.read().decode(errors="replace").splitlines()[-lines:])
+            said = file.read().decode(errors="replace").splitlines()
     except FileNotFoundError:
         return ""
+    return "\n".join([line for line in said if line.strip() and not line.startswith(_TRACEBACK)][-lines:])
 
 
 def _pid_file(data_dir: Path) -> Path:

@@ -100,7 +100,7 @@ def _sqlite_engine(url: str, *, durable: bool) -> Engine:
     def _keep_private(_dialect: Any, _record: Any, arguments: list[Any], _options: Any) -> None:
         """The keys that tokens are sealed with are in it. SQLite gives its other files the mode of the first."""
         if arguments and arguments[0] != ":memory:":
-            with suppress(FileNotFoundError):  # no such folder: SQLite says so in its own words
+            with suppress(OSError):  # no such folder, not a file: SQLite says so in its own words
                 os.close(os.open(arguments[0], os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
     @event.listens_for(engine, "connect")

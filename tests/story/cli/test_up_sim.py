@@ -101,3 +101,4 @@ def test_a_cloud_that_cannot_start_says_so_with_the_end_of_its_log(own: Commands
     assert refused.exit_code == 1
     assert "ended while it started" in refused.stderr
     assert "unable to open database file" in refused.stderr
+    assert "Traceback" not in refused.stderr
