@@ -189,7 +189,7 @@ class LibvirtDriver:
             except libvirt.libvirtError as error:
                 raise hypervisor_failure("remove a machine", error) from error
         self._parts.network.purge()
-        others = self._parts.domains.connection().numOfDomains()
+        others = self._parts.domains.connection().listAllDomains()  # of other people, running or not
         self.close()
         if not others:
             self._daemons.stop()
