@@ -1,6 +1,6 @@
 """The tables, a module an aggregate. `metadata` knows them all once this package is imported."""
 
-from kilonova.store.tables import compute, hosts, identity, image, network, placement, sagas
+from kilonova.store.tables import compute, host_access, hosts, identity, image, network, placement, sagas
 from kilonova.store.tables.base import metadata
 
-__all__ = ["compute", "hosts", "identity", "image", "metadata", "network", "placement", "sagas"]
+__all__ = ["compute", "host_access", "hosts", "identity", "image", "metadata", "network", "placement", "sagas"]
