@@ -17,7 +17,7 @@ import structlog
 import uvicorn
 from structlog.typing import Processor
 
-from kilonova.bootstrap import Cloud
+from kilonova.bootstrap.cloud import Cloud
 from kilonova.domain.errors import Missing
 from kilonova.settings import load
 

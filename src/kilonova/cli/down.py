@@ -70,7 +70,7 @@ def _purge(settings: CloudSettings) -> None:
     with progress("Stopping the cloud …"):
         process.stop(folder, _STOPS_WITHIN_S)
     with progress("Removing what is left on this machine …"):
-        from kilonova.bootstrap import purge  # noqa: PLC0415 - the whole cloud; only a purge needs it
+        from kilonova.bootstrap.cloud import purge  # noqa: PLC0415 - the whole cloud; only a purge needs it
 
         purge(folder)
     shutil.rmtree(folder)

@@ -16,7 +16,7 @@ def routes(service: str | None, output: str) -> None:
     """List every route of every service."""
     import msgspec  # noqa: PLC0415 - only here
 
-    from kilonova.bootstrap import route_rows  # noqa: PLC0415 - the whole cloud; only this command needs it
+    from kilonova.bootstrap.cloud import route_rows  # noqa: PLC0415 - the whole cloud; only this command needs it
 
     rows = [msgspec.to_builtins(row) for row in route_rows() if service in (None, row.service)]
     print_rows(rows, output, columns=_COLUMNS)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from kilonova.api.framework import Route, Service, Version, openapi_document
-from kilonova.bootstrap import Cloud
+from kilonova.bootstrap.cloud import Cloud
 from kilonova.settings import CloudSettings
 
 # None of these runs: a table is plain data.

@@ -19,7 +19,7 @@ import structlog
 from starlette.testclient import TestClient
 from starlette.types import ASGIApp
 
-from kilonova.bootstrap import CREDENTIALS_FILE, Cloud
+from kilonova.bootstrap.cloud import CREDENTIALS_FILE, Cloud
 from kilonova.identity.tokens import Proof, TokenMaker
 from kilonova.settings import CloudSettings
 from kilonova.store.queries.identity_roles import Scope

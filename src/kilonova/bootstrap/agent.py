@@ -1,0 +1,44 @@
+"""Wires the hosts of a process: one real one, or any number of simulated ones. No part of an agent reads the database."""
+
+from __future__ import annotations
+
+import socket
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from kilonova.agent.hypervisor.port import HostSetup, ImageSource
+from kilonova.agent.local import LocalHosts
+from kilonova.domain.clock import Clock
+from kilonova.rpc.bus import Bus
+
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostPlan:
+    """The hosts of a process: their driver, their names, where each keeps its own, and the driver's options."""
+
+    hypervisor: str
+    names: tuple[str, ...]
+    folder: Path
+    options: dict[str, str]
+
+
+def host_names(hypervisor: str, sim_hosts: int, *, prefix: str = "sim") -> tuple[str, ...]:
+    """This machine's name, or those of the simulated hosts."""
+    is_sim = hypervisor == "sim"
+    return tuple(f"{prefix}-{i}" for i in range(1, sim_hosts + 1)) if is_sim else (socket.gethostname(),)
+
+
+def host_setups(plan: HostPlan, images: ImageSource, clock: Clock) -> Iterator[HostSetup]:
+    """How each host of a process is made."""
+    for name in plan.names:
+        folder = plan.folder / name
+        yield HostSetup(name=name, data_dir=folder, images=images, clock=clock, options=plan.options)
+
+
+def make_hosts(plan: HostPlan, images: ImageSource, bus: Bus, clock: Clock) -> LocalHosts:
+    """The hosts, stopped."""
+    boot_id = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else "unknown"
+    return LocalHosts(plan.hypervisor, list(host_setups(plan, images, clock)), boot_id, bus, clock)

@@ -1,0 +1,124 @@
+"""Wires the API: every service, and the rim that they share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+import kilonova
+from kilonova.api import operations
+from kilonova.api.compute.policies import POLICIES as COMPUTE_POLICIES
+from kilonova.api.compute.service import ComputePorts, compute_service
+from kilonova.api.framework import Policy, Rim, RimMetrics, Service
+from kilonova.api.identity import identity_service
+from kilonova.api.identity.policies import POLICIES as IDENTITY_POLICIES
+from kilonova.api.image import image_service
+from kilonova.api.image.policies import POLICIES as IMAGE_POLICIES
+from kilonova.api.network.policies import POLICIES as NETWORK_POLICIES
+from kilonova.api.network.service import network_service
+from kilonova.api.placement.policies import POLICIES as PLACEMENT_POLICIES
+from kilonova.api.placement.service import placement_service
+from kilonova.bootstrap.ground import Ground
+from kilonova.conductor.audit import Audit
+from kilonova.conductor.reconcilers.base import LastRun
+from kilonova.identity.directory import ProjectDirectory
+from kilonova.identity.service import Identity
+from kilonova.image import recovery
+from kilonova.image.bits import FileBits
+from kilonova.image.catalog import ImageCatalog
+from kilonova.image.service import ImageService
+from kilonova.network.backing import Backing
+from kilonova.network.defaults import DefaultNetwork
+from kilonova.network.embedded import EmbeddedNetworks
+from kilonova.network.networks import NetworkSettings
+from kilonova.network.notify import HostNotifier
+from kilonova.network.resolve import NicResolver
+
+_POLICIES = (
+    *IDENTITY_POLICIES,
+    *COMPUTE_POLICIES,
+    *IMAGE_POLICIES,
+    *NETWORK_POLICIES,
+    *PLACEMENT_POLICIES,
+    *operations.POLICIES,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiParts:
+    """
+    What an API is made of besides the ground.
+
+    `policy_file` overrides policies, where it exists. `chosen` says in words what the cloud runs on, `last_runs` what this
+    process' reconcilers did last.
+    """
+
+    identity: Identity
+    images: ImageService
+    networks: EmbeddedNetworks
+    notifier: HostNotifier
+    default_network: DefaultNetwork
+    policy_file: Path
+    chosen: Callable[[], dict[str, str]]
+    last_runs: Callable[[], list[LastRun]]
+    registry: CollectorRegistry
+
+
+class ApiRole:
+    """The API. `app` is for a listener of the process' own, once it is started."""
+
+    def __init__(self, ground: Ground, parts: ApiParts) -> None:
+        self._ground, self._parts = ground, parts
+        self.services = self._services()
+        self.app = Rim(
+            self.services,
+            authenticator=parts.identity.authenticator,
+            policy=Policy(_POLICIES, overrides=parts.policy_file if parts.policy_file.exists() else None),
+            metrics=RimMetrics(parts.registry),
+        )
+
+    def start(self) -> None:
+        """Put right what a crash left of uploads."""
+        recovery.recover(self._parts.images)
+
+    def stop(self) -> None:
+        """The listener has drained its requests; nothing else is under way."""
+
+    def _services(self) -> list[Service]:
+        ground, parts = self._ground, self._parts
+        compute = self._compute_ports()
+        audit = Audit(ground.db, ground.bus, ground.clock, [partial(recovery.audit, parts.images)])
+        about = operations.Operations(kilonova.__version__, parts.chosen, audit, parts.last_runs)
+        return [
+            identity_service(parts.identity),
+            compute_service(compute),
+            image_service(parts.images),
+            network_service(Backing(ground.db, ground.clock, ground.ids, parts.notifier), NetworkSettings()),
+            placement_service(
+                database=ground.db, bus=ground.bus, clock=ground.clock, ids=ground.ids, images=compute.images
+            ),
+            operations.operations_service(about),
+            operations.metrics_service(operations.Metrics(parts.registry)),
+        ]
+
+    def _compute_ports(self) -> ComputePorts:
+        ground, parts = self._ground, self._parts
+        return ComputePorts(
+            database=ground.db,
+            bus=ground.bus,
+            clock=ground.clock,
+            ids=ground.ids,
+            images=ImageCatalog(ground.db),
+            nics=NicResolver(ground.clock, ground.ids, parts.default_network),
+            networks=parts.networks,
+            projects=ProjectDirectory(ground.db),
+        )
+
+
+def make_images(ground: Ground, folder: Path) -> ImageService:
+    """The image service, with its bits in a folder."""
+    return ImageService(database=ground.db, clock=ground.clock, ids=ground.ids, bits=FileBits(folder))

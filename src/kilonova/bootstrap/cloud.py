@@ -1,0 +1,153 @@
+"""
+The embedded cloud: every role in one process.
+
+The order of `start` is the order of need: records, then who decides (scheduler), then who acts on decisions (conductor), then the
+hosts, which join as they would over a network. The listener is the process' own (`process.py`), so that what answers works.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import tempfile
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from kilonova.agent.local import driver_factory
+from kilonova.api.framework import RouteRow, describe_routes
+from kilonova.bootstrap.agent import HostPlan, host_names, host_setups, make_hosts
+from kilonova.bootstrap.api import ApiParts, ApiRole, make_images
+from kilonova.bootstrap.conductor import ConductorRole
+from kilonova.bootstrap.first_start import CREDENTIALS_FILE, FirstStart, write_credentials
+from kilonova.bootstrap.ground import Ground, Role
+from kilonova.bootstrap.scheduler import make_scheduler
+from kilonova.domain.clock import Ids, SystemClock
+from kilonova.faults import Faults
+from kilonova.identity.service import build_identity
+from kilonova.network.defaults import DefaultNetwork
+from kilonova.network.embedded import EmbeddedNetworks
+from kilonova.network.notify import HostNotifier
+from kilonova.rpc.inprocess import InProcessBus
+from kilonova.scheduler.settings import SchedulerSettings
+from kilonova.settings import CloudSettings, load
+from kilonova.store.database import Database
+from kilonova.store.queries import hosts
+from kilonova.store.schema import ensure_schema
+
+
+class Cloud:
+    """One cloud in one process. Made stopped."""
+
+    def __init__(self, settings: CloudSettings) -> None:
+        self.settings = settings
+        self.ground = _ground(settings)
+        self.clock = self.ground.clock
+        self.identity = build_identity(self.ground.db, self.clock, self.ground.ids)
+        self.images = make_images(self.ground, settings.data_dir / "images")
+        self.notifier = HostNotifier(self.ground.db, self.ground.bus, self.clock)
+        self.networks = EmbeddedNetworks(self.ground.ids, self.notifier)
+        self.scheduler = make_scheduler(self.ground, SchedulerSettings())
+        self.conductor = ConductorRole(
+            self.ground,
+            networks=self.networks,
+            identity=self.identity,
+            saga_workers=settings.saga_workers,
+            binaries=("nova-conductor", "nova-scheduler"),
+        )
+        self.host_plan = _host_plan(settings)
+        self.hosts = make_hosts(self.host_plan, self.images.bits, self.ground.bus, self.clock)
+        self.api = ApiRole(self.ground, self._api_parts())
+        self.services, self.app = self.api.services, self.api.app
+        self._roles: list[Role] = [self.api, self.scheduler, self.conductor, self.hosts]
+
+    def start(self) -> None:
+        """Bring up everything but the listener; at the first start, write the credentials down."""
+        ensure_schema(self.ground.db)
+        self._first_start()
+        self._vouch_for_hosts()
+        for role in self._roles:
+            role.start()
+
+    def stop(self) -> None:
+        """Finish what is under way, and let go. Guests go on running."""
+        for role in reversed(self._roles):
+            role.stop()
+        self.ground.db.close()
+
+    def chosen(self) -> dict[str, str]:
+        """What it runs on, in words."""
+        database = "SQLite, every commit synced" if self.settings.durable else "SQLite"
+        return {"database": database, "bus": "in-process", **self.hosts.describe()}
+
+    def _first_start(self) -> None:
+        path = self.settings.data_dir / CREDENTIALS_FILE
+        first = FirstStart(
+            base_url=self.settings.base_url,
+            network=self._default_network(),
+            keep=lambda made: write_credentials(path, made),
+        )
+        first(self.ground, self.identity)
+
+    def _vouch_for_hosts(self) -> None:
+        """Our hosts were silent because we were away: what waits for them shall wait on, not give them up for dead."""
+        with self.ground.db.write() as tx:
+            hosts.seen(tx, list(self.host_plan.names), self.clock.now())
+
+    def _default_network(self) -> DefaultNetwork:
+        return DefaultNetwork(cidr=self.settings.network_cidr)
+
+    def _api_parts(self) -> ApiParts:
+        return ApiParts(
+            identity=self.identity,
+            images=self.images,
+            networks=self.networks,
+            notifier=self.notifier,
+            default_network=self._default_network(),
+            policy_file=self.settings.data_dir / "policy.yaml",
+            chosen=self.chosen,
+            last_runs=self.conductor.last_runs,
+            registry=CollectorRegistry(),
+        )
+
+
+def route_rows() -> list[RouteRow]:
+    """Every route of every service, from the tables alone."""
+    with tempfile.TemporaryDirectory(prefix="kilonova-routes-") as folder:
+        cloud = Cloud(CloudSettings(data_dir=Path(folder), hypervisor="sim", sim_hosts=0))
+        return describe_routes(cloud.services)
+
+
+def purge(data_dir: Path) -> None:
+    """Leave nothing of a stopped cloud on this machine's hypervisor and networks; its data directory is the caller's."""
+    settings = load(data_dir)
+    if settings is None:
+        return
+    cloud = Cloud(settings)
+    make = driver_factory(settings.hypervisor)
+    for setup in host_setups(cloud.host_plan, cloud.images.bits, cloud.clock):
+        make(setup).purge()
+    cloud.ground.db.close()
+
+
+def _ground(settings: CloudSettings) -> Ground:
+    faults = Faults(os.environ)
+    return Ground(
+        db=Database(settings.database_url, durable=settings.durable),
+        bus=faults.bus(InProcessBus()),
+        clock=SystemClock(),
+        ids=Ids(),
+        faults=faults,
+        name=socket.gethostname(),
+    )
+
+
+def _host_plan(settings: CloudSettings) -> HostPlan:
+    options = {"pace": str(settings.sim_pace), "accelerator": settings.accelerator}
+    options |= {"image_backend": settings.image_backend, "guest_dir": str(settings.guest_dir or "")}
+    return HostPlan(
+        hypervisor=settings.hypervisor,
+        names=host_names(settings.hypervisor, settings.sim_hosts),
+        folder=settings.data_dir / "hosts",
+        options=options,
+    )

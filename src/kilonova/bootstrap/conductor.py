@@ -1,0 +1,78 @@
+"""Wires the conductor: the sagas it runs, and the reconcilers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kilonova.bootstrap.ground import Ground
+from kilonova.conductor.kernel.definition import Definition
+from kilonova.conductor.kernel.runner import Runner
+from kilonova.conductor.reconcilers.base import LastRun, Reconciler, Reconcilers
+from kilonova.conductor.reconcilers.power_state import PowerStateReconciler
+from kilonova.conductor.reconcilers.service_pulse import ServicePulse
+from kilonova.conductor.sagas.boot import boot_saga
+from kilonova.conductor.sagas.delete import delete_saga
+from kilonova.conductor.service import Conductor, ConductorParts
+from kilonova.identity.housekeeping import IdentityHousekeeping
+from kilonova.identity.service import Identity
+from kilonova.image.catalog import EveryImage
+from kilonova.network.embedded import EmbeddedNetworks
+from kilonova.store.queries.hosts import HostDefaults
+
+
+class ConductorRole:
+    """A conductor. `binaries` are the services that this process keeps the records of, as os-services names them."""
+
+    def __init__(
+        self,
+        ground: Ground,
+        *,
+        networks: EmbeddedNetworks,
+        identity: Identity,
+        saga_workers: int,
+        binaries: Sequence[str],
+    ) -> None:
+        self._ground, self._networks, self._identity, self._binaries = ground, networks, identity, binaries
+        self.reconcilers = Reconcilers(self._reconcilers(), ground.clock)
+        self.runner = Runner(
+            ground.db,
+            ground.bus,
+            ground.clock,
+            self._definitions(),
+            owner=ground.name,
+            workers=saga_workers,
+            on_journal=ground.faults.on_journal,
+        )
+        self._conductor = Conductor(self._parts())
+        self.start, self.stop = self._conductor.start, self._conductor.stop
+
+    def last_runs(self) -> list[LastRun]:
+        """What each reconciler did last."""
+        return self.reconcilers.last_runs()
+
+    def _definitions(self) -> list[Definition]:
+        bus = self._ground.bus
+        return [
+            boot_saga(bus, self._networks, EveryImage(self._ground.db)),
+            delete_saga(bus, self._networks),
+        ]
+
+    def _reconcilers(self) -> list[Reconciler]:
+        db, bus, clock, ids = self._ground.db, self._ground.bus, self._ground.clock, self._ground.ids
+        return [
+            PowerStateReconciler(db, bus, clock),
+            ServicePulse(db, clock, ids, host=self._ground.name, binaries=self._binaries),
+            IdentityHousekeeping(self._identity),
+        ]
+
+    def _parts(self) -> ConductorParts:
+        return ConductorParts(
+            db=self._ground.db,
+            bus=self._ground.bus,
+            clock=self._ground.clock,
+            ids=self._ground.ids,
+            runner=self.runner,
+            reconcilers=self.reconcilers,
+            networks=self._networks,
+            host_defaults=HostDefaults(),
+        )

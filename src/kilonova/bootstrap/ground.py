@@ -1,0 +1,33 @@
+"""What every process of the control plane stands on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from kilonova.domain.clock import Clock, Ids
+from kilonova.faults import Faults
+from kilonova.rpc.bus import Bus
+from kilonova.store.database import Database
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ground:
+    """`name` is the process' own among all of its kind: leases and service records are held under it."""
+
+    db: Database
+    bus: Bus
+    clock: Clock
+    ids: Ids
+    faults: Faults
+    name: str
+
+
+class Role(Protocol):
+    """A part of a cloud, in whatever process it is."""
+
+    def start(self) -> None:
+        """Begin to serve."""
+
+    def stop(self) -> None:
+        """Finish what is under way, and let go."""
