@@ -19,7 +19,7 @@ from kilonova.domain.server import Lifecycle, Server
 from kilonova.store.database import Tx
 from kilonova.store.queries.keyset import Keyset, page
 from kilonova.store.queries.server_filters import SORT_KEYS, ServerFilter, conditions
-from kilonova.store.queries.server_row import server_of
+from kilonova.store.queries.server_row import STORED, server_of, servers_of
 from kilonova.store.tables.compute import server_actions, servers
 
 _ADD = insert(servers)
@@ -54,7 +54,7 @@ def get(tx: Tx, ctx: RequestContext, server_id: str, *, deleted: bool = False) -
 
 def page_of(tx: Tx, ctx: RequestContext, wanted: ServerFilter, keyset: Keyset) -> list[Server]:
     """A page of servers, whole. Raises Rejected for an unknown marker."""
-    return [server_of(row) for row in tx.execute(_listed(tx, select(servers), ctx, wanted, keyset))]
+    return servers_of(tx.execute(_listed(tx, select(*STORED), ctx, wanted, keyset)).all())
 
 
 def briefs(tx: Tx, ctx: RequestContext, wanted: ServerFilter, keyset: Keyset) -> list[Brief]:
