@@ -7,6 +7,9 @@ from typing import Any
 
 import msgspec
 
+from kilonova.domain.host import HostDefaults
+from kilonova.scheduler.settings import SchedulerSettings
+
 DEFAULT_PORT = 8774
 SETTINGS_FILE = "cloud.json"
 
@@ -30,6 +33,8 @@ class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
     guest_dir: Path | None = None  # where the tiny guest is, whose kernel shows whether KVM works
     durable: bool = False
     saga_workers: int = 4
+    scheduler: SchedulerSettings = SchedulerSettings()
+    host_defaults: HostDefaults = HostDefaults()  # for hosts that join from now on
 
     @property
     def base_url(self) -> str:

@@ -28,7 +28,7 @@ from kilonova.conductor.service import Conductor, ConductorParts
 from kilonova.domain.clock import Ids
 from kilonova.domain.context import RequestContext
 from kilonova.domain.flavor import Flavor
-from kilonova.domain.host import HostFacts
+from kilonova.domain.host import HostDefaults, HostFacts
 from kilonova.domain.image import Image, ImageStatus
 from kilonova.domain.saga import JournalEvent, Saga
 from kilonova.domain.server import Server
@@ -40,7 +40,7 @@ from kilonova.rpc.inprocess import InProcessBus
 from kilonova.scheduler.service import SchedulerService
 from kilonova.scheduler.settings import SchedulerSettings
 from kilonova.store.database import Database
-from kilonova.store.queries import flavors, hosts, server_facts
+from kilonova.store.queries import flavors, server_facts
 from tests.world.clock import ManualClock
 
 IMAGE = "11111111-2222-4333-8444-555555555555"
@@ -102,7 +102,7 @@ class World:
         parts = ConductorParts(
             db=self.db, bus=self.bus, clock=self.clock, ids=self.ids, runner=self.runner,
             reconcilers=Reconcilers([self.power], self.clock), networks=self.networks,
-            host_defaults=hosts.HostDefaults(),
+            host_defaults=HostDefaults(),
         )  # fmt: skip
         self.bus.serve("conductor", Conductor(parts).handle, workers=0)
         self.drivers = {name: self._join(name) for name in self.names}

@@ -29,7 +29,6 @@ from kilonova.network.defaults import DefaultNetwork
 from kilonova.network.embedded import EmbeddedNetworks
 from kilonova.network.notify import HostNotifier
 from kilonova.rpc.inprocess import InProcessBus
-from kilonova.scheduler.settings import SchedulerSettings
 from kilonova.settings import CloudSettings, load
 from kilonova.store.database import Database
 from kilonova.store.queries import hosts
@@ -47,7 +46,7 @@ class Cloud:
         self.images = make_images(self.ground, settings.data_dir / "images")
         self.notifier = HostNotifier(self.ground.db, self.ground.bus, self.clock)
         self.networks = EmbeddedNetworks(self.ground.ids, self.notifier)
-        self.scheduler = make_scheduler(self.ground, SchedulerSettings())
+        self.scheduler = make_scheduler(self.ground, settings.scheduler)
         self.conductor = ConductorRole(
             self.ground,
             networks=self.networks,

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from kilonova.cli.errors import USAGE, CliError
 from kilonova.settings import CloudSettings
+
+Settings = TypeVar("Settings", bound=msgspec.Struct)
 
 # The options of `up` by the setting they stand for, and how each is written.
 _OPTIONS = {
@@ -18,7 +21,10 @@ _OPTIONS = {
     "port": "--port",
     "accelerator": "--accelerator",
     "sim_pace": "--pace",
+    "placement": "--placement",
 }
+# Where the setting of an option is, when it is not at the top.
+_WITHIN = {"placement": "scheduler.profile"}
 
 
 def new_settings(existing: CloudSettings | None, asked: Mapping[str, Any], data_dir: Path) -> CloudSettings:
@@ -40,15 +46,18 @@ def new_settings(existing: CloudSettings | None, asked: Mapping[str, Any], data_
             )
     if "accelerator" in asked and kind == "sim":
         raise CliError("--accelerator is for real hosts; simulated ones need none.", exit_code=USAGE)
-    return msgspec.structs.replace(existing or CloudSettings(data_dir=data_dir), data_dir=data_dir, **asked)
+    settings = msgspec.structs.replace(existing or CloudSettings(data_dir=data_dir), data_dir=data_dir)
+    for name, value in asked.items():
+        settings = _with(settings, _WITHIN.get(name, name), value)
+    return settings
 
 
 def differences(existing: CloudSettings, asked: Mapping[str, Any]) -> list[str]:
     """What was asked of a cloud that is up as something else, in words."""
     return [
-        f"{_OPTIONS[name]} is {getattr(existing, name)}, you asked for {value}"
+        f"{_OPTIONS[name]} is {is_now}, you asked for {value}"
         for name, value in asked.items()
-        if getattr(existing, name) != value
+        if (is_now := attrgetter(_WITHIN.get(name, name))(existing)) != value
     ]
 
 
@@ -56,3 +65,9 @@ def command_line(asked: Mapping[str, Any]) -> str:
     """The `kilonova up` that asks for this again."""
     words = [_OPTIONS[name] if name == "hypervisor" else f"{_OPTIONS[name]} {value}" for name, value in asked.items()]
     return " ".join(["kilonova up", *words])
+
+
+def _with(settings: Settings, path: str, value: Any) -> Settings:
+    """The settings with another value at a dotted path."""
+    name, _, rest = path.partition(".")
+    return msgspec.structs.replace(settings, **{name: _with(getattr(settings, name), rest, value) if rest else value})

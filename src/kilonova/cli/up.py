@@ -20,6 +20,7 @@ from kilonova.cli import plan, ports, process, serve
 from kilonova.cli.errors import FAILED, TIMED_OUT, CliError
 from kilonova.cli.places import DATA_DIR_OPTION, chosen_data_dir, command_for, guest_dir
 from kilonova.cli.talk import Progress, progress, say
+from kilonova.scheduler.settings import PROFILES
 from kilonova.settings import CloudSettings
 
 _ANSWERS_WITHIN_S = 60.0
@@ -43,6 +44,11 @@ _PAUSE_S = 0.05
     type=click.FloatRange(0),
     metavar="F",
     help="Times of a simulation: 1 is life-like, 0 at once.",
+)
+@click.option(
+    "--placement",
+    type=click.Choice(list(PROFILES)),
+    help="Whether servers are packed on few hosts or spread over many; default: nova, which spreads by what is free.",
 )
 @click.option("--foreground", is_flag=True, help="Stay, and log here.")
 def up(data_dir: Path | None, foreground: bool, **options: Any) -> None:  # noqa: FBT001 - an option of click's

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
 import msgspec
 
@@ -56,6 +57,17 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
     seen_at: datetime | None  # last heartbeat
     created_at: datetime
     updated_at: datetime | None
+
+
+class HostDefaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a host that joins for the first time is set up; ratios are of claimable to physical."""
+
+    zone: str = "nova"
+    cpu_ratio: Annotated[float, msgspec.Meta(gt=0)] = 16.0
+    ram_ratio: Annotated[float, msgspec.Meta(gt=0)] = 1.5
+    disk_ratio: Annotated[float, msgspec.Meta(gt=0)] = 1.0
+    ram_mib_reserved: Annotated[int, msgspec.Meta(ge=0)] = 0
+    disk_gib_reserved: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 class HostUse(msgspec.Struct, frozen=True, kw_only=True):

@@ -23,7 +23,7 @@ import numpy as np
 
 from kilonova.domain.boot import SchedulingRequest
 from kilonova.domain.clock import Ids
-from kilonova.domain.host import Host, HostFacts, HostUse
+from kilonova.domain.host import Host, HostDefaults, HostFacts, HostUse
 from kilonova.domain.placement import Candidate
 from kilonova.scheduler.fleet import Group, fleet_of
 from kilonova.scheduler.live import LiveFleet
@@ -106,9 +106,7 @@ def _durable(count: int, rng: random.Random) -> float:
         ensure_schema(database)
         with database.write() as tx:
             made = [
-                hosts.register(
-                    tx, f"host-{i}", "", _facts(rng), defaults=hosts.HostDefaults(), ids=Ids(rng), now=_now()
-                )
+                hosts.register(tx, f"host-{i}", "", _facts(rng), defaults=HostDefaults(), ids=Ids(rng), now=_now())
                 for i in range(count)
             ]
         began, groups = time.perf_counter(), 40

@@ -22,10 +22,10 @@ Plugin = TypeVar("Plugin", Filter, Weigher)
 def profile_of(settings: SchedulerSettings) -> Profile:
     """The profile that settings ask for. Raises Rejected for a name that is unknown or given twice, and for a broken plugin."""
     filters = (*ALWAYS, *(name for name in settings.enabled_filters if name not in ALWAYS))
-    weighers = _made("weighers", Weigher, settings.weighers, settings)  # type: ignore[type-abstract]
+    weighers = _made("weighers", Weigher, settings.mixture, settings)  # type: ignore[type-abstract]
     return Profile(
         filters=_made("filters", Filter, filters, settings),  # type: ignore[type-abstract]
-        weighers=tuple(zip(weighers, settings.weighers.values(), strict=True)),
+        weighers=tuple(zip(weighers, settings.mixture.values(), strict=True)),
         candidates=1 + settings.alternates,
         near_best=settings.near_best,
     )

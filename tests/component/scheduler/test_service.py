@@ -14,6 +14,7 @@ from sqlalchemy import update
 
 from kilonova.domain.boot import SchedulingRequest
 from kilonova.domain.clock import Ids
+from kilonova.domain.host import HostDefaults
 from kilonova.rpc.inprocess import InProcessBus
 from kilonova.rpc.messages import FleetChanged, FleetUse, Place, Placed
 from kilonova.scheduler.service import SchedulerService
@@ -46,7 +47,7 @@ def scheduler(database: Database, bus: InProcessBus, clock: ManualClock) -> Iter
 
 
 def join(database: Database, name: str, now: datetime = START, **about: int) -> str:
-    defaults = hosts.HostDefaults(cpu_ratio=1.0, ram_ratio=1.0)
+    defaults = HostDefaults(cpu_ratio=1.0, ram_ratio=1.0)
     with database.write() as tx:
         return hosts.register(tx, name, "boot", facts(**about), defaults=defaults, ids=Ids(), now=now).host.id
 

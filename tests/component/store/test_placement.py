@@ -10,7 +10,7 @@ from kilonova.domain.aggregate import Aggregate
 from kilonova.domain.clock import Ids
 from kilonova.domain.context import RequestContext
 from kilonova.domain.errors import Missing
-from kilonova.domain.host import HostFacts
+from kilonova.domain.host import HostDefaults, HostFacts
 from kilonova.domain.server_group import GroupPolicy, ServerGroup
 from kilonova.store.database import Database, Tx
 from kilonova.store.queries import aggregates, hosts, server_facts, server_groups, servers
@@ -26,7 +26,7 @@ FACTS = HostFacts(
 
 
 def join(tx: Tx, name: str) -> str:
-    return hosts.register(tx, name, "b", FACTS, defaults=hosts.HostDefaults(), ids=Ids(), now=WHEN).host.id
+    return hosts.register(tx, name, "b", FACTS, defaults=HostDefaults(), ids=Ids(), now=WHEN).host.id
 
 
 def aggregate(number: int, **metadata: str) -> Aggregate:

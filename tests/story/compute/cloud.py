@@ -18,7 +18,7 @@ from kilonova.api.framework.testing import client
 from kilonova.compute.first_start import ensure_flavors
 from kilonova.domain.boot import BootParams
 from kilonova.domain.clock import Ids, SystemClock
-from kilonova.domain.host import Host, HostFacts
+from kilonova.domain.host import Host, HostDefaults, HostFacts
 from kilonova.domain.saga import Event, JournalEvent, SagaStatus
 from kilonova.domain.server import PowerState
 from kilonova.network.defaults import DefaultNetwork, ensure_default
@@ -76,7 +76,7 @@ class Cloud:
 
     def add_host(self, name: str) -> Host:
         """Another host in the same zone."""
-        defaults = hosts.HostDefaults(zone=ZONE)
+        defaults = HostDefaults(zone=ZONE)
         with self.database.write() as tx:
             return hosts.register(tx, name, "boot", FACTS, defaults=defaults, ids=self.ids, now=self.clock.now()).host
 

@@ -11,7 +11,7 @@ from kilonova.api.framework.testing import client
 from kilonova.api.placement.policies import POLICIES
 from kilonova.api.placement.service import placement_service
 from kilonova.domain.clock import Ids, SystemClock
-from kilonova.domain.host import Host, HostFacts
+from kilonova.domain.host import Host, HostDefaults, HostFacts
 from kilonova.rpc.inprocess import InProcessBus
 from kilonova.rpc.messages import Message, Ok
 from kilonova.store.database import Database
@@ -54,7 +54,7 @@ class World:
         return Ok()
 
     def _join(self, tx: Any, name: str) -> Host:
-        defaults = hosts.HostDefaults()
+        defaults = HostDefaults()
         return hosts.register(tx, name, "b", FACTS, defaults=defaults, ids=self.ids, now=self.clock.now()).host
 
     def call(

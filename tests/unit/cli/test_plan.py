@@ -55,6 +55,13 @@ def test_differences_are_told_by_option() -> None:
     assert plan.command_line({"hypervisor": "sim", "sim_hosts": 4}) == "kilonova up --sim --hosts 4"
 
 
+def test_a_placement_is_kept_among_the_schedulers_settings() -> None:
+    packed = plan.new_settings(SIM, {"placement": "packing", "port": 9001}, HERE)
+    assert (packed.scheduler.profile, packed.port, packed.sim_hosts) == ("packing", 9001, 3)
+    assert plan.new_settings(packed, {}, HERE).scheduler.profile == "packing"
+    assert plan.differences(packed, {"placement": "nova"}) == ["--placement is packing, you asked for nova"]
+
+
 def test_roots_cloud_is_the_machines_and_anothers_his_own() -> None:
     assert default_data_dir({}, 0) == Path("/var/lib/kilonova")
     assert default_data_dir({"XDG_STATE_HOME": "/s"}, 1000) == Path("/s/kilonova")

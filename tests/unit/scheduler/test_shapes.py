@@ -19,7 +19,7 @@ from kilonova.scheduler.plugins import profile_of
 from kilonova.scheduler.settings import SchedulerSettings
 from tests.unit.scheduler.building import fleet, host, request
 
-PROFILE = profile_of(SchedulerSettings(weighers=SchedulerSettings().weighers | {"NumInstancesWeigher": -0.5}))
+PROFILE = profile_of(SchedulerSettings(multipliers={"NumInstancesWeigher": -0.5}))
 GROUPS = {
     name: Group(name, np.array([1, 4]), np.array([1, 2]), max_per_host=1)
     for name in ("affinity", "anti-affinity", "soft-affinity", "soft-anti-affinity")

@@ -16,7 +16,7 @@ import msgspec
 from sqlalchemy import bindparam, delete, insert, select, update
 
 from kilonova.domain.clock import Ids
-from kilonova.domain.host import Host, HostFacts, HostUse
+from kilonova.domain.host import Host, HostDefaults, HostFacts, HostUse
 from kilonova.store.database import Tx
 from kilonova.store.queries.counters import next_number
 from kilonova.store.tables.hosts import claims, hosts
@@ -36,17 +36,6 @@ class Claim(msgspec.Struct, frozen=True, kw_only=True):
     vcpus: int
     ram_mib: int
     disk_gib: int
-
-
-class HostDefaults(msgspec.Struct, frozen=True, kw_only=True):
-    """How a host that joins is set up; ratios are of claimable to physical."""
-
-    zone: str = "nova"
-    cpu_ratio: float = 16.0
-    ram_ratio: float = 1.5
-    disk_ratio: float = 1.0
-    ram_mib_reserved: int = 0
-    disk_gib_reserved: int = 0
 
 
 class Joined(msgspec.Struct, frozen=True, kw_only=True):
