@@ -15,6 +15,7 @@ packages=(
     dnsmasq-base nftables iproute2  # the host network
     openssh-client                  # key pairs, and the way into a guest
     postgresql                      # component tests run on SQLite and on PostgreSQL
+    rabbitmq-server                 # the bus of a fleet; component tests run on it too
 )
 mapfile -t guest_packages < <(grep -v '^#' guest/packages.txt)
 packages+=("${guest_packages[@]}")

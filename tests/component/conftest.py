@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from kilonova.store.database import Database
-from tests import databases
+from tests import brokers, databases
 
 
 @pytest.fixture(scope="session")
@@ -16,6 +16,15 @@ def postgres() -> Iterator[databases.Cluster | None]:
     """The session's PostgreSQL cluster, None where it is not installed."""
     with databases.cluster() as cluster:
         yield cluster
+
+
+@pytest.fixture(scope="session")
+def rabbitmq() -> Iterator[brokers.Broker]:
+    """The session's RabbitMQ; what asks for it is skipped where it is not installed."""
+    with brokers.broker() as broker:
+        if broker is None:
+            pytest.skip("RabbitMQ is not installed: apt-get install rabbitmq-server")
+        yield broker
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
