@@ -143,7 +143,7 @@ class BootServers:
             request_id=ctx.request_id, params=params,
         )  # fmt: skip
         saga_id = sagas.start(tx, new, ids=self._ids, now=resolved.now)
-        ready = SagaReady(saga_id=saga_id, request_id=ctx.request_id)
+        ready = SagaReady(saga_id=saga_id, project_id=server.project_id, request_id=ctx.request_id)
         tx.after_commit(lambda: self._bus.cast("conductor", ready))
 
 

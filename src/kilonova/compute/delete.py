@@ -39,5 +39,5 @@ class DeleteServer:
                 request_id=ctx.request_id, params=DeleteParams(),
             )  # fmt: skip
             started = sagas.start(tx, new, ids=self._ids, now=now)
-            ready = SagaReady(saga_id=stopped or started, request_id=ctx.request_id)
+            ready = SagaReady(saga_id=stopped or started, project_id=server.project_id, request_id=ctx.request_id)
             tx.after_commit(lambda: self._bus.cast("conductor", ready))

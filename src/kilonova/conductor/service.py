@@ -19,6 +19,7 @@ from kilonova.conductor.ports import Networks
 from kilonova.conductor.reconcilers.base import Reconcilers
 from kilonova.conductor.timeline import Timeline
 from kilonova.domain.clock import Clock, Ids
+from kilonova.domain.host import HostDefaults
 from kilonova.domain.server import Server
 from kilonova.rpc.bus import Bus
 from kilonova.rpc.messages import (
@@ -54,7 +55,7 @@ class ConductorParts:
     runner: Runner
     reconcilers: Reconcilers
     networks: Networks
-    host_defaults: hosts.HostDefaults
+    host_defaults: HostDefaults
 
 
 class Conductor:
@@ -83,8 +84,8 @@ class Conductor:
     def handle(self, message: Message) -> Message | None:
         """One message to the conductor."""
         match message:
-            case SagaReady(saga_id=saga_id):
-                self._parts.runner.wake(saga_id)
+            case SagaReady(saga_id=saga_id, project_id=project_id):
+                self._parts.runner.wake(saga_id, project_id)
             case Report():
                 self._report(message)
             case Progress():
@@ -105,11 +106,11 @@ class Conductor:
     def _report(self, report: Report) -> None:
         now = self._parts.clock.now()
         with self._parts.db.write() as tx:
-            saga_id = saga_leases.accept_reply(tx, report.command_id, report.outcome, now)
-            if saga_id is None:
+            saga = saga_leases.accept_reply(tx, report.command_id, report.outcome, now)
+            if saga is None:
                 facts.fold_outcome(tx, report.server_id, report.generation, report.outcome, now)
-        if saga_id is not None:
-            self._parts.runner.wake(saga_id)
+        if saga is not None:
+            self._parts.runner.wake(saga.id, saga.project_id)
 
     def _heartbeat(self, names: tuple[str, ...]) -> None:
         with self._parts.db.write() as tx:
@@ -127,8 +128,8 @@ class Conductor:
             waiting = saga_leases.wake_host(tx, started.host, now)
             state = HostState(network=parts.networks.for_host(tx, started.host))
         parts.bus.fanout("scheduler", FleetChanged())
-        for saga_id in waiting:
-            parts.runner.wake(saga_id)
+        for saga in waiting:
+            parts.runner.wake(saga.id, saga.project_id)
         parts.reconcilers.wake("power_state")
         return state
 

@@ -190,9 +190,10 @@ class HostObserved(Message, frozen=True, kw_only=True):
 
 
 class SagaReady(Message, frozen=True, kw_only=True):
-    """A saga can go on: a wake-up only, the row is the truth."""
+    """A saga of this project can go on: a wake-up only, the row is the truth."""
 
     saga_id: str
+    project_id: str | None = None
 
 
 # --- to the scheduler (topic `scheduler`) ----------------------------------------------------------------------------

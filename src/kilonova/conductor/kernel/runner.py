@@ -2,13 +2,16 @@
 Takes sagas that can go on, and runs them in a few threads.
 
 A saga is named to the runner by a wake-up (`wake`), or found by the pass that looks for due ones every `period_s` seconds; the
-pass alone would be enough, wake-ups only make it quick. Any number of runners may share a database: the lease and its epoch
-keep a saga with one of them, and a runner that lost its lease notices at its next write and lets go.
+pass alone would be enough, wake-ups only make it quick. What is known to be able to go on waits in a lane for each project
+(`lanes.py`), and lanes are served in turn. The pass reads a bounded number of due sagas and goes on at the next one where it left
+off, so that its cost does not grow with what is due and no saga is out of its sight.
+
+Any number of runners may share a database: the lease and its epoch keep a saga with one of them, and a runner that lost its lease
+notices at its next write and lets go.
 """
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections import Counter
 from collections.abc import Iterable
@@ -17,6 +20,7 @@ import structlog
 
 from kilonova.conductor.kernel.definition import Definition, Failure
 from kilonova.conductor.kernel.execution import Execution, Kernel, OnJournal
+from kilonova.conductor.kernel.lanes import Lanes
 from kilonova.domain.clock import Clock
 from kilonova.domain.saga import Saga
 from kilonova.rpc.bus import Bus
@@ -27,6 +31,7 @@ _log = structlog.get_logger(__name__)
 
 _LEASE_S = 60.0
 _BATCH = 500
+_MOST_BATCHES = 4  # of one pass
 _BUGS = 5  # a step that raises so often in a row is failed
 
 
@@ -44,9 +49,8 @@ class Runner:
         self._db, self._clock, self._owner, self._period_s = db, clock, owner, period_s
         self._definitions = {definition.kind: definition for definition in definitions}
         self._kernel = Kernel(db=db, bus=bus, clock=clock, wake=self.wake, on_journal=on_journal)
-        self._queue: queue.SimpleQueue[str | None] = queue.SimpleQueue()
-        self._queued: set[str] = set()
-        self._lock = threading.Lock()
+        self._lanes = Lanes()
+        self._seen_due: saga_leases.Due | None = None  # the last that the pass has seen; None: it begins anew
         self._bugs: Counter[str] = Counter()
         self._stopping = threading.Event()
         self._threads = [threading.Thread(target=self._work, name=f"saga-{i}", daemon=True) for i in range(workers)]
@@ -62,45 +66,52 @@ class Runner:
     def stop(self) -> None:
         """Finish the turns under way, give the leases back, and end."""
         self._stopping.set()
-        for _ in self._threads:
-            self._queue.put(None)
+        self._lanes.close()
         for thread in self._threads:
             thread.join()
         with self._db.write() as tx:
             saga_leases.renounce(tx, self._owner, self._clock.now())
 
-    def wake(self, saga_id: str) -> None:
-        """This saga may be able to go on. Cheap; naming one twice is naming it once."""
-        with self._lock:
-            if saga_id in self._queued:
-                return
-            self._queued.add(saga_id)
-        self._queue.put(saga_id)
+    def wake(self, saga_id: str, project_id: str | None = None) -> None:
+        """This saga, of this project, may be able to go on. Cheap; naming one twice is naming it once."""
+        self._lanes.put(project_id or "", saga_id)
 
     def run_due(self) -> int:
         """Run what is due, here and now, in the caller's thread: for worlds that have no threads. Returns how many."""
-        due = self._due()
-        for saga_id in due:
-            self._run_one(saga_id)
+        with self._db.read() as tx:
+            due = saga_leases.due(tx, self._clock.now(), _BATCH)
+        for saga in due:
+            self._run_one(saga.id)
         return len(due)
 
-    def _due(self) -> list[str]:
-        with self._db.read() as tx:
-            return saga_leases.due(tx, self._clock.now(), _BATCH)
+    def run_next(self) -> bool:
+        """Run the saga whose turn it is, in the caller's thread. False when none waits."""
+        saga_id = self._lanes.take_now()
+        if saga_id is not None:
+            self._run_one(saga_id)
+        return saga_id is not None
+
+    def look(self) -> None:
+        """One pass: let a bounded number of due sagas wait for their turn, beginning where the last pass left off."""
+        for _ in range(_MOST_BATCHES):
+            with self._db.read() as tx:
+                due = saga_leases.due(tx, self._clock.now(), _BATCH, after=self._seen_due)
+            for saga in due:
+                self.wake(saga.id, saga.project_id)
+            self._seen_due = due[-1] if len(due) == _BATCH else None
+            if self._seen_due is None:
+                return
 
     def _look(self) -> None:
         while not self._stopping.is_set():
             try:
-                for saga_id in self._due():
-                    self.wake(saga_id)
+                self.look()
             except Exception:  # noqa: BLE001 - the pass is what heals everything else: it must not end
                 _log.exception("looking for due sagas failed; trying again")
             self._stopping.wait(self._period_s)
 
     def _work(self) -> None:
-        while (saga_id := self._queue.get()) is not None:
-            with self._lock:
-                self._queued.discard(saga_id)
+        while (saga_id := self._lanes.take()) is not None:
             try:
                 self._run_one(saga_id)
             except Exception:  # noqa: BLE001 - the database is away: the pass finds the saga again
@@ -136,4 +147,4 @@ class Runner:
         delay_s = min(30.0, 0.2 * 2**tries)
         with self._db.write() as tx:
             saga_leases.delay(tx, saga, self._clock.now(), delay_s)
-        self._clock.call_later(delay_s, lambda: self.wake(saga.id))
+        self._clock.call_later(delay_s, lambda: self.wake(saga.id, saga.project_id))

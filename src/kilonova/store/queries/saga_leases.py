@@ -8,11 +8,12 @@ saga cannot both move it.
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from heapq import merge
+from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import and_, bindparam, literal_column, or_, select, update
+from sqlalchemy import Select, and_, bindparam, literal_column, or_, select, update
 
 from kilonova.domain.saga import RUNNING, JournalEvent, Saga, SagaStatus
 from kilonova.store.database import Tx
@@ -24,11 +25,21 @@ from kilonova.store.tables.sagas import sagas
 _IS_RUNNING = sagas.c.status.in_([literal_column(f"'{status}'") for status in RUNNING])
 _NOW = bindparam("now", type_=sagas.c.wake_at.type)
 _FREE = or_(sagas.c.lease_until.is_(None), sagas.c.lease_until <= _NOW)
-_DUE = (
-    select(sagas.c.id)
-    .where(_IS_RUNNING, or_(sagas.c.wake_at.is_(None), sagas.c.wake_at <= _NOW), _FREE)
-    .order_by(sagas.c.wake_at, sagas.c.id)
-)
+
+
+def _due_of(status: SagaStatus) -> Select[Any]:
+    """Of one status alone: only so does the index give them in their order, and a page costs the same however many there are."""
+    after_at, after_id = bindparam("after_at", type_=sagas.c.wake_at.type), bindparam("after_id")
+    return (
+        select(sagas.c.wake_at, sagas.c.id, sagas.c.project_id)
+        .where(sagas.c.status == literal_column(f"'{status}'"), sagas.c.wake_at <= _NOW, sagas.c.wake_at >= after_at)
+        .where(or_(sagas.c.wake_at > after_at, sagas.c.id > after_id), _FREE)
+        .order_by(sagas.c.wake_at, sagas.c.id)
+        .limit(bindparam("most"))
+    )
+
+
+_DUE = tuple(_due_of(status) for status in RUNNING)
 _HAS_TO_DO = or_(
     sagas.c.status == SagaStatus.READY,
     and_(sagas.c.status == SagaStatus.PARKED, or_(sagas.c.wake_at <= _NOW, sagas.c.reply.is_not(None))),
@@ -52,7 +63,7 @@ _ANSWERED = (
     update(sagas)
     .where(sagas.c.id == bindparam("saga_id"), sagas.c.command_id == bindparam("command"))
     .where(sagas.c.status == SagaStatus.PARKED, sagas.c.reply.is_(None))
-    .returning(sagas.c.id)
+    .returning(sagas.c.wake_at, sagas.c.id, sagas.c.project_id)
 )
 
 
@@ -60,10 +71,26 @@ class LostLease(Exception):
     """Another runner has taken this saga over (or it has ended); whoever sees this lets go of it."""
 
 
-def due(tx: Tx, now: datetime, limit: int) -> list[str]:
-    """Sagas that could go on: ready, or parked past their time; unleased, or with a lease that ran out. Oldest first."""
-    found = tx.execute(_DUE.limit(limit), {"now": now})
-    return [str(row.id) for row in found]
+class Due(NamedTuple):
+    """A saga that could go on since `wake_at`."""
+
+    wake_at: datetime
+    id: str
+    project_id: str | None
+
+
+_FIRST = Due(datetime(1970, 1, 1, tzinfo=UTC), "", None)
+
+
+def due(tx: Tx, now: datetime, limit: int, *, after: Due | None = None) -> list[Due]:
+    """
+    Sagas that could go on: ready, or parked past their time; unleased, or with a lease that ran out.
+
+    Those due longest first, up to `limit` of them, beginning behind `after`.
+    """
+    since = after or _FIRST
+    asked = {"now": now, "after_at": since.wake_at, "after_id": since.id, "most": limit}
+    return list(merge(*([Due(*row) for row in tx.execute(query, asked)] for query in _DUE)))[:limit]
 
 
 def take(tx: Tx, saga_id: str, owner: str, now: datetime, lease_s: float) -> Saga | None:
@@ -150,9 +177,9 @@ def finish(tx: Tx, saga: Saga, status: SagaStatus, now: datetime) -> str | None:
     return str(waiting.id)
 
 
-def accept_reply(tx: Tx, command_id: str, reply: msgspec.Struct, now: datetime) -> str | None:
+def accept_reply(tx: Tx, command_id: str, reply: msgspec.Struct, now: datetime) -> Due | None:
     """
-    Keep a host's report in the row of the saga that waits for it, and make that ready. Returns the saga's id.
+    Keep a host's report in the row of the saga that waits for it, and make that due. Returns the saga.
 
     A report nobody waits for (doubled, late, of a cancelled attempt) changes nothing: None. A saga's commands are named
     `<its id>/…`, so the row is found by its key.
@@ -160,19 +187,19 @@ def accept_reply(tx: Tx, command_id: str, reply: msgspec.Struct, now: datetime) 
     asked = {"saga_id": command_id.partition("/")[0], "command": command_id}
     text = msgspec.json.encode(reply).decode()
     row = tx.execute(_ANSWERED, {**asked, "reply": text, "wake_at": now, "updated_at": now}).first()
-    return None if row is None else str(row.id)
+    return None if row is None else Due(*row)
 
 
-def wake_host(tx: Tx, host: str, now: datetime) -> list[str]:
-    """Make every saga that may wait for this host due at once: its agent has started anew. Returns their ids."""
+def wake_host(tx: Tx, host: str, now: datetime) -> list[Due]:
+    """Make every saga that may wait for this host due at once: its agent has started anew. Returns them."""
     there = select(servers.c.id).where(servers.c.host == host)
     rows = tx.execute(
         update(sagas)
         .where(_IS_RUNNING, sagas.c.status == SagaStatus.PARKED, sagas.c.server_id.in_(there))
         .values(wake_at=now)
-        .returning(sagas.c.id)
+        .returning(sagas.c.wake_at, sagas.c.id, sagas.c.project_id)
     )
-    return [str(row.id) for row in rows]
+    return [Due(*row) for row in rows]
 
 
 def renounce(tx: Tx, owner: str, now: datetime) -> int:
