@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from kilonova.domain.placement import Choice
 from kilonova.domain.report import Outcome
 from kilonova.domain.saga import Saga, SagaStatus
 from kilonova.rpc.messages import Command
@@ -32,6 +33,7 @@ class Failure(msgspec.Struct, frozen=True, kw_only=True):
     cancelled: bool = False
     host: str | None = None
     details: str = ""
+    choice: Choice | None = None  # of a step that looked for a host: why it found none
 
 
 class StepFailed(Exception):
@@ -66,11 +68,16 @@ class Run:
     params: Any
     attempt: int
     results: dict[str, Any]  # of the steps done, by name
-    failed_hosts: tuple[str, ...]  # of earlier attempts
+    failures: tuple[Failure, ...]  # of every attempt so far, the present one's too
     failure: Failure | None  # while undoing, and at the end of a saga that failed
     now: datetime
     command_id: str  # of the command this step would send
     is_resend: bool  # that command was sent before
+
+    @property
+    def failed_hosts(self) -> tuple[str, ...]:
+        """The hosts that attempts failed on."""
+        return tuple(failure.host for failure in self.failures if failure.host)
 
 
 class Step:

@@ -247,7 +247,7 @@ class Execution:
         at = self._position
         command_id = self._command_id(step.name if step else "", way)
         return Run(
-            saga=self._saga, params=self._params, attempt=at.attempt, results=at.results, failed_hosts=at.failed_hosts,
+            saga=self._saga, params=self._params, attempt=at.attempt, results=at.results, failures=at.failures,
             failure=at.failure, now=self._kernel.clock.now(), command_id=command_id,
             is_resend=self._saga.command_id == command_id,
         )  # fmt: skip

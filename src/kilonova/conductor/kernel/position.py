@@ -33,7 +33,12 @@ class Position:
     failure: Failure | None = None
     to_undo: tuple[str, ...] = ()  # in the order of undoing
     undoing: bool = False
-    failed_hosts: tuple[str, ...] = ()
+    failures: tuple[Failure, ...] = ()  # of every attempt so far
+
+    @property
+    def failed_hosts(self) -> tuple[str, ...]:
+        """The hosts that failed attempts were on, as far as it was the host that failed."""
+        return tuple(failure.host for failure in self.failures if failure.host)
 
     @property
     def seq(self) -> int:
@@ -100,15 +105,14 @@ def advance(definition: Definition, at: Position, event: JournalEvent) -> Positi
         raise CorruptJournal(f"{event.event} after {at.last}")
     match event.event:
         case Event.STARTED:
-            return Position(last=event, attempt=event.attempt, failed_hosts=at.failed_hosts)
+            return Position(last=event, attempt=event.attempt, failures=at.failures)
         case Event.STEP_DONE:
             step = definition.steps[definition.index[str(event.step)]]
             result = msgspec.json.decode(event.result, type=step.result)
             return replace(at, last=event, next_step=at.next_step + 1, results={**at.results, step.name: result})
         case Event.STEP_FAILED:
             failure = msgspec.json.decode(event.result, type=Failure)
-            hosts = (*at.failed_hosts, failure.host) if failure.host else at.failed_hosts
-            return replace(at, last=event, failure=failure, failed_hosts=hosts)
+            return replace(at, last=event, failure=failure, failures=(*at.failures, failure))
         case Event.UNDO_STARTED:
             return replace(at, last=event, undoing=True, to_undo=_undo_order(definition, at))
         case Event.UNDO_DONE:

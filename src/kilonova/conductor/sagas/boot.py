@@ -5,7 +5,9 @@ The claim is made in `place`, in the transaction that writes the host on the ser
 group, if it is in one, so that servers placed at the same moment cannot break the group's rule. `spawn` is the only step
 that leaves our database: it parks on one `EnsureServer`, and its undo on one `RemoveServer`. A failure that another
 host could cure undoes all and begins again without that host; the third time the server is ERROR, with the
-scheduler's or the host's own words as its fault.
+scheduler's or the host's own words as its fault, those of every attempt.
+
+What `place` decided is kept in its line of the journal, with why: `store/queries/placements.py` reads it there.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from kilonova.conductor.machine import Disks, disks_of, machine_of
 from kilonova.conductor.ports import Images, Networks
 from kilonova.conductor.sagas.host_step import HostStep
 from kilonova.domain.boot import BootParams, SchedulingRequest
-from kilonova.domain.placement import Candidate, Decision
+from kilonova.domain.placement import Candidate, Choice, Decision, PassedOver, told
 from kilonova.domain.report import Outcome
 from kilonova.domain.saga import SagaStatus
 from kilonova.domain.server import Fault, Lifecycle, PowerState
@@ -28,6 +30,9 @@ from kilonova.rpc.bus import Bus, NoAnswer
 from kilonova.rpc.messages import EnsureServer, FleetChanged, FleetUse, Place, Placed, RemoveServer
 from kilonova.store.database import Tx
 from kilonova.store.queries import hosts, server_facts, server_groups
+
+_GROUP_WAS_QUICKER = "another server of its group was placed there, or elsewhere, at the same moment"
+_NO_ROOM_LEFT = "it had no room left, or was switched off or moved to another zone, when the claim was made"
 
 
 class Placement(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +42,12 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True):
     host: str
     zone: str
     score: float
+
+
+class Kept(Placement, frozen=True, kw_only=True):
+    """The same with why, for the journal: who carries the saga on needs the first part alone."""
+
+    choice: Choice
 
 
 class PlaceStep(Step):
@@ -60,22 +71,25 @@ class PlaceStep(Step):
             raise TryAgain(1.0)
         return answer.decision
 
-    def do(self, tx: Tx, run: Run, prepared: Decision) -> Placement:
+    def do(self, tx: Tx, run: Run, prepared: Decision) -> Kept:
         """Claim the first candidate that takes it."""
         if not prepared.candidates:
-            raise StepFailed(_no_host(run, prepared))
+            raise StepFailed(_no_host(prepared))
         wanted = _claim_of(run.params.scheduling)
         group = server_groups.rule_for_claim(tx, run.saga.server_id)
+        passed_over: list[PassedOver] = []
         for candidate in prepared.candidates:
             if group is not None and not group.rule.allows(candidate.host, group.others):
-                continue  # another of the group was quicker
+                passed_over.append(PassedOver(host=candidate.host, why=_GROUP_WAS_QUICKER))
+                continue
             use = hosts.claim(tx, candidate.host_id, wanted, run.now, zone=candidate.zone)
             if use is not None:
                 server_facts.place(tx, run.saga.server_id, candidate.host, candidate.zone, run.now)
                 tx.after_commit(partial(self._bus.fanout, "scheduler", FleetUse(use=use)))
                 if group is not None:  # the next of the group is decided on where this one is
                     tx.after_commit(partial(self._bus.fanout, "scheduler", FleetChanged()))
-                return _placement(candidate)
+                return _kept(candidate, prepared, passed_over)
+            passed_over.append(PassedOver(host=candidate.host, why=_NO_ROOM_LEFT))
         raise TryAgain(0.05)  # the picture was old; the scheduler has heard of the claims that were quicker by then
 
     def undo(self, tx: Tx, run: Run) -> None:
@@ -194,9 +208,8 @@ def boot_saga(bus: Bus, networks: Networks, images: Images) -> Definition:
 
 def _at_end(tx: Tx, run: Run, status: SagaStatus) -> None:
     if status is SagaStatus.FAILED and run.failure is not None:
-        fault = Fault(
-            code=run.failure.code, message=run.failure.message, details=run.failure.details, created_at=run.now
-        )
+        message = told([failure.message for failure in run.failures])
+        fault = Fault(code=run.failure.code, message=message, details=_details(run, run.failure), created_at=run.now)
         server_facts.fail(tx, run.saga.server_id, Lifecycle.FAILED, fault, run.now)
 
 
@@ -206,13 +219,22 @@ def _claim_of(request: SchedulingRequest) -> hosts.Claim:
     )
 
 
-def _placement(candidate: Candidate) -> Placement:
-    return Placement(host_id=candidate.host_id, host=candidate.host, zone=candidate.zone, score=candidate.score)
+def _kept(candidate: Candidate, decision: Decision, passed_over: list[PassedOver]) -> Kept:
+    choice = Choice(
+        explanation=decision.explanation.for_keeping(), host=candidate.host, zone=candidate.zone, score=candidate.score,
+        passed_over=tuple(passed_over),
+    )  # fmt: skip
+    return Kept(
+        host_id=candidate.host_id, host=candidate.host, zone=candidate.zone, score=candidate.score, choice=choice
+    )
 
 
-def _no_host(run: Run, decision: Decision) -> Failure:
-    message, details = decision.explanation.sentence(), decision.explanation.details()
-    if run.failed_hosts:
-        message += f" {len(run.failed_hosts)} tried before, without success."
-        details += f" Tried before: {', '.join(run.failed_hosts)}."
-    return Failure(message=message, code=500, details=details.strip())
+def _no_host(decision: Decision) -> Failure:
+    why = decision.explanation
+    return Failure(message=why.sentence(), code=500, details=why.details(), choice=Choice(explanation=why))
+
+
+def _details(run: Run, failure: Failure) -> str:
+    """The last failure's own, and the hosts of all, for operators."""
+    tried = f"Tried: {', '.join(run.failed_hosts)}." if run.failed_hosts else ""
+    return f"{failure.details} {tried}".strip()

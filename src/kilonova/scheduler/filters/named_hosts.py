@@ -9,7 +9,7 @@ import numpy as np
 
 from kilonova.domain.boot import SchedulingRequest
 from kilonova.scheduler.columns import Positions
-from kilonova.scheduler.fleet import Fleet, words
+from kilonova.scheduler.fleet import Fleet
 from kilonova.scheduler.plugin import NamingFilter
 
 
@@ -22,11 +22,11 @@ class ForcedHostFilter(NamingFilter):
         return None if request.forced_host is None else places_of(fleet, [request.forced_host])
 
     def reason(self, fleet: Fleet, request: SchedulingRequest, removed: Positions) -> str:
-        known = "" if request.forced_host in fleet.roster.by_name else ", which is not there"
-        return f"host {request.forced_host} was asked for{known}"
+        is_there = request.forced_host in fleet.roster.by_name
+        return "another host was asked for by name" + ("" if is_there else ", which is not there")
 
     def lacks(self, fleet: Fleet, request: SchedulingRequest, host: int) -> str:
-        return f"the name {request.forced_host}, which was asked for"
+        return "the name that was asked for"
 
 
 class ExcludedHostsFilter(NamingFilter):
@@ -38,7 +38,7 @@ class ExcludedHostsFilter(NamingFilter):
         return places_of(fleet, request.excluded_hosts) if request.excluded_hosts else None
 
     def reason(self, fleet: Fleet, request: SchedulingRequest, removed: Positions) -> str:
-        return f"{words(fleet.roster.names[host] for host in removed)} ruled out: tried before, or not wanted"
+        return "tried before, or not wanted"
 
     def lacks(self, fleet: Fleet, request: SchedulingRequest, host: int) -> str:
         return "a second chance: it was tried before, or is not wanted"

@@ -28,7 +28,7 @@ class SimpleCIDRAffinityFilter(Filter):
         return f"their addresses are not in {_network(request)}"
 
     def lacks(self, fleet: Fleet, request: SchedulingRequest, host: int) -> str:
-        return f"an address in {_network(request)} (it has {fleet.addresses.at(host) or 'none'})"
+        return f"an address in {_network(request)}"
 
 
 def _network(request: SchedulingRequest) -> Network | str | None:
