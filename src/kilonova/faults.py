@@ -69,7 +69,7 @@ class Faults:
         """A message goes to the bus; what goes there in its place."""
         self._come_by(f"cast:{type(message).__name__}")
         if isinstance(message, Progress):
-            self._come_by(f"stage:{message.stage.name}")
+            self._come_by(f"stage:{message.stage}")
         if self._fails_spawn and isinstance(message, Report) and message.command_id.endswith("/spawn/do"):
             return msgspec.structs.replace(message, outcome=_FAILURE)
         return message

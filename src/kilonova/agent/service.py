@@ -23,7 +23,7 @@ from kilonova.agent.hypervisor.port import Driver
 from kilonova.domain.clock import Clock
 from kilonova.domain.errors import KilonovaError
 from kilonova.domain.hostnet import HostNetwork
-from kilonova.domain.report import HostFault, Observed, Outcome, Stage
+from kilonova.domain.report import HostFault, Observed, Outcome
 from kilonova.rpc.bus import Bus, NoAnswer
 from kilonova.rpc.messages import (
     CacheImage,
@@ -163,7 +163,7 @@ class Agent:
                 host=self.host,
                 command_id=command.command_id,
                 server_id=command.server_id,
-                stage=Stage(name=name, started_at=self._clock.now()),
+                stage=name,
                 percent=percent,
             ),
         )

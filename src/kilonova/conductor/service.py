@@ -64,7 +64,7 @@ class Conductor:
     def __init__(self, parts: ConductorParts, *, workers: int = 2) -> None:
         self._parts = parts
         self._workers = workers
-        self._timeline = Timeline(parts.db)
+        self._timeline = Timeline(parts.db, parts.clock)
         self._stop_serving: Callable[[], None] = lambda: None
 
     def start(self) -> None:

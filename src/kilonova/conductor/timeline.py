@@ -7,7 +7,9 @@ They are for people to look at; a boot has several of them, so each in a transac
 from __future__ import annotations
 
 import threading
+from datetime import datetime
 
+from kilonova.domain.clock import Clock
 from kilonova.rpc.messages import Progress
 from kilonova.store.database import Database
 from kilonova.store.queries import server_facts, stages
@@ -18,9 +20,9 @@ FLUSH_EVERY_S = 0.3
 class Timeline:
     """Takes `Progress`; writes it in batches, from a thread of its own."""
 
-    def __init__(self, db: Database) -> None:
-        self._db = db
-        self._waiting: list[Progress] = []
+    def __init__(self, db: Database, clock: Clock) -> None:
+        self._db, self._clock = db, clock
+        self._waiting: list[tuple[Progress, datetime]] = []
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="timeline", daemon=True)
@@ -35,9 +37,9 @@ class Timeline:
         self._thread.join()
 
     def add(self, progress: Progress) -> None:
-        """Take one."""
+        """Take one. The stage began when it is heard of: a host's own clock may be hours off."""
         with self._lock:
-            self._waiting.append(progress)
+            self._waiting.append((progress, self._clock.now()))
 
     def _run(self) -> None:
         while not self._stopping.wait(FLUSH_EVERY_S):
@@ -49,13 +51,13 @@ class Timeline:
             batch, self._waiting = self._waiting, []
         if not batch:
             return
-        reached = [stage for progress in batch if (stage := _reached(progress)) is not None]
+        reached = [stage for progress, at in batch if (stage := _reached(progress, at)) is not None]
         with self._db.write() as tx:
             stages.add(tx, reached)
-            server_facts.progressed(tx, {progress.server_id: progress.percent for progress in batch})
+            server_facts.progressed(tx, {progress.server_id: progress.percent for progress, _ in batch})
 
 
-def _reached(progress: Progress) -> stages.StageReached | None:
+def _reached(progress: Progress, at: datetime) -> stages.StageReached | None:
     """A saga's commands are named `<saga>/<attempt>/<step>/<way>`; a reconciler's have no timeline."""
     saga_id, attempt, *_ = (*progress.command_id.split("/"), "")
     if not attempt.isdigit():
@@ -64,6 +66,6 @@ def _reached(progress: Progress) -> stages.StageReached | None:
         saga_id=saga_id,
         attempt=int(attempt),
         host=progress.host,
-        name=progress.stage.name,
-        started_at=progress.stage.started_at,
+        name=progress.stage,
+        started_at=at,
     )

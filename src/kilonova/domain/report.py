@@ -1,8 +1,6 @@
-"""What a host says back: the outcome of a command, what it sees running, and where it stands on the way."""
+"""What a host says back: the outcome of a command, and what it sees running."""
 
 from __future__ import annotations
-
-from datetime import datetime
 
 import msgspec
 
@@ -35,10 +33,3 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     fault: HostFault | None = None
     power_state: PowerState | None = None
     facts: dict[str, str] = {}  # e.g. root device name, console paths
-
-
-class Stage(msgspec.Struct, frozen=True, kw_only=True):
-    """A stage of a command reached on a host, for the timeline: image, disks, network, domain."""
-
-    name: str
-    started_at: datetime

@@ -15,7 +15,7 @@ from kilonova.domain.host import HostFacts, HostUse
 from kilonova.domain.hostnet import HostNetwork
 from kilonova.domain.machine import GuestData, ImageRef, MachineSpec
 from kilonova.domain.placement import Decision
-from kilonova.domain.report import HostFault, Observed, Outcome, Stage
+from kilonova.domain.report import HostFault, Observed, Outcome
 from kilonova.domain.server import PowerState
 
 
@@ -137,12 +137,12 @@ class Report(Message, frozen=True, kw_only=True):
 
 
 class Progress(Message, frozen=True, kw_only=True):
-    """A command has reached a stage; for the timeline and the progress figure only."""
+    """A command has reached a stage now: when, is said by the clock of who hears it. For the timeline and the progress figure."""
 
     host: str
     command_id: str
     server_id: str
-    stage: Stage
+    stage: str  # image, disks, network, domain
     percent: int
 
 

@@ -1,0 +1,148 @@
+"""
+What a host may say to the control plane: of itself, of its own servers, and nothing else.
+
+A host runs other people's machines, and one of them may break out. Whoever has taken a host over has that host's bus user, and
+RabbitMQ vouches for it: a message says which user sent it, and cannot lie. So every message of a `host.<name>` user is held
+against the records before any handler sees it:
+
+    which types   Heartbeat, HostStarted, HostObserved, PowerChanged, Report, Progress; a host sends nothing else
+    which host    the one that the user is named for, and no other
+    which servers see below
+
+**A command's end** (Report, Progress) names a command and a server, and the conductor finds the saga by the command alone. It is
+taken when the command is one of that server's sagas, and
+  - the journal says that this attempt was placed on this host: then the command was sent to it and nobody else; or
+  - the server is on this host: sagas that place nothing (delete, reboot) command the host that the server is on; or
+  - the server is deleted and was once sent there: a late word that changes nothing.
+The first is a fact that never changes, so it is kept in memory; the others are asked each time.
+
+**What a host sees** (HostStarted, HostObserved, PowerChanged) may name servers that are not on it: a machine that was left behind
+when its server went elsewhere, or was deleted. The conductor takes no word about such a server, only tells the host to remove it.
+A server that lives elsewhere and was *never* sent to this host cannot be there: whoever says so lies.
+A machine that there is no record of is nobody's; the audit counts it.
+
+Races. A saga may move between the look and the handling, never so that a refused word would have been right: a host learns of a
+command only after the commit that makes the word about it true. A credential that is revoked counts for REFRESH_S more seconds at
+most; RabbitMQ drops the host's connections at once, as its user is removed.
+
+A heartbeat costs no query: which hosts have a credential is read once in REFRESH_S for all of them.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from kilonova.conductor.refusals import RefusalLog
+from kilonova.domain.clock import Clock
+from kilonova.domain.host_access import host_of
+from kilonova.domain.report import Observed
+from kilonova.rpc.messages import Heartbeat, HostObserved, HostStarted, Message, PowerChanged, Progress, Report
+from kilonova.store.database import Database
+from kilonova.store.queries import host_access, host_word
+
+REFRESH_S = 5.0
+_UNKNOWN_REFRESH_S = (
+    0.5  # a host that has just joined need not wait for REFRESH_S; one that never did must not cost a query each time
+)
+_CAPACITY = 8192
+
+NO_CREDENTIAL = "it has no credential: it never joined, or was removed"
+NOT_FOR_HOSTS = "hosts do not send this"
+OTHER_HOST = "it speaks for another host"
+OTHER_SERVER = "it speaks of a server that is not on it and never was sent there"
+OTHER_COMMAND = "the command was not sent to it, or is about another server"
+
+
+class Objection(NamedTuple):
+    """Why a message is refused, and what it named."""
+
+    why: str
+    about: str = ""
+
+
+class HostGate:
+    """Lets messages of hosts in or not; those of the control plane's own users always. Safe to use from many threads."""
+
+    def __init__(self, db: Database, clock: Clock, refusals: RefusalLog) -> None:
+        self._db, self._clock, self._refusals = db, clock, refusals
+        self._lock = threading.Lock()
+        self._live: frozenset[str] = frozenset()
+        self._read_at = float("-inf")
+        self._sent: OrderedDict[tuple[str, str, str], None] = OrderedDict()
+
+    def admit(self, user: str, message: Message) -> bool:
+        """Whether a message from this bus user may be handled. Fills `rpc.bus.Gate`."""
+        host = host_of(user)
+        if host is None:
+            return True
+        objection = self._objection(host, message)
+        if objection is None:
+            return True
+        self._refusals.note(user, type(message).__name__, objection.why, objection.about)
+        return False
+
+    def _objection(self, host: str, message: Message) -> Objection | None:
+        if not self._is_live(host):
+            return Objection(NO_CREDENTIAL)
+        match message:
+            case Heartbeat(hosts=names):
+                return _same(host, names)
+            case Report() | Progress():
+                return _same(host, [message.host]) or self._of_command(host, message)
+            case HostStarted(observed=observed) | HostObserved(observed=observed):
+                return _same(host, [message.host]) or self._of_servers(host, observed)
+            case PowerChanged(observed=seen):
+                return _same(host, [message.host]) or self._of_servers(host, [seen])
+            case _:
+                return Objection(NOT_FOR_HOSTS)
+
+    def _is_live(self, host: str) -> bool:
+        age_s = self._clock.monotonic() - self._read_at
+        if age_s > REFRESH_S or (age_s > _UNKNOWN_REFRESH_S and host not in self._live):
+            with self._db.read() as tx:
+                self._live = host_access.live_hosts(tx)
+            self._read_at = self._clock.monotonic()
+        return host in self._live
+
+    def _of_servers(self, host: str, observed: Sequence[Observed]) -> Objection | None:
+        if not observed:
+            return None
+        with self._db.read() as tx:
+            foreign = host_word.foreign(tx, host, [seen.server_id for seen in observed])
+            lies = host_word.never_there(tx, host, foreign) if foreign else []
+        return Objection(OTHER_SERVER, lies[0]) if lies else None
+
+    def _of_command(self, host: str, word: Report | Progress) -> Objection | None:
+        saga_id, attempt, *_ = (*word.command_id.split("/"), "")
+        key = (host, word.server_id, f"{saga_id}/{attempt}")
+        with self._lock:
+            if key in self._sent:
+                self._sent.move_to_end(key)
+                return None
+        number = int(attempt) if attempt.isascii() and attempt.isdigit() and len(attempt) < 6 else 0
+        with self._db.read() as tx:
+            command = host_word.command(tx, saga_id, number, host)
+            if command is not None and command.server_id != word.server_id:
+                return Objection(OTHER_COMMAND, word.command_id)
+            if command is not None and command.sent_there:
+                self._remember(key)
+                return None
+            if not host_word.foreign(tx, host, [word.server_id]):
+                return None
+            if host_word.gone_and_was_there(tx, host, word.server_id):
+                return None
+        return Objection(OTHER_COMMAND, word.command_id)
+
+    def _remember(self, key: tuple[str, str, str]) -> None:
+        with self._lock:
+            self._sent[key] = None
+            if len(self._sent) > _CAPACITY:
+                self._sent.popitem(last=False)
+
+
+def _same(host: str, named: Sequence[str]) -> Objection | None:
+    other = next((name for name in named if name != host), None)
+    return None if other is None else Objection(OTHER_HOST, other)
