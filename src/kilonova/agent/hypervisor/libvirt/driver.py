@@ -191,10 +191,11 @@ class LibvirtDriver:
         self._parts.network.purge()
         others = self._parts.domains.connection().listAllDomains()  # of other people, running or not
         self.close()
-        if not others:
-            self._daemons.stop()
         layout = self._parts.layout
-        for folder in (layout.instances, layout.images, layout.removed, layout.daemons):
+        if not others:  # else the note of which daemons are ours stays, for a purge to come
+            self._daemons.stop()
+            shutil.rmtree(layout.daemons, ignore_errors=True)
+        for folder in (layout.instances, layout.images, layout.removed):
             shutil.rmtree(folder, ignore_errors=True)
         layout.verdict.unlink(missing_ok=True)
 
