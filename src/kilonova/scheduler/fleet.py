@@ -153,9 +153,13 @@ class Fleet:
 
 
 def fleet_of(
-    hosts: Sequence[Host], now: datetime, groups: Mapping[str, Group] | None = None, around: Around | None = None
+    hosts: Sequence[Host],
+    now: datetime,
+    groups: Mapping[str, Group] | None = None,
+    around: Around | None = None,
+    said: Mapping[str, Sequence[str]] | None = None,
 ) -> Fleet:
-    """A picture of these hosts, which are in the order of their numbers."""
+    """A picture of these hosts, in the order of their numbers; `said`: traits that operators say they have, by host id."""
     forced_down = np.array([host.forced_down for host in hosts], np.bool_)
     seen_at = np.array([_microseconds(host.seen_at) for host in hosts], np.int64)
     roster = Roster(
@@ -173,7 +177,7 @@ def fleet_of(
         enabled=np.array([not host.disabled for host in hosts], np.bool_),
         up=_up(seen_at, forced_down, now),
         addresses=coded((host.facts.address, host.facts.address) for host in hosts),
-        traits=_traits(hosts),
+        traits=_traits(hosts, said or {}),
         around=around or nothing_around(len(hosts)),
         groups=dict(groups or {}),
     )
@@ -185,10 +189,10 @@ def nothing_around(hosts: int) -> Around:
     return Around(Coded(((),), np.zeros(hosts, np.intp)), bits(hosts, ()), none, none.copy())
 
 
-def _traits(hosts: Sequence[Host]) -> Bits:
+def _traits(hosts: Sequence[Host], said: Mapping[str, Sequence[str]]) -> Bits:
     held: dict[str, list[int]] = {}
     for place, host in enumerate(hosts):
-        for trait in host.facts.traits:
+        for trait in {*host.facts.traits, *said.get(host.id, ())}:
             held.setdefault(trait, []).append(place)
     return bits(len(hosts), held.items())
 

@@ -35,7 +35,7 @@ from kilonova.scheduler.settings import SchedulerSettings
 from kilonova.scheduler.surroundings import around_of, groups_of
 from kilonova.store.database import Database
 from kilonova.store.queries import fleet as fleet_queries
-from kilonova.store.queries import hosts
+from kilonova.store.queries import hosts, providers
 
 _log = structlog.get_logger(__name__)
 _LATELY = timedelta(minutes=10)  # a build that failed longer ago is forgiven
@@ -98,9 +98,9 @@ class SchedulerService:
         with self._db.read() as tx:
             now = self._clock.now()
             read = fleet_queries.surroundings(tx, now - _LATELY)
-            every = None if self._live.beat(Beat.of(fleet_queries.pulse(tx), now)) else hosts.every(tx)
-        if every is not None:
-            fleet = fleet_of(every, now)
+            is_as_it_was = self._live.beat(Beat.of(fleet_queries.pulse(tx), now))
+            fleet = None if is_as_it_was else fleet_of(hosts.every(tx), now, said=providers.said_traits(tx))
+        if fleet is not None:
             self._live.replace(replace(fleet, around=around_of(fleet.roster, read)))
         roster = self._live.fleet.roster
         self._live.surround(around_of(roster, read), groups_of(roster, read.groups, read.in_groups))

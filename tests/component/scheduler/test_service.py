@@ -20,7 +20,7 @@ from kilonova.rpc.messages import FleetChanged, FleetUse, Place, Placed
 from kilonova.scheduler.service import SchedulerService
 from kilonova.scheduler.settings import SchedulerSettings
 from kilonova.store.database import Database
-from kilonova.store.queries import hosts
+from kilonova.store.queries import hosts, providers
 from kilonova.store.tables.hosts import hosts as table
 from tests.unit.scheduler.building import facts, request
 from tests.world.clock import ManualClock
@@ -131,6 +131,22 @@ def test_other_changes_of_a_host_are_read_again(database: Database, scheduler: S
         tx.execute(update(table).values(zone="az1", updated_at=START + timedelta(seconds=1)))
     scheduler.refresh()
     assert scheduler.place(request(availability_zone="az1")).candidates
+
+
+def test_traits_that_operators_say_count_as_those_that_agents_find(
+    database: Database, scheduler: SchedulerService
+) -> None:
+    host_id = join(database, "one")
+    wanted = request(extra_specs={"trait:CUSTOM_GOLD": "required"})
+    assert not scheduler.place(wanted).candidates
+    for names, hosts_found in (["CUSTOM_GOLD"], ["one"]), ([], []):
+        with database.write() as tx:
+            host = hosts.by_name(tx, "one")
+            assert host is not None
+            providers.say_traits(tx, host_id, names)
+            assert providers.advance(tx, host_id, host.generation, START + timedelta(seconds=host.generation))
+        scheduler.refresh()
+        assert [candidate.host for candidate in scheduler.place(wanted).candidates] == hosts_found
 
 
 def test_the_clock_and_changes_have_the_records_read(
