@@ -26,6 +26,12 @@ _GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "audit": ("status:audit", "Count what should not exist."),
         "routes": ("routes:routes", "List every route of every service."),
     },
+    "Placement": {
+        "simulate": ("simulate:simulate", "Run a workload over a described fleet, policy beside policy."),
+    },
+    "A fleet": {
+        "config": ("config:config", "Write and check the settings of its processes."),
+    },
     "Servers": {
         "boot": ("boot:boot", "Boot servers and wait for them."),
         "ps": ("servers:ps", "List servers."),
