@@ -18,7 +18,7 @@ from kilonova.agent.local import driver_factory
 from kilonova.api.framework import RouteRow, describe_routes
 from kilonova.bootstrap.agent import HostPlan, host_names, host_setups, make_hosts
 from kilonova.bootstrap.api import ApiParts, ApiRole, make_images
-from kilonova.bootstrap.conductor import ConductorRole
+from kilonova.bootstrap.conductor import ConductorRole, ConductorWiring
 from kilonova.bootstrap.first_start import CREDENTIALS_FILE, FirstStart, write_credentials
 from kilonova.bootstrap.ground import Ground, Role
 from kilonova.bootstrap.scheduler import make_scheduler
@@ -49,10 +49,14 @@ class Cloud:
         self.scheduler = make_scheduler(self.ground, settings.scheduler)
         self.conductor = ConductorRole(
             self.ground,
-            networks=self.networks,
-            identity=self.identity,
-            saga_workers=settings.saga_workers,
-            binaries=("nova-conductor", "nova-scheduler"),
+            ConductorWiring(
+                networks=self.networks,
+                identity=self.identity,
+                host_defaults=settings.host_defaults,
+                binaries=("nova-conductor", "nova-scheduler"),
+                on_journal=self.ground.faults.on_journal,
+                saga_workers=settings.saga_workers,
+            ),
         )
         self.host_plan = _host_plan(settings)
         self.hosts = make_hosts(self.host_plan, self.images.bits, self.ground.bus, self.clock)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from kilonova.bootstrap.ground import Ground
 from kilonova.conductor.kernel.definition import Definition
+from kilonova.conductor.kernel.execution import OnJournal
 from kilonova.conductor.kernel.runner import Runner
 from kilonova.conductor.reconcilers.base import LastRun, Reconciler, Reconcilers
 from kilonova.conductor.reconcilers.power_state import PowerStateReconciler
@@ -13,26 +15,36 @@ from kilonova.conductor.reconcilers.service_pulse import ServicePulse
 from kilonova.conductor.sagas.boot import boot_saga
 from kilonova.conductor.sagas.delete import delete_saga
 from kilonova.conductor.service import Conductor, ConductorParts
+from kilonova.domain.host import HostDefaults
 from kilonova.identity.housekeeping import IdentityHousekeeping
 from kilonova.identity.service import Identity
 from kilonova.image.catalog import EveryImage
 from kilonova.network.embedded import EmbeddedNetworks
-from kilonova.store.queries.hosts import HostDefaults
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConductorWiring:
+    """
+    What a conductor is made of besides the ground.
+
+    `binaries` are the services that this process keeps the records of, as os-services names them; `on_journal` hears of
+    every line of a saga's journal.
+    """
+
+    networks: EmbeddedNetworks
+    identity: Identity
+    host_defaults: HostDefaults
+    binaries: Sequence[str]
+    on_journal: OnJournal
+    saga_workers: int = 4
+    workers: int = 2
 
 
 class ConductorRole:
-    """A conductor. `binaries` are the services that this process keeps the records of, as os-services names them."""
+    """A conductor."""
 
-    def __init__(
-        self,
-        ground: Ground,
-        *,
-        networks: EmbeddedNetworks,
-        identity: Identity,
-        saga_workers: int,
-        binaries: Sequence[str],
-    ) -> None:
-        self._ground, self._networks, self._identity, self._binaries = ground, networks, identity, binaries
+    def __init__(self, ground: Ground, wiring: ConductorWiring) -> None:
+        self._ground, self._wiring = ground, wiring
         self.reconcilers = Reconcilers(self._reconcilers(), ground.clock)
         self.runner = Runner(
             ground.db,
@@ -40,10 +52,10 @@ class ConductorRole:
             ground.clock,
             self._definitions(),
             owner=ground.name,
-            workers=saga_workers,
-            on_journal=ground.faults.on_journal,
+            workers=wiring.saga_workers,
+            on_journal=wiring.on_journal,
         )
-        self._conductor = Conductor(self._parts())
+        self._conductor = Conductor(self._parts(), workers=wiring.workers)
         self.start, self.stop = self._conductor.start, self._conductor.stop
 
     def last_runs(self) -> list[LastRun]:
@@ -53,16 +65,16 @@ class ConductorRole:
     def _definitions(self) -> list[Definition]:
         bus = self._ground.bus
         return [
-            boot_saga(bus, self._networks, EveryImage(self._ground.db)),
-            delete_saga(bus, self._networks),
+            boot_saga(bus, self._wiring.networks, EveryImage(self._ground.db)),
+            delete_saga(bus, self._wiring.networks),
         ]
 
     def _reconcilers(self) -> list[Reconciler]:
         db, bus, clock, ids = self._ground.db, self._ground.bus, self._ground.clock, self._ground.ids
         return [
             PowerStateReconciler(db, bus, clock),
-            ServicePulse(db, clock, ids, host=self._ground.name, binaries=self._binaries),
-            IdentityHousekeeping(self._identity),
+            ServicePulse(db, clock, ids, host=self._ground.name, binaries=self._wiring.binaries),
+            IdentityHousekeeping(self._wiring.identity),
         ]
 
     def _parts(self) -> ConductorParts:
@@ -73,6 +85,6 @@ class ConductorRole:
             ids=self._ground.ids,
             runner=self.runner,
             reconcilers=self.reconcilers,
-            networks=self._networks,
-            host_defaults=HostDefaults(),
+            networks=self._wiring.networks,
+            host_defaults=self._wiring.host_defaults,
         )

@@ -62,12 +62,14 @@ class Host(msgspec.Struct, frozen=True, kw_only=True):
 class HostDefaults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How a host that joins for the first time is set up; ratios are of claimable to physical."""
 
-    zone: str = "nova"
-    cpu_ratio: Annotated[float, msgspec.Meta(gt=0)] = 16.0
-    ram_ratio: Annotated[float, msgspec.Meta(gt=0)] = 1.5
-    disk_ratio: Annotated[float, msgspec.Meta(gt=0)] = 1.0
-    ram_mib_reserved: Annotated[int, msgspec.Meta(ge=0)] = 0
-    disk_gib_reserved: Annotated[int, msgspec.Meta(ge=0)] = 0
+    zone: Annotated[str, msgspec.Meta(description="Its availability zone.")] = "nova"
+    cpu_ratio: Annotated[float, msgspec.Meta(gt=0, description="How many vCPUs are claimed for each of its CPUs.")] = (
+        16.0
+    )
+    ram_ratio: Annotated[float, msgspec.Meta(gt=0, description="The same for its memory.")] = 1.5
+    disk_ratio: Annotated[float, msgspec.Meta(gt=0, description="The same for its disk.")] = 1.0
+    ram_mib_reserved: Annotated[int, msgspec.Meta(ge=0, description="Memory that no server gets, in MiB.")] = 0
+    disk_gib_reserved: Annotated[int, msgspec.Meta(ge=0, description="Disk that no server gets, in GiB.")] = 0
 
 
 class HostUse(msgspec.Struct, frozen=True, kw_only=True):

@@ -51,21 +51,51 @@ class SchedulerSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     Decodes from the table `[scheduler]` of a TOML file: a wrong value raises msgspec.ValidationError, which says where it is.
     """
 
-    profile: Literal["nova", "spreading", "packing"] = "nova"
-    enabled_filters: tuple[str, ...] = FILTERS
-    weighers: dict[str, float] | None = None
-    multipliers: dict[str, float] = {}
-    alternates: Count = 4
-    cache_mib: Count = 512  # for what is kept of the request shapes that repeat
-    max_instances_per_host: Count = 50
-    max_io_ops_per_host: Count = 8
-    metrics: dict[str, float] = {}  # weights of metrics that hosts report among their free facts
-    isolated_images: tuple[str, ...] = ()
-    isolated_hosts: tuple[str, ...] = ()
-    restrict_isolated_hosts_to_isolated_images: bool = True
-    near_best: Share = 0.05
-    refresh_s: Annotated[float, msgspec.Meta(gt=0)] = 5.0
-    workers: AtLeastOne = 1
+    profile: Annotated[
+        Literal["nova", "spreading", "packing"],
+        msgspec.Meta(
+            description="A ready mixture of weighers: as Nova's defaults, servers spread apart, or packed together."
+        ),
+    ] = "nova"
+    enabled_filters: Annotated[tuple[str, ...], msgspec.Meta(description="Filters by name, in order.")] = FILTERS
+    weighers: Annotated[
+        dict[str, float] | None,
+        msgspec.Meta(
+            description="Weighers with their multipliers, in place of the profile's; below 0 packs rather than spreads."
+        ),
+    ] = None
+    multipliers: Annotated[
+        dict[str, float], msgspec.Meta(description="Multipliers that change some of the profile's, or add to them.")
+    ] = {}
+    alternates: Annotated[
+        Count, msgspec.Meta(description="Further hosts handed out with each decision, should the first be taken.")
+    ] = 4
+    cache_mib: Annotated[
+        Count, msgspec.Meta(description="Memory for what is kept of the shapes of requests that repeat, in MiB.")
+    ] = 512
+    max_instances_per_host: Annotated[Count, msgspec.Meta(description="What NumInstancesFilter allows.")] = 50
+    max_io_ops_per_host: Annotated[Count, msgspec.Meta(description="What IoOpsFilter allows.")] = 8
+    metrics: Annotated[
+        dict[str, float], msgspec.Meta(description="Weights of the metrics that hosts report, for MetricsWeigher.")
+    ] = {}
+    isolated_images: Annotated[
+        tuple[str, ...], msgspec.Meta(description="Images that IsolatedHostsFilter keeps to the isolated hosts.")
+    ] = ()
+    isolated_hosts: Annotated[tuple[str, ...], msgspec.Meta(description="Those hosts.")] = ()
+    restrict_isolated_hosts_to_isolated_images: Annotated[
+        bool, msgspec.Meta(description="Keep other images off them, too.")
+    ] = True
+    near_best: Annotated[
+        Share,
+        msgspec.Meta(
+            description="Hosts whose score is within this share of the best count as equals, and chance picks."
+        ),
+    ] = 0.05
+    refresh_s: Annotated[
+        float,
+        msgspec.Meta(gt=0, description="Seconds between two looks at the records, if nothing calls for one sooner."),
+    ] = 5.0
+    workers: Annotated[AtLeastOne, msgspec.Meta(description="Threads that decide.")] = 1
 
     @property
     def mixture(self) -> dict[str, float]:

@@ -1,0 +1,48 @@
+"""All sections of a fleet's file: what the processes of the control plane read."""
+
+from __future__ import annotations
+
+import msgspec
+
+from kilonova.config.sections import (
+    AgentSection,
+    ApiSection,
+    BusSection,
+    ConductorSection,
+    DatabaseSection,
+    HealthHost,
+    HealthPort,
+    ImagesSection,
+    LogSection,
+    Name,
+    NetworkSection,
+)
+from kilonova.domain.host import HostDefaults
+from kilonova.scheduler.settings import SchedulerSettings
+
+
+class SchedulerSection(SchedulerSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`kilonova scheduler`: decides where servers go."""
+
+    name: Name = ""
+    health_host: HealthHost = "127.0.0.1"
+    health_port: HealthPort = 9782
+
+
+class HostDefaultsSection(HostDefaults, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How a host that joins for the first time is set up."""
+
+
+class FleetConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All of a fleet's file."""
+
+    database: DatabaseSection
+    bus: BusSection
+    api: ApiSection = ApiSection()
+    conductor: ConductorSection = ConductorSection()
+    scheduler: SchedulerSection = SchedulerSection()
+    host_defaults: HostDefaultsSection = HostDefaultsSection()
+    agent: AgentSection = AgentSection()
+    images: ImagesSection = ImagesSection()
+    network: NetworkSection = NetworkSection()
+    log: LogSection = LogSection()

@@ -1,0 +1,175 @@
+"""
+The sections of a fleet's file. A key's text, limits and default are here and nowhere else: the sample is made of them.
+
+A key of type `Secret` may also be given as `KEY_file`, the path of a file that holds it.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from kilonova.config.secret import Secret
+
+Port = Annotated[int, Meta(ge=0, le=65535)]
+Threads = Annotated[int, Meta(ge=1, le=1000)]
+
+
+class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Base of all sections."""
+
+
+Name = Annotated[
+    str,
+    Meta(
+        pattern=r"^[A-Za-z0-9._-]{0,200}$",
+        description="The process' name among all of its kind, which must be its own; empty: the machine's host name.",
+    ),
+]
+HealthHost = Annotated[
+    str, Meta(description="Address of /healthz/live, /healthz/ready and /metrics, which need no token.")
+]
+HealthPort = Annotated[
+    int, Meta(ge=0, le=65535, description="Their port; 0: any that is free, and the log says which.")
+]
+
+
+class ProcessSection(Section, frozen=True, kw_only=True):
+    """What every kind of process is told."""
+
+    name: Name = ""
+    health_host: HealthHost = "127.0.0.1"
+    health_port: HealthPort = 0
+
+
+class DatabaseSection(Section, frozen=True, kw_only=True):
+    """The records: PostgreSQL 15 or newer."""
+
+    url: Annotated[
+        Secret,
+        Meta(
+            description="postgresql://USER:PASSWORD@HOST:PORT/NAME. Several servers, of which the one that can be written to"
+            " is used: postgresql://USER:PASSWORD@/NAME?host=A:5432&host=B:5432&target_session_attrs=read-write",
+            examples=["postgresql://kilonova:change-me@127.0.0.1:5432/kilonova"],
+        ),
+    ]
+    connections: Annotated[
+        int, Meta(ge=2, le=500, description="How many connections a process may have open at once.")
+    ] = 32
+    connect_timeout_s: Annotated[
+        int, Meta(ge=1, le=60, description="Seconds to wait for a connection before it counts as refused.")
+    ] = 5
+    share_sqlite: Annotated[
+        bool,
+        Meta(
+            description="Allow a sqlite:///PATH URL: every process must then be on this one machine. For trying things out."
+        ),
+    ] = False
+
+
+class BusSection(Section, frozen=True, kw_only=True):
+    """The messages between processes: RabbitMQ 3.10 or newer."""
+
+    url: Annotated[
+        Secret,
+        Meta(
+            description="amqp://USER:PASSWORD@HOST:PORT/VHOST",
+            examples=["amqp://kilonova:change-me@127.0.0.1:5672/kilonova"],
+        ),
+    ]
+
+
+class ApiSection(ProcessSection, frozen=True, kw_only=True):
+    """`kilonova api`: what clients talk to."""
+
+    health_port: HealthPort = 9780
+    host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[Port, Meta(description="Port to listen on.")] = 8774
+    public_url: Annotated[
+        str,
+        Meta(
+            pattern=r"^(https?://[^/\s]+)?$",
+            description="What clients reach the API at, behind a balancer or not; the catalog is made of it."
+            " Empty: http://HOST:PORT of this section.",
+        ),
+    ] = ""
+    threads: Annotated[Threads, Meta(description="Requests worked on at once.")] = 32
+    waiting: Annotated[
+        int, Meta(ge=0, le=100_000, description="Requests that may wait for a thread; more get 503 with Retry-After.")
+    ] = 1024
+    drain_s: Annotated[
+        int, Meta(ge=0, le=600, description="Seconds that requests under way have to finish when it is told to stop.")
+    ] = 30
+    policy_file: Annotated[
+        str, Meta(description="A policy.yaml that overrides the rules it names; read when it exists.")
+    ] = "/etc/kilonova/policy.yaml"
+    credentials_file: Annotated[
+        str, Meta(description="Where the first start writes the passwords it made, for its owner's eyes alone.")
+    ] = "/var/lib/kilonova/credentials.json"
+
+
+class ConductorSection(ProcessSection, frozen=True, kw_only=True):
+    """`kilonova conductor`: carries out what was asked, and mends what broke."""
+
+    health_port: HealthPort = 9781
+    workers: Annotated[Threads, Meta(description="Threads for what hosts and APIs say.")] = 2
+    saga_workers: Annotated[Threads, Meta(description="Threads that carry out sagas.")] = 4
+
+
+class AgentSection(ProcessSection, frozen=True, kw_only=True):
+    """`kilonova agent`: the host it runs on, or simulated ones."""
+
+    health_port: HealthPort = 9783
+    hypervisor: Annotated[
+        str, Meta(description="The driver: libvirt, or sim for hosts that are only made believe.")
+    ] = "libvirt"
+    hosts: Annotated[
+        int,
+        Meta(
+            ge=1, le=100_000, description="With sim: how many hosts this process has, named NAME-1, NAME-2 and so on."
+        ),
+    ] = 1
+    pace: Annotated[
+        float, Meta(ge=0, le=1000, description="With sim: how long things take, times life-like; 0: no time at all.")
+    ] = 1.0
+    data_dir: Annotated[str, Meta(description="Where the host keeps its disks, images and notes.")] = (
+        "/var/lib/kilonova/host"
+    )
+    accelerator: Annotated[Literal["auto", "kvm", "tcg"], Meta(description="How guests run; auto tries KVM out.")] = (
+        "auto"
+    )
+    image_backend: Annotated[Literal["qcow2", "raw"], Meta(description="The form of disks on the host.")] = "qcow2"
+    guest_dir: Annotated[
+        str, Meta(description="Where the tiny guest is, whose kernel shows whether KVM works; may be empty.")
+    ] = ""
+
+
+class ImagesSection(Section, frozen=True, kw_only=True):
+    """Where images' bits are."""
+
+    folder: Annotated[
+        str, Meta(description="A folder that every API process shares (one machine, or a network file system).")
+    ] = "/var/lib/kilonova/images"
+
+
+class NetworkSection(Section, frozen=True, kw_only=True):
+    """The network that a first start makes."""
+
+    default_cidr: Annotated[str, Meta(description="Its range.")] = "10.42.0.0/16"
+
+
+class LogSection(Section, frozen=True, kw_only=True):
+    """JSON lines on stderr."""
+
+    level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="What is worth a line.")] = "info"
+
+
+class AgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The sections that an agent reads."""
+
+    bus: BusSection
+    agent: AgentSection = AgentSection()
+    images: ImagesSection = ImagesSection()
+    log: LogSection = LogSection()
