@@ -92,7 +92,7 @@ class _WatchedBus:
 
     def __init__(self, bus: Bus, faults: Faults) -> None:
         self._bus, self._faults = bus, faults
-        self.call, self.fanout = bus.call, bus.fanout
+        self.call, self.fanout, self.close = bus.call, bus.fanout, bus.close
 
     def serve(self, topic: str, handler: Handler, *, workers: int = 1) -> Callable[[], None]:
         return self._bus.serve(topic, handler, workers=workers)

@@ -14,6 +14,12 @@ from kilonova.rpc.messages import Message
 
 Handler = Callable[[Message], Message | None]
 
+Gate = Callable[[str, Message], bool]
+"""
+May this sender say this? Asked with the bus user that the broker vouches for ("" when it vouches for none) before a handler sees
+the message; False refuses it, and it goes to the dead letters. One that raises has the message come again.
+"""
+
 
 class NoAnswer(Exception):
     """A call was not answered in time, or nobody serves its topic. What became of it is unknown."""
@@ -33,3 +39,6 @@ class Bus(Protocol):
 
     def fanout(self, topic: str, message: Message) -> None:
         """Send to every process that serves the topic."""
+
+    def close(self) -> None:
+        """Finish the handlers in work, send what waits to be sent, and end. Whoever served must not be called any more."""

@@ -35,7 +35,7 @@ class InProcessBus:
 
         def stop() -> None:
             with self._lock:
-                self._topics[topic] = [other for other in self._topics[topic] if other is not server]
+                self._topics[topic] = [other for other in self._topics.get(topic, ()) if other is not server]
             server.stop()
 
         return stop
@@ -64,6 +64,14 @@ class InProcessBus:
         """Send to all who serve the topic."""
         for server in self._topics.get(topic, ()):
             server.take(message)
+
+    def close(self) -> None:
+        """Handle what was sent, and end."""
+        with self._lock:
+            servers = [server for topic in self._topics.values() for server in topic]
+            self._topics = {}
+        for server in servers:
+            server.stop()
 
 
 class _Server:
