@@ -59,7 +59,7 @@ class Kernel:
     db: Database
     bus: Bus
     clock: Clock
-    wake: Callable[[str], None]  # another saga became ready
+    wake: Callable[[str, str | None], None]  # a saga, of a project, became ready
     on_journal: OnJournal
 
 
@@ -196,7 +196,7 @@ class Execution:
         self._journal(tx, Event.FINISHED, error=None if failure is None else failure.message)
         following = saga_leases.finish(tx, self._saga, status, self._kernel.clock.now())
         if following is not None:
-            tx.after_commit(lambda: self._kernel.wake(following))
+            tx.after_commit(lambda: self._kernel.wake(following, self._saga.project_id))
         return False
 
     def _park(self, tx: Tx, wanted: Await) -> bool:
@@ -205,7 +205,7 @@ class Execution:
         if told_to_stop and not self._cancel:
             # The cancel came while this turn ran: it must not sleep on the command it did not know it should not send.
             saga_leases.unpark(tx, self._saga, self._kernel.clock.now())
-            tx.after_commit(lambda: self._kernel.wake(self._saga.id))
+            tx.after_commit(lambda: self._kernel.wake(self._saga.id, self._saga.project_id))
             return False
         tx.after_commit(lambda: self._kernel.bus.cast(f"agent.{wanted.host}", wanted.command))
         return False
@@ -214,7 +214,7 @@ class Execution:
         wake_at = self._kernel.clock.now() + timedelta(seconds=after_s)
         with self._kernel.db.write() as tx:
             saga_leases.let_go(tx, self._saga, wake_at=wake_at)
-        self._kernel.clock.call_later(after_s, lambda: self._kernel.wake(self._saga.id))
+        self._kernel.clock.call_later(after_s, lambda: self._kernel.wake(self._saga.id, self._saga.project_id))
         return False
 
     # --- the journal ---
