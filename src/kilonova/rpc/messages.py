@@ -211,6 +211,19 @@ class Placed(Message, frozen=True, kw_only=True):
     decision: Decision
 
 
+class PlaceSome(Message, frozen=True, kw_only=True):
+    """Where would `count` servers of one request go, one after another? Replied to with PlacedSome. Nothing is claimed."""
+
+    request: SchedulingRequest
+    count: int = 1
+
+
+class PlacedSome(Message, frozen=True, kw_only=True):
+    """Reply to PlaceSome: a decision for each, up to the first that finds no host."""
+
+    decisions: tuple[Decision, ...]
+
+
 class FleetUse(Message, frozen=True, kw_only=True):
     """A claim or release changed this host's use. Fanned out; losing one only makes a claim fail and be decided again."""
 

@@ -47,6 +47,15 @@ class LiveFleet:
             self._fold()
             return self._shapes.decide(request, rng)
 
+    def copied(self) -> LiveFleet:
+        """Another, of the same picture: what is claimed on one does not show in the other."""
+        with self._lock:
+            self._fold()
+            around = replace(self._fleet.around, building=self._fleet.around.building.copy())
+            return LiveFleet(
+                replace(self._fleet, use=self._fleet.use.copy(), around=around), self._profile, cache_mib=8
+            )
+
     def apply(self, use: HostUse) -> None:
         """What is claimed on a host has changed."""
         self._changes.append(use)

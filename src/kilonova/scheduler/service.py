@@ -27,12 +27,13 @@ from kilonova.domain.boot import SchedulingRequest
 from kilonova.domain.clock import Clock
 from kilonova.domain.placement import Decision
 from kilonova.rpc.bus import Bus
-from kilonova.rpc.messages import FleetChanged, FleetUse, Message, Place, Placed
+from kilonova.rpc.messages import FleetChanged, FleetUse, Message, Place, Placed, PlacedSome, PlaceSome
 from kilonova.scheduler.fleet import Beat, fleet_of
 from kilonova.scheduler.live import LiveFleet
 from kilonova.scheduler.plugins import profile_of
 from kilonova.scheduler.settings import SchedulerSettings
 from kilonova.scheduler.surroundings import around_of, groups_of
+from kilonova.scheduler.what_if import one_after_another
 from kilonova.store.database import Database
 from kilonova.store.queries import fleet as fleet_queries
 from kilonova.store.queries import hosts, providers
@@ -85,6 +86,11 @@ class SchedulerService:
             decision = self._decide(request)
         return decision
 
+    def what_if(self, request: SchedulingRequest, count: int) -> tuple[Decision, ...]:
+        """Where `count` servers of one request would go one after another, up to the first that finds no host."""
+        first = self.place(request)
+        return one_after_another(self._live, self._look_up(request), first, count, self._rng)
+
     def refresh(self, *, unless_begun_after: int | None = None) -> None:
         """Read the records; not again, when a reading has begun after the one of that number and is done."""
         with self._reading:
@@ -124,6 +130,9 @@ class SchedulerService:
         match message:
             case Place():
                 return Placed(decision=self.place(message.request), request_id=message.request_id)
+            case PlaceSome():
+                decisions = self.what_if(message.request, message.count)
+                return PlacedSome(decisions=decisions, request_id=message.request_id)
             case FleetUse():
                 self._live.apply(message.use)
             case FleetChanged():
