@@ -13,7 +13,7 @@ from kilonova.domain.host import ServiceRecord
 from kilonova.rpc.bus import Bus
 from kilonova.rpc.messages import FleetChanged
 from kilonova.store.database import Database, Tx
-from kilonova.store.queries import servers, services
+from kilonova.store.queries import host_access, hosts, servers, services
 
 
 class ServiceChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,13 +47,19 @@ class SwitchServices:
         """Delete a service. Raises Missing, or Conflict while its host has servers."""
         with self._database.write() as tx:
             found = services.get(tx, ident)
-            if found.binary == services.COMPUTE and servers.on_hosts(tx, [found.host])[found.host]:
-                raise Conflict(
-                    f"Unable to delete compute service that is hosting instances: host {found.host}.",
-                    next_step="Migrate or delete its servers first.",
-                )
+            if found.binary == services.COMPUTE:
+                self._let_host_go(tx, found.host)
             services.remove(tx, found)
             self._tell_schedulers(tx)
+
+    def _let_host_go(self, tx: Tx, host: str) -> None:
+        hosts.lock(tx, host)
+        if servers.on_hosts(tx, [host])[host]:
+            raise Conflict(
+                f"Unable to delete compute service that is hosting instances: host {host}.",
+                next_step="Migrate or delete its servers first.",
+            )
+        host_access.revoke(tx, host, self._clock.now())
 
     def _switch(self, tx: Tx, found: ServiceRecord, change: ServiceChange) -> None:
         if change.forced_down is not None and found.binary != services.COMPUTE:

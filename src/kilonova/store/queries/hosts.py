@@ -121,6 +121,12 @@ def by_name(tx: Tx, name: str) -> Host | None:
     return None if row is None else _host(row)
 
 
+def lock(tx: Tx, name: str) -> Host | None:
+    """A host by its name, with nothing claimed there until this transaction ends."""
+    row = tx.execute(_NAMED.with_for_update(), {"host": name}).first()
+    return None if row is None else _host(row)
+
+
 def _move(tx: Tx, row: Any, amount: Claim, sign: int) -> HostUse:
     use = HostUse(
         host_id=row.id, generation=row.generation + 1, vcpus_used=row.vcpus_used + sign * amount.vcpus,

@@ -1,0 +1,39 @@
+"""The port to whoever knows the bus' users: a host that joins is given one of its own, with the least it needs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from kilonova.domain.errors import Conflict
+
+
+class HostAccounts(Protocol):
+    """Bus users of hosts, named by `domain.host_access.bus_user`. Everything may be done again."""
+
+    def create(self, host: str) -> str:
+        """Give the host a user with a new password; the bus URL that it connects with. Raises Unavailable, Conflict."""
+
+    def remove(self, host: str) -> None:
+        """Take the host's user away, and break its connections off. Raises Unavailable."""
+
+    def hosts(self) -> Sequence[str]:
+        """The hosts that have a user. Raises Unavailable."""
+
+
+class NoAccounts:
+    """For a bus inside one process: no other host can be on it."""
+
+    def create(self, host: str) -> str:
+        """Say so."""
+        raise Conflict(
+            "This cloud's bus is inside its one process, so no other host can join it.",
+            next_step="Run a fleet: docs/fleet.md says how.",
+        )
+
+    def remove(self, host: str) -> None:
+        """There is none."""
+
+    def hosts(self) -> Sequence[str]:
+        """None."""
+        return ()

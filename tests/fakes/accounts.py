@@ -1,0 +1,32 @@
+"""Bus users of hosts that are only remembered."""
+
+from __future__ import annotations
+
+from kilonova.domain.errors import Unavailable
+
+
+class RememberedAccounts:
+    """Gives every host a URL with the number of its account in it; `is_down` refuses everything."""
+
+    def __init__(self) -> None:
+        self.held: dict[str, int] = {}
+        self.is_down = False
+        self._count = 0
+
+    def create(self, host: str) -> str:
+        self._check()
+        self._count += 1
+        self.held[host] = self._count
+        return f"amqp://host.{host}:{self._count}@broker/kilonova"
+
+    def remove(self, host: str) -> None:
+        self._check()
+        self.held.pop(host, None)
+
+    def hosts(self) -> list[str]:
+        self._check()
+        return sorted(self.held)
+
+    def _check(self) -> None:
+        if self.is_down:
+            raise Unavailable("RabbitMQ does not answer.")
