@@ -15,37 +15,33 @@ from datetime import datetime
 
 import msgspec
 
-from kilonova.compute.devices import check_image, plan_devices
+from kilonova.compute.devices import plan_devices
 from kilonova.compute.names import host_label, server_name
 from kilonova.compute.ports import Images, NicResolver
 from kilonova.compute.quota_checks import check_items, take_servers
 from kilonova.compute.request import Booted, BootRequest
+from kilonova.compute.scheduling import Subject, find_image, resolve_subject
 from kilonova.compute.server_groups import join_group
-from kilonova.compute.zones import check_zone
-from kilonova.domain.boot import BlockDevice, BootParams, NicRequest, SchedulingRequest
+from kilonova.domain.boot import BlockDevice, BootParams, NicRequest
 from kilonova.domain.clock import Clock, Ids
 from kilonova.domain.context import RequestContext
 from kilonova.domain.errors import Denied, Missing, Rejected
-from kilonova.domain.flavor import Flavor
 from kilonova.domain.image import Image
 from kilonova.domain.server import Intent, Lifecycle, PowerState, Server
 from kilonova.rpc.bus import Bus
 from kilonova.rpc.messages import SagaReady
 from kilonova.store.database import Database, Tx
-from kilonova.store.queries import flavors, keypairs, quotas, sagas, servers
+from kilonova.store.queries import keypairs, quotas, sagas, servers
 from kilonova.store.queries.counters import next_number
 
-_MIB_PER_GIB = 1024
 _LETTERS = string.ascii_letters + string.digits
 
 
 class _Resolved(msgspec.Struct, frozen=True, kw_only=True):
     """What the servers of one request share."""
 
-    flavor: Flavor
-    image: Image | None
+    subject: Subject
     key_public: str | None
-    forced_host: str | None
     nics: tuple[NicRequest, ...]
     group_ids: tuple[str, ...]
     devices: tuple[BlockDevice, ...]
@@ -68,7 +64,7 @@ class BootServers:
         """Accept the request. Raises Rejected, Denied or OverQuota with nothing written."""
         if ctx.project_id is None or ctx.user_id is None:
             raise Denied("A server belongs to a project: use a token scoped to one.")
-        image = self._image(ctx, request)
+        image = find_image(self._images, ctx, request)
         with self._database.write() as tx:
             resolved, count = self._resolve(tx, ctx, request, image)
             first = next_number(tx, "servers", count)
@@ -82,30 +78,17 @@ class BootServers:
             admin_pass=resolved.admin_pass, disk_config=resolved.disk_config,
         )  # fmt: skip
 
-    def _image(self, ctx: RequestContext, request: BootRequest) -> Image | None:
-        if not request.image_ref:
-            return None
-        try:
-            return self._images.get(ctx, request.image_ref)
-        except Missing:
-            raise Rejected(
-                "Invalid imageRef provided.", next_step=f"Image {request.image_ref[:64]} is not one you can see."
-            ) from None
-
     def _resolve(self, tx: Tx, ctx: RequestContext, request: BootRequest, image: Image | None) -> tuple[_Resolved, int]:
         project_id, user_id = str(ctx.project_id), str(ctx.user_id)
         allowed = quotas.limits(tx, project_id, user_id)
         check_items(request, allowed)
-        flavor = _flavor(tx, project_id, request.flavor_ref)
-        if image is not None:
-            check_image(image, flavor, allow_zero_disk=request.allow_zero_disk)
-        devices = plan_devices(request.devices, image, flavor)
+        subject = resolve_subject(tx, project_id, request, image)
+        devices = plan_devices(request.devices, image, subject.flavor)
         key_public = _key(tx, user_id, request.key_name)
-        forced_host = check_zone(tx, request.place)
-        count = take_servers(tx, project_id, request, flavor, allowed)
+        count = take_servers(tx, project_id, request, subject.flavor, allowed)
         found = self._nics.resolve(tx, ctx, request.nics, count, request.security_groups)
         resolved = _Resolved(
-            flavor=flavor, image=image, key_public=key_public, forced_host=forced_host, nics=tuple(found.nics),
+            subject=subject, key_public=key_public, nics=tuple(found.nics),
             group_ids=tuple(found.group_ids), devices=devices, reservation_id=f"r-{_word(8).lower()}",
             admin_pass=request.admin_pass or _word(12), disk_config=_disk_config(request, image), now=self._clock.now(),
         )  # fmt: skip
@@ -114,19 +97,19 @@ class BootServers:
     def _server(
         self, ctx: RequestContext, request: BootRequest, resolved: _Resolved, *, index: int, count: int, number: int
     ) -> Server:
-        ident = self._ids.uuid()
+        ident, flavor, image = self._ids.uuid(), resolved.subject.flavor, resolved.subject.image
         name = server_name(request.name, index, count)
         hostname = server_name(request.hostname, index, count) if request.hostname else host_label(name, ident)
         return Server(
             id=ident, number=number, project_id=str(ctx.project_id), user_id=str(ctx.user_id), name=name,
-            description=request.description, hostname=hostname, flavor=resolved.flavor.snapshot(),
-            image_id=resolved.image.id if resolved.image else None, key_name=request.key_name, metadata=request.metadata,
-            system_metadata=_image_facts(resolved.image), availability_zone=request.place.zone,
+            description=request.description, hostname=hostname, flavor=flavor.snapshot(),
+            image_id=image.id if image else None, key_name=request.key_name, metadata=request.metadata,
+            system_metadata=_image_facts(image), availability_zone=request.place.zone,
             config_drive=request.config_drive, user_data=request.user_data, personality=request.personality,
             key_public=resolved.key_public, admin_pass=resolved.admin_pass, access_ip_v4=request.access_ip_v4,
             access_ip_v6=request.access_ip_v6, disk_config=resolved.disk_config, locked=False, locked_reason=None,
             tags=request.tags, trusted_certs=request.trusted_certs, hints=request.hints,
-            security_groups=request.security_groups or ("default",), root_device=_root_device(resolved.image),
+            security_groups=request.security_groups or ("default",), root_device=_root_device(image),
             reservation_id=resolved.reservation_id, launch_index=index, lifecycle=Lifecycle.BUILDING, intent=Intent.ACTIVE,
             power_state=PowerState.NOSTATE, host=None, node=None, zone=None, saga=None, saga_step=None, progress=0,
             generation=0, fault=None, created_at=resolved.now, updated_at=resolved.now, launched_at=None,
@@ -135,7 +118,7 @@ class BootServers:
 
     def _start(self, tx: Tx, ctx: RequestContext, server: Server, resolved: _Resolved) -> None:
         params = BootParams(
-            scheduling=_scheduling(server, resolved), nics=resolved.nics, block_devices=resolved.devices,
+            scheduling=resolved.subject.request(server.id, server.project_id), nics=resolved.nics, block_devices=resolved.devices,
             security_groups=resolved.group_ids,
         )  # fmt: skip
         new = sagas.NewSaga(
@@ -147,13 +130,6 @@ class BootServers:
         tx.after_commit(lambda: self._bus.cast("conductor", ready))
 
 
-def _flavor(tx: Tx, project_id: str, flavor_ref: str) -> Flavor:
-    try:
-        return flavors.get(tx, flavor_ref, project_id=project_id)
-    except Missing:
-        raise Rejected(f"Flavor {flavor_ref[:255]} could not be found.") from None
-
-
 def _key(tx: Tx, user_id: str, key_name: str | None) -> str | None:
     if key_name is None:
         return None
@@ -161,17 +137,6 @@ def _key(tx: Tx, user_id: str, key_name: str | None) -> str | None:
         return keypairs.get(tx, user_id, key_name).public_key
     except Missing:
         raise Rejected("Invalid key_name provided.", next_step="See your key pairs with GET /os-keypairs.") from None
-
-
-def _scheduling(server: Server, resolved: _Resolved) -> SchedulingRequest:
-    flavor, image = resolved.flavor, resolved.image
-    swap_gib = -(-flavor.swap_mib // _MIB_PER_GIB)
-    return SchedulingRequest(
-        server_id=server.id, project_id=server.project_id, vcpus=flavor.vcpus, ram_mib=flavor.ram_mib,
-        disk_gib=flavor.disk_gib + flavor.ephemeral_gib + swap_gib, flavor_id=flavor.id, flavor_name=flavor.name,
-        extra_specs=flavor.extra_specs, image_id=server.image_id, image_properties=image.properties if image else {},
-        availability_zone=server.availability_zone, forced_host=resolved.forced_host, hints=server.hints,
-    )  # fmt: skip
 
 
 def _image_facts(image: Image | None) -> dict[str, str]:

@@ -44,6 +44,23 @@ class ServerGroups:
             quotas.give_back(tx, found.project_id, _GROUPS, 1)
 
 
+def wanted_group(
+    tx: Tx, ctx: RequestContext, hints: Mapping[str, str | list[str]], *, lock: bool
+) -> ServerGroup | None:
+    """The group that hints name; None when they name none. Raises Rejected for one that is not the project's."""
+    group_id = hints.get("group")
+    if not isinstance(group_id, str):
+        return None
+    find = server_groups.locked_for_change if lock else server_groups.get
+    try:
+        return find(tx, ctx, group_id)
+    except Missing:
+        raise Rejected(
+            f"Instance group {group_id[:64]} could not be found.",
+            next_step="See your groups with GET /os-server-groups.",
+        ) from None
+
+
 def join_group(
     tx: Tx,
     ctx: RequestContext,
@@ -56,16 +73,9 @@ def join_group(
 
     Raises Rejected for a group that is not the project's, and OverQuota for more members than allowed.
     """
-    group_id = hints.get("group")
-    if not isinstance(group_id, str):
+    found = wanted_group(tx, ctx, hints, lock=True)
+    if found is None:
         return
-    try:
-        found = server_groups.locked_for_change(tx, ctx, group_id)
-    except Missing:
-        raise Rejected(
-            f"Instance group {group_id[:64]} could not be found.",
-            next_step="See your groups with GET /os-server-groups.",
-        ) from None
     held, limit = len(found.members), allowed[_MEMBERS]
     if 0 <= limit < held + len(server_ids):
         raise OverQuota(_MEMBERS, requested=len(server_ids), used=held, limit=limit)

@@ -1,0 +1,59 @@
+"""
+Ask where servers would go, without booting any: nothing is written, claimed or counted.
+
+The request is that of a boot, resolved by the same code, so the scheduler is asked what it would be asked. What a boot checks
+besides, quotas, keys, networks, has nothing to do with places and is left out.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from kilonova.compute.devices import plan_devices
+from kilonova.compute.ports import Images
+from kilonova.compute.request import BootRequest
+from kilonova.compute.scheduling import find_image, resolve_subject
+from kilonova.compute.server_groups import wanted_group
+from kilonova.domain.boot import SchedulingRequest
+from kilonova.domain.clock import Ids
+from kilonova.domain.context import RequestContext
+from kilonova.domain.errors import Denied, Unavailable
+from kilonova.domain.placement import Decision
+from kilonova.rpc.bus import Bus, NoAnswer
+from kilonova.rpc.messages import PlacedSome, PlaceSome
+from kilonova.store.database import Database
+
+
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
+    """What the scheduler was asked, and what it said: a decision for each server, up to the first that finds no host."""
+
+    request: SchedulingRequest
+    decisions: tuple[Decision, ...]
+
+
+class AskPlacement:
+    """The use case, wired. Call it with the caller's context and a request; `min_count` is how many servers are meant."""
+
+    def __init__(self, *, database: Database, bus: Bus, ids: Ids, images: Images) -> None:
+        self._database, self._bus, self._ids, self._images = database, bus, ids, images
+
+    def __call__(self, ctx: RequestContext, request: BootRequest) -> Asked:
+        """Raises Rejected or Denied as a boot would, and Unavailable when no scheduler answers."""
+        if ctx.project_id is None:
+            raise Denied("A server belongs to a project: use a token scoped to one.")
+        image = find_image(self._images, ctx, request)
+        with self._database.read() as tx:
+            subject = resolve_subject(tx, ctx.project_id, request, image)
+            plan_devices(request.devices, image, subject.flavor)
+            wanted_group(tx, ctx, request.hints, lock=False)
+        asked = subject.request(self._ids.uuid(), ctx.project_id)
+        return Asked(request=asked, decisions=self._decisions(ctx, asked, request.min_count))
+
+    def _decisions(self, ctx: RequestContext, asked: SchedulingRequest, count: int) -> tuple[Decision, ...]:
+        try:
+            answer = self._bus.call("scheduler", PlaceSome(request=asked, count=count, request_id=ctx.request_id))
+        except NoAnswer:
+            raise Unavailable("No scheduler answers now.", next_step="kilonova status") from None
+        if not isinstance(answer, PlacedSome):
+            raise Unavailable("The scheduler could not decide now.", next_step="kilonova status")
+        return answer.decisions
