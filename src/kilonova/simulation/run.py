@@ -92,7 +92,7 @@ class _Run:
         self._failures: list[Failure] = []
         self._reasons: dict[str, FailureReason] = {}
         self._by_flavor: Counter[str] = Counter()
-        self._peak = (-1.0, Peak(at_s=0.0, servers=0, hosts_in_use=0, used={}))
+        self._peak = (-1.0, Peak(at_s=0.0, servers=0, hosts_in_use=0, used=dict.fromkeys(measures.RESOURCES, 0.0)))
         self._samples: list[Sample] = []
 
     @property
