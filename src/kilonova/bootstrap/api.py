@@ -10,10 +10,10 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 import kilonova
-from kilonova.api import operations
+from kilonova.api import explain, operations
 from kilonova.api.compute.policies import POLICIES as COMPUTE_POLICIES
 from kilonova.api.compute.service import ComputePorts, compute_service
-from kilonova.api.framework import Policy, Rim, RimMetrics, Service
+from kilonova.api.framework import Policy, Rim, RimMetrics, Service, bind
 from kilonova.api.identity import identity_service
 from kilonova.api.identity.policies import POLICIES as IDENTITY_POLICIES
 from kilonova.api.image import image_service
@@ -23,6 +23,7 @@ from kilonova.api.network.service import network_service
 from kilonova.api.placement.policies import POLICIES as PLACEMENT_POLICIES
 from kilonova.api.placement.service import placement_service
 from kilonova.bootstrap.ground import Ground
+from kilonova.compute.ask_placement import AskPlacement
 from kilonova.conductor.audit import Audit
 from kilonova.conductor.reconcilers.base import LastRun
 from kilonova.identity.directory import ProjectDirectory
@@ -45,6 +46,7 @@ _POLICIES = (
     *NETWORK_POLICIES,
     *PLACEMENT_POLICIES,
     *operations.POLICIES,
+    *explain.POLICIES,
 )
 
 
@@ -101,9 +103,13 @@ class ApiRole:
             placement_service(
                 database=ground.db, bus=ground.bus, clock=ground.clock, ids=ground.ids, images=compute.images
             ),
-            operations.operations_service(about),
+            operations.operations_service(about, bind(explain.ROUTES, self._placements(compute))),
             operations.metrics_service(operations.Metrics(parts.registry)),
         ]
+
+    def _placements(self, compute: ComputePorts) -> explain.Placements:
+        ask = AskPlacement(database=compute.database, bus=compute.bus, ids=compute.ids, images=compute.images)
+        return explain.Placements(database=compute.database, ask=ask)
 
     def _compute_ports(self) -> ComputePorts:
         ground, parts = self._ground, self._parts

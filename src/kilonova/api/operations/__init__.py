@@ -6,16 +6,19 @@ What OpenStack has a place for is not here.
 
 from __future__ import annotations
 
-from kilonova.api.framework import COMPUTE, PolicyRule, Service, bind
+from collections.abc import Iterable
+
+from kilonova.api.framework import COMPUTE, PolicyRule, Route, Service, bind
 from kilonova.api.operations.metrics import METRICS_ROUTES, Metrics
 from kilonova.api.operations.operations import POLICIES, ROUTES, Operations
 
 __all__ = ["POLICIES", "Metrics", "Operations", "PolicyRule", "metrics_service", "operations_service"]
 
 
-def operations_service(operations: Operations) -> Service:
-    """The service at `/kilonova`."""
-    return Service("kilonova", mount="/kilonova", prefix="/v1", style=COMPUTE, routes=bind(ROUTES, operations))
+def operations_service(operations: Operations, more: Iterable[Route] = ()) -> Service:
+    """The service at `/kilonova`, with the routes of other rooms that are neither OpenStack's nor here, each bound."""
+    routes = [*bind(ROUTES, operations), *more]
+    return Service("kilonova", mount="/kilonova", prefix="/v1", style=COMPUTE, routes=routes)
 
 
 def metrics_service(metrics: Metrics) -> Service:

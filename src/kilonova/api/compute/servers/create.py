@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 from msgspec import UNSET
 
 from kilonova.api.compute.common import ELSEWHERE, or_none
 from kilonova.api.compute.servers.params import CreateBody, CreateServer, DeviceParam, Hints, NetworkParam
-from kilonova.api.framework import Query, Request
+from kilonova.api.framework import Maybe, Query, Request
 from kilonova.compute.ports import WantedNics
 from kilonova.compute.request import BootRequest, WantedDevice
 from kilonova.compute.zones import ZoneChoice, parse_zone
@@ -30,7 +30,7 @@ def boot_request(req: Request[CreateBody, Query], *, describes: bool) -> BootReq
     sent = req.params.server
     if sent.block_device_mapping is not UNSET and sent.block_device_mapping_v2 is not UNSET:
         raise Rejected("Using different block_device_mapping syntaxes is not allowed in the same request.")
-    place = _place(req, sent)
+    place = place_of(req, sent)
     nics = _nics(sent)
     if isinstance(nics, tuple):
         req.authorize(f"{_CREATE}:attach_network")
@@ -38,21 +38,35 @@ def boot_request(req: Request[CreateBody, Query], *, describes: bool) -> BootReq
         req.authorize(f"{_CREATE}:trusted_certs")
     least, most = _counts(sent)
     return BootRequest(
-        name=sent.name, flavor_ref=str(sent.flavor_ref).rstrip("/").rpartition("/")[2], image_ref=or_none(sent.image_ref) or None,
+        name=sent.name, flavor_ref=flavor_of(sent.flavor_ref), image_ref=or_none(sent.image_ref) or None,
         min_count=least, max_count=most, description=or_none(sent.description) if describes else sent.name,
         hostname=or_none(sent.hostname), key_name=or_none(sent.key_name), user_data=or_none(sent.user_data),
         metadata=or_none(sent.metadata) or {}, personality={f.path: f.contents for f in or_none(sent.personality) or ()},
         config_drive=sent.config_drive is True, place=place, nics=nics,
         security_groups=tuple(group.name for group in or_none(sent.security_groups) or () if group.name is not UNSET),
         devices=_devices(sent), tags=tuple(dict.fromkeys(or_none(sent.tags) or ())),
-        trusted_certs=tuple(or_none(sent.trusted_image_certificates) or ()), hints=_hints(req.params),
-        disk_config=or_none(sent.disk_config), access_ip_v4=or_none(sent.access_ip_v4) or None,
-        access_ip_v6=or_none(sent.access_ip_v6) or None, admin_pass=or_none(sent.admin_pass) or None,
+        trusted_certs=tuple(or_none(sent.trusted_image_certificates) or ()),
+        hints=hints_of(req.params.old_hints, req.params.hints), disk_config=or_none(sent.disk_config),
+        access_ip_v4=or_none(sent.access_ip_v4) or None, access_ip_v6=or_none(sent.access_ip_v6) or None,
+        admin_pass=or_none(sent.admin_pass) or None,
         allow_zero_disk=req.can(f"{_CREATE}:zero_disk_flavor"),
     )  # fmt: skip
 
 
-def _place(req: Request[CreateBody, Query], sent: CreateServer) -> ZoneChoice:
+class PlaceParams(Protocol):
+    """What says where a server is to go, in a create and wherever else that is asked."""
+
+    availability_zone: Any
+    host: Any
+    hypervisor_hostname: Any
+
+
+def flavor_of(ref: object) -> str:
+    """A flavor's id from a reference, which may be a URL."""
+    return str(ref).rstrip("/").rpartition("/")[2]
+
+
+def place_of(req: Request[Any, Any], sent: PlaceParams) -> ZoneChoice:
     """Zone, host and node: `zone:host:node` skips the zone's own choice, `host` and `hypervisor_hostname` ask for one."""
     place = parse_zone(or_none(sent.availability_zone))
     if place.is_forced:
@@ -123,11 +137,11 @@ def _is_set(no_device: Any) -> bool:
     return no_device is not UNSET and no_device not in (None, False, "", "false", "False")
 
 
-def _hints(body: CreateBody) -> dict[str, str | list[str]]:
-    """Hints as they are kept: lists where several make sense, text otherwise."""
+def hints_of(*sent: Maybe[Hints]) -> dict[str, str | list[str]]:
+    """Hints as they are kept: lists where several make sense, text otherwise. Of those sent twice the later count."""
     found: dict[str, str | list[str]] = {}
-    for sent in (or_none(body.old_hints), or_none(body.hints)):
-        for name, value in _sent_hints(sent).items():
+    for hints in sent:
+        for name, value in _sent_hints(or_none(hints)).items():
             if name in _LISTS:
                 found[name] = value if isinstance(value, list) else [value]
             elif isinstance(value, list):
