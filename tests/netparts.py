@@ -17,6 +17,14 @@ def network(number: int = 1, **changes: Any) -> NetworkSpec:
     )
 
 
+def tunnelled(number: int = 1, *tunnels: str, range_of: int | None = None, **changes: Any) -> NetworkSpec:
+    """A VXLAN network, with the subnet of another if that is said."""
+    subnets = network(range_of or number).subnets
+    return network(
+        number, **{"kind": "vxlan", "segment": 100 + number, "tunnels": tunnels, "subnets": subnets, **changes}
+    )
+
+
 def port(number: int, *groups: str, net: int = 1, **changes: Any) -> PortSpec:
     values: dict[str, Any] = {
         "id": f"p{net}-{number}",

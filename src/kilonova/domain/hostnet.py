@@ -25,7 +25,10 @@ class SubnetSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class NetworkSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """One network. `kind`: flat (DHCP served by this host), vlan, vxlan; `segment` is the VLAN or VXLAN id."""
+    """
+    One network. `kind`: flat (a bridge of this host alone), vxlan (joined to the same network on other hosts); `segment` is the id
+    of the latter, `tunnels` the tunnel addresses of all hosts that have ports of it. Of two, the higher `generation` is newer.
+    """
 
     id: str
     name: str
@@ -35,6 +38,13 @@ class NetworkSpec(msgspec.Struct, frozen=True, kw_only=True):
     segment: int | None = None
     physical: str | None = None  # uplink of a flat or VLAN network; None: NAT to the outside
     nat: bool = True
+    tunnels: tuple[str, ...] = ()
+    generation: int = 0
+
+    @property
+    def is_tunnelled(self) -> bool:
+        """Whether it spans hosts; its gateway is then in a namespace of its own on each."""
+        return self.kind == "vxlan"
 
     @property
     def bridge(self) -> str:

@@ -25,7 +25,7 @@ _LINK_SCOPE = 253
 
 @dataclass(frozen=True)
 class Bridge:
-    """A network's bridge on this host. It owns the gateways' addresses, so each host serves its own guests."""
+    """A network's bridge on this host, or what stands for it in its router's namespace: it owns the gateways' addresses."""
 
     name: str
     mac: str
@@ -65,6 +65,13 @@ def plan_bridge(network: NetworkSpec) -> Bridge:
     )
 
 
+def plan_switch(network: NetworkSpec) -> Bridge:
+    """The bridge of a network whose gateway is in a namespace: it joins devices and has no address itself."""
+    digest = hashlib.sha256(network.id.encode()).digest()
+    mac = "02:6b:73:" + ":".join(f"{byte:02x}" for byte in digest[:3])  # not the gateway's, which is behind it
+    return Bridge(name=network.bridge, mac=mac, mtu=network.mtu, addresses=())
+
+
 def service_address(network_id: str) -> IPv4Address:
     """
     Where guests of a subnet without a gateway find DHCP, DNS and metadata: link-local, never routed, the same on every host.
@@ -89,27 +96,30 @@ class Bridges:
 
     def ensure(self, bridge: Bridge) -> None:
         """Make the bridge exist as planned, and up."""
-        if self._seen.get(bridge.name) == (bridge, _index(bridge.name)):
+        if self._seen.get(bridge.name) == (bridge, index_of(bridge.name)):
             return
         with IPRoute() as netlink:
-            if _index(bridge.name) is None:
+            if index_of(bridge.name) is None:
                 netlink.link(
                     "add", ifname=bridge.name, kind="bridge", address=bridge.mac, br_stp_state=0, br_forward_delay=0
                 )
             index = socket.if_nametoindex(bridge.name)
-            _quiet(bridge)
             # Bridged packets of this bridge alone meet the inet hooks, whatever the machine's other bridges do.
             netlink.link("set", index=index, kind="bridge", br_nf_call_iptables=1, br_nf_call_ip6tables=1)
-            netlink.link("set", index=index, address=bridge.mac, mtu=bridge.mtu, state="up")
-            _converge_addresses(netlink, index, bridge.addresses)
-            for span in bridge.on_link:
-                netlink.route("replace", dst=str(span), oif=index, scope=_LINK_SCOPE)
+            converge_device(netlink, bridge)
+            if not bridge.addresses:
+                # Else the machine would answer here for the addresses that it has elsewhere.
+                write_sysctl(f"net/ipv4/conf/{bridge.name}/arp_ignore", "8")
         self._seen[bridge.name] = (bridge, index)
+
+    def known(self) -> set[str]:
+        """The names of those that this has made or found right."""
+        return set(self._seen)
 
     def remove(self, name: str) -> None:
         """Make the bridge not exist; whatever is plugged in is let go of."""
         self._seen.pop(name, None)
-        index = _index(name)
+        index = index_of(name)
         if index is not None:
             with IPRoute() as netlink:
                 netlink.link("del", index=index)
@@ -133,16 +143,37 @@ def foreign_routes(own: set[str]) -> list[Range]:
     return [route for route in found if not route.is_link_local and route.prefixlen > 0]
 
 
-def _index(name: str) -> int | None:
+def converge_device(netlink: Any, bridge: Bridge) -> None:
+    """Have the device that exists have the plan's MAC, MTU, addresses and routes, and be up."""
+    index = socket.if_nametoindex(bridge.name)
+    _quiet(bridge)
+    netlink.link("set", index=index, address=bridge.mac, mtu=bridge.mtu, state="up")
+    _converge_addresses(netlink, index, bridge.addresses)
+    for span in bridge.on_link:
+        netlink.route("replace", dst=str(span), oif=index, scope=_LINK_SCOPE)
+
+
+def silence(name: str) -> None:
+    """Have the host itself not speak IPv6 on a device that only carries what others say."""
+    if _knows_ipv6(name):
+        write_sysctl(f"net/ipv6/conf/{name}/disable_ipv6", "1")
+
+
+def index_of(name: str) -> int | None:
+    """The index of a device; None when there is none of that name."""
     try:
         return socket.if_nametoindex(name)
     except OSError:
         return None
 
 
+def _knows_ipv6(name: str) -> bool:
+    return os.path.isdir(f"/proc/sys/net/ipv6/conf/{name}")  # noqa: PTH112 - absent when the kernel has no IPv6
+
+
 def _quiet(bridge: Bridge) -> None:
     """A guest's router advertisements must not configure the host; without a subnet in IPv6 the host is not there at all."""
-    if os.path.isdir(f"/proc/sys/net/ipv6/conf/{bridge.name}"):  # noqa: PTH112 - absent when the kernel has no IPv6
+    if _knows_ipv6(bridge.name):
         write_sysctl(f"net/ipv6/conf/{bridge.name}/accept_ra", "0")
         write_sysctl(f"net/ipv6/conf/{bridge.name}/disable_ipv6", "0" if bridge.speaks_ipv6 else "1")
         write_sysctl(f"net/ipv6/conf/{bridge.name}/accept_dad", "0")

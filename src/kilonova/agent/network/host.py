@@ -6,7 +6,7 @@ import hashlib
 import shutil
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,13 +19,16 @@ from kilonova.agent.metadata.passwords import OnPassword, PasswordFiles
 from kilonova.agent.metadata.server import MetadataServer
 from kilonova.agent.network import conflicts, inspection, records
 from kilonova.agent.network.conflicts import refused
-from kilonova.agent.network.devices import Bridges, foreign_routes, plan_bridge
+from kilonova.agent.network.devices import foreign_routes
 from kilonova.agent.network.dhcp import DhcpServers, stop_dhcp, unprivileged_user
 from kilonova.agent.network.dnsmasq import Folder, plan_dhcp
+from kilonova.agent.network.fabric import Fabric
 from kilonova.agent.network.firewall import ruleset
 from kilonova.agent.network.flows import forget_flows, revoked
+from kilonova.agent.network.names import uplink_name
 from kilonova.agent.network.sysctl import IP_FORWARD, ensure_bridge_netfilter, read_sysctl, write_sysctl
-from kilonova.domain.hostnet import HostNetwork
+from kilonova.agent.network.tunnels import Tunnel
+from kilonova.domain.hostnet import HostNetwork, NetworkSpec
 from kilonova.domain.machine import GuestData
 
 DEFAULT_RUN_DIR = Path("/run/kilonova")
@@ -39,21 +42,27 @@ class HostNetworkSettings:
     Where the host's networking keeps its things. Two of them in one network namespace need different directories and tables.
 
     `data_dir` survives a reboot; `run_dir` need not, and must be readable for everybody (None: below /run, named for the first).
+    `tunnel_ip`: the host's own IPv4 address that other hosts' tunnels reach it at (empty: that of the default route).
     """
 
     data_dir: Path
     run_dir: Path | None = None
     table: str = "kilonova"
+    tunnel_ip: str = ""
 
     def run(self) -> Path:
         """The run directory."""
         name = hashlib.sha256(str(self.data_dir.resolve()).encode()).hexdigest()[:12]
         return self.run_dir or DEFAULT_RUN_DIR / name
 
+    def tag(self) -> str:
+        """What tells this host's namespaces from those of others on the machine."""
+        return hashlib.sha256(str(self.run()).encode()).hexdigest()[:8]
+
 
 class LinuxHostNetwork:
     """
-    Implements `HostNetworking` with bridges, dnsmasq and nftables in the network namespace of the process.
+    Implements `HostNetworking` with bridges, tunnels, dnsmasq and nftables from the network namespace of the process.
 
     `guest_data` gives what a server's guest may read of itself, `on_password` takes what a guest posts as its password.
     """
@@ -66,12 +75,15 @@ class LinuxHostNetwork:
         self._file = records.RecordFile(settings.data_dir / "state.json")
         self._records = records.Records()
         self._servers: dict[tuple[str, str], str] = {}
-        self._bridges = Bridges()
+        self._fabric = Fabric(settings.tag(), settings.table, settings.tunnel_ip)
         self._dhcp = DhcpServers()
         self._passwords = PasswordFiles(settings.data_dir / "passwords", on_password)
         self._metadata = MetadataServer(self._guest_at, self._passwords)
         with _told("read what it keeps of its networks"):
             self._remember(self._file.read())
+
+    def tunnel_address(self) -> str:
+        return self._fabric.tunnel_address()
 
     def resume(self) -> None:
         """Bring back what the records say, as after a reboot. Raises HostFailure when that cannot be."""
@@ -108,6 +120,7 @@ class LinuxHostNetwork:
         with self._lock, _told("remove its networks"):
             for folder in self._folders():
                 self._remove_network(folder)
+            self._fabric.purge()
             ruleset.apply(ruleset.removal(self._table))
             for name, value in self._records.sysctls.items():
                 write_sysctl(name, value)
@@ -119,36 +132,49 @@ class LinuxHostNetwork:
                 DEFAULT_RUN_DIR.rmdir()
 
     def audit(self) -> dict[str, list[str]]:
-        """What of ours is on the host without an owner in the records, by kind: taps, bridges, rules, dhcp. Empty is good."""
+        """What of ours is on the host without an owner in the records, by kind. Empty lists are good."""
         with self._lock, _told("look at its networks"):
-            return inspection.orphans(self._records.share, self._folders(), self._table)
+            share = self._records.share
+            return inspection.orphans(share, self._folders(), self._table) | self._fabric.orphans(share)
 
     def _pass(self, share: HostNetwork) -> None:
         """Check, note, converge. The caller holds the lock."""
         with _told("set up its networks"):
-            firewall = self._checked(share)
+            tunnels = self._fabric.tunnels(share)
+            firewall = self._checked(share, tunnels)
             taken = revoked(self._records.share, share)
             self._note(share)
+            listeners = {network.bridge: self._served(network) for network in share.networks}
+            here = {one.bridge: listeners[one.bridge] for one in share.networks if not one.is_tunnelled}
+            ruleset.apply(firewall + ruleset.plan_metadata(here, self._table))
             for network in share.networks:
-                self._folder(network.bridge).path.mkdir(mode=0o755, parents=True, exist_ok=True)
-                self._bridges.ensure(plan_bridge(network))
-            listeners = {network.bridge: self._metadata.serve(network.id, network.bridge) for network in share.networks}
-            ruleset.apply(firewall + ruleset.plan_metadata(listeners, self._table))
+                if network.is_tunnelled:
+                    self._fabric.rule(network, listeners[network.bridge])
             forget_flows(taken)
             self._converge_dhcp(share)
+            self._fabric.converge_tunnels(tunnels)
             for folder in self._folders():
                 if folder.path.name not in listeners:
                     self._remove_network(folder)
 
-    def _checked(self, share: HostNetwork) -> str:
+    def _checked(self, share: HostNetwork, tunnels: Sequence[Tunnel]) -> str:
         """The firewall's text for `share`, once nothing speaks against it. Nothing has changed yet when this refuses."""
         conflicts.check_ports(share)
         if share.networks != self._records.share.networks:
             conflicts.check_kinds(share)
             conflicts.check_overlaps(share)
             resolvers = conflicts.resolvers_in(_RESOLV_CONF.read_text()) if _RESOLV_CONF.exists() else []
-            conflicts.check_machine(share, foreign_routes({folder.path.name for folder in self._folders()}), resolvers)
-        return ruleset.plan_ruleset(share, self._table)
+            conflicts.check_machine(share, foreign_routes(self._own_devices()), resolvers)
+            self._fabric.check(tunnels)
+        return ruleset.plan_ruleset(share, self._table, self._fabric.routers(share), tunnels)
+
+    def _served(self, network: NetworkSpec) -> int:
+        """Make the network's devices, and the socket of its metadata; the port of that."""
+        self._folder(network.bridge).path.mkdir(mode=0o755, parents=True, exist_ok=True)
+        if self._fabric.ensure(network):
+            self._metadata.forget(network.bridge)  # what it listened on was in another namespace
+        with self._fabric.place(network):
+            return self._metadata.serve(network.id, network.bridge)
 
     def _note(self, share: HostNetwork) -> None:
         """Write the records, then do what the machine as a whole needs for them."""
@@ -176,14 +202,15 @@ class LinuxHostNetwork:
             plan = plan_dhcp(network, records.ports_on(share, network.id), folder, user)
             if plan is None:
                 stop_dhcp(folder)
-            else:
+                continue
+            with self._fabric.place(network):
                 self._dhcp.ensure(folder, plan)
 
     def _remove_network(self, folder: Folder) -> None:
         """Its folder goes last: while there is one, a pass knows that there may be more."""
         self._metadata.forget(folder.path.name)
         stop_dhcp(folder)
-        self._bridges.remove(folder.path.name)
+        self._fabric.remove(folder.path.name)
         self._dhcp.remove(folder)
 
     def _folder(self, bridge: str) -> Folder:
@@ -191,6 +218,11 @@ class LinuxHostNetwork:
 
     def _folders(self) -> list[Folder]:
         return [Folder(path) for path in sorted(self._run_dir.glob("*"))] if self._run_dir.is_dir() else []
+
+    def _own_devices(self) -> set[str]:
+        """The devices behind which the host's routing table has its own networks."""
+        bridges = [folder.path.name for folder in self._folders()]
+        return {*bridges, *map(uplink_name, bridges)}
 
     def _guest_at(self, network_id: str, address: str) -> GuestData | None:
         server_id = self._servers.get((network_id, address))

@@ -22,11 +22,14 @@ class HostNetworking(Protocol):
     def remove_server(self, server_id: str) -> None:
         """Make the server's ports, rules and DHCP entries not exist, and its networks too when they were the last there."""
 
+    def tunnel_address(self) -> str:
+        """The address that other hosts' tunnels reach this one at; empty when there is none."""
+
     def audit(self) -> dict[str, list[str]]:
-        """What of ours is on the host and belongs to nothing, by kind: taps, bridges, rules, dhcp. Empty is good."""
+        """What of ours is on the host and belongs to nothing, by kind: taps, bridges, rules, dhcp, tunnels, namespaces."""
 
     def close(self) -> None:
         """Stop serving metadata. Bridges, DHCP and rules stay, so that guests go on."""
 
     def purge(self) -> None:
-        """Leave nothing of ours on this host: no bridge, no DHCP, no table, no state file."""
+        """Leave nothing of ours on this host: no device, no namespace, no DHCP, no table, no state file."""

@@ -59,11 +59,15 @@ class RecordFile:
 def merged(share: HostNetwork, part: HostNetwork) -> HostNetwork:
     """
     `share` with `part`'s networks and ports in place of those of the same id, and its groups added to what is known of them.
+    Of a network that it knows in a newer generation it keeps that: two messages may have overtaken each other.
 
     A part may speak of a group's rules alone or of its members alone, and leaves out groups that this host has; so what it
     leaves empty stays as it is known, and no group is forgotten here. Only the whole state says that something is no more.
     """
-    networks = {network.id: network for network in (*share.networks, *part.networks)}
+    networks = {network.id: network for network in share.networks}
+    for network in part.networks:
+        if network.id not in networks or network.generation >= networks[network.id].generation:
+            networks[network.id] = network
     ports = {port.id: port for port in (*share.ports, *part.ports)}
     groups = {group.id: group for group in share.groups}
     for group in part.groups:

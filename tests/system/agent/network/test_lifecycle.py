@@ -20,7 +20,7 @@ from kilonova.domain.hostnet import HostNetwork, RuleSpec, bridge_name
 from tests.netparts import CLOSED, guest_data, network, port, share
 from tests.system.netlab import Lab, run
 
-EMPTY = {"taps": [], "bridges": [], "rules": [], "dhcp": []}
+EMPTY: dict[str, list[str]] = {"taps": [], "bridges": [], "rules": [], "dhcp": [], "tunnels": [], "namespaces": []}
 
 
 def restarted(settings: HostNetworkSettings) -> LinuxHostNetwork:
@@ -192,7 +192,14 @@ def test_the_audit_finds_what_nobody_owns(lab: Lab, settings: HostNetworkSetting
     run("nft", "add", "element", "bridge", "kilonova", "taps", '{ "knt999999999999" }')
     with dhcp_of(settings).hosts.open("a") as hosts:
         hosts.write("02:00:00:00:00:99,10.77.1.99\n")
-    assert host.audit() == {
+    run("ip", "link", "add", "knx000000000000", "type", "vxlan", "id", "9", "dstport", "4789")
+    tag = settings.tag()
+    run("ip", "netns", "add", f"knb000000000000-{tag}")
+    found = host.audit()
+    run("ip", "netns", "delete", f"knb000000000000-{tag}")
+    assert found == {
+        "tunnels": ["knx000000000000"],
+        "namespaces": [f"knb000000000000-{tag}"],
         "taps": ["knt000000000000"],
         "bridges": ["knb000000000000"],
         "rules": ["knt999999999999"],

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from ipaddress import IPv4Network, ip_address, ip_network
 
 import pytest
@@ -8,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kilonova.agent.hypervisor.failure import HostFailure
-from kilonova.agent.network.conflicts import check_kinds, check_machine, check_overlaps, check_ports, resolvers_in
+from kilonova.agent.network.conflicts import (
+    ZONES,
+    check_kinds,
+    check_machine,
+    check_overlaps,
+    check_ports,
+    resolvers_in,
+    uplink_pair,
+    zone_of,
+)
 from kilonova.domain.hostnet import HostNetwork, NetworkSpec, SubnetSpec
 from tests.netparts import network, port, share
 
@@ -57,11 +67,36 @@ def test_the_machines_routes_and_name_servers_come_first() -> None:
 
 
 @pytest.mark.parametrize(
-    "changes", [{"kind": "vlan", "segment": 5}, {"kind": "vxlan", "segment": 5}, {"physical": "eth1"}]
+    "changes", [{"kind": "vlan", "segment": 5}, {"kind": "vxlan", "segment": 5, "physical": "e"}, {"physical": "eth1"}]
 )
 def test_what_this_host_does_not_serve_is_refused(changes: dict[str, object]) -> None:
-    with pytest.raises(HostFailure, match="flat networks behind NAT"):
+    with pytest.raises(HostFailure, match="flat and VXLAN networks behind NAT"):
         check_kinds(HostNetwork(networks=(network(1, **changes),)))
+
+
+def test_a_tunnelled_network_has_an_id_of_its_own() -> None:
+    one, same = network(1, kind="vxlan", segment=5), network(2, kind="vxlan", segment=5 + ZONES)
+    check_kinds(HostNetwork(networks=(one, network(2, kind="vxlan", segment=6))))
+    for broken in (network(1, kind="vxlan"), network(1, kind="vxlan", segment=1 << 24)):
+        with pytest.raises(HostFailure, match="no VXLAN id"):
+            check_kinds(HostNetwork(networks=(broken,)))
+    with pytest.raises(HostFailure, match=r"65540 of network net2 \(n2\) and 5 of net1 \(n1\)"):
+        check_kinds(HostNetwork(networks=(one, same)))
+
+
+def test_tunnelled_networks_may_overlap_and_their_uplinks_may_not() -> None:
+    subnets = network(1).subnets
+    one, other = (network(n, kind="vxlan", segment=n, subnets=subnets) for n in (1, 2))
+    check_overlaps(HostNetwork(networks=(one, other)))
+    check_machine(HostNetwork(networks=(one,)), [ip_network("10.77.0.0/16")], [])
+    with pytest.raises(HostFailure, match=re.escape(str(uplink_pair(1)))):
+        check_machine(HostNetwork(networks=(one,)), [ip_network("198.18.0.0/24")], [])
+
+
+@given(st.integers(1, (1 << 24) - 1))
+def test_every_segment_has_a_zone_and_a_pair_of_addresses(segment: int) -> None:
+    assert 1 <= zone_of(segment) <= 65535
+    assert uplink_pair(segment).subnet_of(IPv4Network("198.18.0.0/15"))
 
 
 def test_a_port_on_an_unknown_network_is_refused() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from kilonova.agent.network.firewall import between_hosts
 from kilonova.agent.network.firewall.guards import Guard, profile_name
 from kilonova.agent.network.firewall.text import block, chain, named_set, quoted, verdict_map
 
@@ -37,7 +38,10 @@ _IPV6 = (
 def bridge_table(
     name: str, all_guards: Sequence[Guard], down: Sequence[str], profile_lines: Sequence[str]
 ) -> list[str]:
-    """The table; `down`: taps of ports that are administratively down; `profile_lines`: the profiles' sets and ingress chains."""
+    """
+    The table; `down`: taps of ports that are administratively down; `profile_lines`: the profiles' sets and ingress chains, and
+    the tunnels' own.
+    """
     lines = [*_sets(all_guards, down), *profile_lines, *_sent(all_guards), *_delivered(all_guards)]
     return block(f"table bridge {name}", lines)
 
@@ -87,7 +91,7 @@ def _bound(all_guards: Sequence[Guard], version: int, key: Callable[[str, str], 
 
 def _sent(all_guards: Sequence[Guard]) -> list[str]:
     return [
-        *chain("sent", ["iifname @down drop", "iifname @taps goto sent_by_guest"], _SENT),
+        *chain("sent", ["iifname @down drop", *between_hosts.sent_rules(), "iifname @taps goto sent_by_guest"], _SENT),
         *chain(
             "sent_by_guest",
             [
@@ -118,7 +122,11 @@ def _delivered(all_guards: Sequence[Guard]) -> list[str]:
         for _, span in guard.ranges
     ]
     return [
-        *chain("delivered", ["oifname @down drop", "oifname @taps goto delivered_to_guest"], _DELIVERED),
+        *chain(
+            "delivered",
+            ["oifname @down drop", *between_hosts.delivered_rules(), "oifname @taps goto delivered_to_guest"],
+            _DELIVERED,
+        ),
         *chain(
             "delivered_to_guest",
             [

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from kilonova.agent.network.devices import Bridge
+from kilonova.agent.network.conflicts import Address
+from kilonova.agent.network.firewall import between_hosts
+from kilonova.agent.network.firewall.between_hosts import Passage
 from kilonova.agent.network.firewall.guards import Guard, profile_name, profiles_by_address, profiles_by_range
 from kilonova.agent.network.firewall.text import block, chain, named_set, quoted, verdict_map
 
@@ -17,20 +19,34 @@ _FROM_HOST = f"icmpv6 type {{ {_LISTENERS}, nd-router-advert, nd-neighbor-solici
 
 @dataclass(frozen=True)
 class Segment:
-    """A network as this table knows it. `masqueraded`: its IPv4 ranges if it reaches the outside; else empty."""
+    """
+    A device behind which guests are, as this table knows it.
 
-    bridge: Bridge
-    masqueraded: tuple[str, ...]
+    `gateways`: where they find the host's services; `masqueraded`: the IPv4 ranges that reach the outside from it. A bridge with
+    a `zone` has its gateway behind one of its own ports, and flows that are told apart from other bridges' by that number.
+    """
+
+    device: str
+    gateways: tuple[Address, ...] = ()
+    masqueraded: tuple[str, ...] = ()
+    zone: int | None = None
 
 
 def inet_table(
-    name: str, segments: Sequence[Segment], all_guards: Sequence[Guard], profile_lines: Sequence[str]
+    name: str,
+    segments: Sequence[Segment],
+    passages: Sequence[Passage],
+    all_guards: Sequence[Guard],
+    profile_lines: Sequence[str],
 ) -> list[str]:
     """The table; `profile_lines`: the profiles' sets and chains of both directions."""
     lines = [
         *_sets(segments),
+        *between_hosts.inet_sets(passages),
         *_judges(all_guards),
         *profile_lines,
+        *_zones(segments),
+        *chain("services", _services()),
         *_forward(),
         *_host(),
         *_nat(segments),
@@ -39,19 +55,27 @@ def inet_table(
 
 
 def _sets(segments: Sequence[Segment]) -> list[str]:
-    names = [quoted(segment.bridge.name) for segment in segments]
+    names = [quoted(segment.device) for segment in segments]
     gateways = [
-        (address.version, f"{quoted(segment.bridge.name)} . {address.ip}")
+        (address.version, f"{quoted(segment.device)} . {address}")
         for segment in segments
-        for address in segment.bridge.addresses
+        for address in segment.gateways
     ]
     return [
         *named_set("bridges", "type ifname;", names),
+        *named_set("switches", "type ifname;", [quoted(s.device) for s in segments if s.zone is not None]),
         *named_set("same_bridge", "type ifname . ifname;", [f"{name} . {name}" for name in names]),
-        *named_set("outside", "type ifname;", [quoted(s.bridge.name) for s in segments if s.masqueraded]),
+        *named_set("outside", "type ifname;", [quoted(s.device) for s in segments if s.masqueraded]),
         *named_set("gateways4", "type ifname . ipv4_addr;", [key for version, key in gateways if version == 4]),
         *named_set("gateways6", "type ifname . ipv6_addr;", [key for version, key in gateways if version == 6]),
     ]
+
+
+def _zones(segments: Sequence[Segment]) -> list[str]:
+    """Flows of bridges that may have the same addresses, told apart; before fragments are put together, which heeds it too."""
+    zones = ", ".join(f"{quoted(one.device)} : {one.zone}" for one in segments if one.zone is not None)
+    rules = [f"ct zone set iifname map {{ {zones} }}"] if zones else []
+    return chain("zones", rules, "filter hook prerouting priority -450")
 
 
 def _judges(all_guards: Sequence[Guard]) -> list[str]:
@@ -76,35 +100,61 @@ def _judges(all_guards: Sequence[Guard]) -> list[str]:
     return lines
 
 
-def _forward() -> list[str]:
-    return chain(
-        "forward",
-        [
-            "iifname != @bridges oifname != @bridges accept",
-            "iifname @bridges oifname @bridges iifname . oifname != @same_bridge drop",
-            "iifname @bridges oifname != @bridges iifname != @outside drop",
-            "ct state established,related accept",
-            f"iifname @bridges oifname @bridges {_FROM_GUESTS}",
-            "iifname @bridges jump egress_rules",
-            "oifname @bridges jump ingress_rules",
-        ],
-        "filter hook forward priority 0",
-    )
-
-
-def _host() -> list[str]:
-    from_guests = [
-        "iifname != @bridges accept",
-        "ct state established,related accept",
-        "udp sport 68 udp dport 67 accept",
-        "udp sport 546 udp dport 547 accept",
+def _services() -> list[str]:
+    """What every guest reaches of its host, whatever its groups say."""
+    rules = [
+        "udp sport 68 udp dport 67 ip daddr 255.255.255.255 accept",
+        "udp sport 68 udp dport 67 iifname . ip daddr @gateways4 accept",
+        "ip6 daddr ff02::1:2 udp sport 546 udp dport 547 accept",
         _FROM_GUESTS,
-        f"ct original ip daddr {METADATA_ADDRESS} ct status dnat accept",
     ]
     for family, gateways in (("ip", "@gateways4"), ("ip6", "@gateways6")):
         own = f"iifname . {family} daddr {gateways}"
         echo = "icmp type echo-request" if family == "ip" else "icmpv6 type echo-request"
-        from_guests += [f"{own} meta l4proto {{ tcp, udp }} th dport 53 accept", f"{own} {echo} accept"]
+        rules += [f"{own} meta l4proto {{ tcp, udp }} th dport 53 accept", f"{own} {echo} accept"]
+    return rules
+
+
+def _forward() -> list[str]:
+    return [
+        *chain(
+            "switched",
+            [
+                "jump services",
+                f"ip daddr {METADATA_ADDRESS} tcp dport 80 accept",
+                # No guest can send these (see the bridge table), so they are the router's own.
+                "iifname . ip saddr @gateways4 udp sport 67 udp dport 68 accept",
+                "udp sport 547 udp dport 546 accept",
+                _FROM_HOST,
+            ],
+        ),
+        *chain(
+            "forward",
+            [
+                "iifname != @bridges oifname != @bridges accept",
+                "iifname @bridges oifname @bridges iifname . oifname != @same_bridge drop",
+                "iifname @bridges oifname != @bridges iifname != @outside drop",
+                between_hosts.from_guests(),
+                "ct state established,related accept",
+                f"iifname @bridges oifname @bridges {_FROM_GUESTS}",
+                "iifname @switches jump switched",
+                "iifname @bridges jump egress_rules",
+                "oifname @bridges jump ingress_rules",
+            ],
+            "filter hook forward priority 0",
+        ),
+    ]
+
+
+def _host() -> list[str]:
+    from_guests = [
+        between_hosts.from_peers(),
+        "iifname != @bridges accept",
+        "iifname @switches drop",
+        "ct state established,related accept",
+        "jump services",
+        f"ct original ip daddr {METADATA_ADDRESS} ct status dnat accept",
+    ]
     to_guests = [
         "oifname != @bridges accept",
         "ct state established,related accept",

@@ -1,0 +1,116 @@
+"""
+The router of a tunnelled network on this host: a namespace that is the gateway of the guests here, with DHCP and metadata.
+
+           the machine                                       the router's namespace
+    tap ---+
+    tap ---+ knb... (a bridge without an address) -- knr... = knb... (the gateway's addresses, dnsmasq, metadata)
+    knx ---+ to the other hosts                      knu... = outside (a pair of addresses of this network alone) NAT
+
+Two networks of the same range never meet: each has its own routing table and its own flows, and the machine sees of either only
+the pair of addresses that its segment gives it. The device inside is named like the bridge, so what serves a flat network on its
+bridge serves this one in here, unchanged.
+"""
+
+from __future__ import annotations
+
+import socket
+from dataclasses import dataclass
+from ipaddress import IPv4Interface, IPv4Network
+from pathlib import Path
+from typing import Any
+
+from pyroute2 import IPRoute
+
+from kilonova.agent.network.conflicts import uplink_pair
+from kilonova.agent.network.devices import Bridge, converge_device, index_of, plan_bridge, silence
+from kilonova.agent.network.names import router_port_name, uplink_name
+from kilonova.agent.network.namespaces import ensure_namespace, inside, remove_namespace
+from kilonova.agent.network.sysctl import IP_FORWARD, write_sysctl
+from kilonova.domain.hostnet import NetworkSpec
+
+_OUTSIDE = "outside"
+
+
+@dataclass(frozen=True)
+class Router:
+    """A network's router. `near` and `far` are the two ends of its uplink: in the machine, and in the namespace."""
+
+    namespace: str
+    inner: Bridge
+    port: str
+    uplink: str
+    near: IPv4Interface
+    far: IPv4Interface
+    routes: bool
+
+    @property
+    def span(self) -> IPv4Network:
+        """The pair of addresses of its uplink."""
+        return self.near.network
+
+
+def plan_router(network: NetworkSpec, tag: str) -> Router:
+    """The router of a network with a segment; `tag` tells this host's namespaces from those of others on the machine."""
+    pair = uplink_pair(network.segment or 0)
+    return Router(
+        namespace=f"{network.bridge}-{tag}",
+        inner=plan_bridge(network),
+        port=router_port_name(network.bridge),
+        uplink=uplink_name(network.bridge),
+        near=IPv4Interface(f"{pair[0]}/31"),
+        far=IPv4Interface(f"{pair[1]}/31"),
+        routes=network.nat,
+    )
+
+
+def ensure_router(router: Router) -> bool:
+    """Make the namespace, its two cables and its addresses as planned; whether the namespace had to be made."""
+    is_new = ensure_namespace(router.namespace)
+    with Path("/run/netns", router.namespace).open("rb") as there, IPRoute() as netlink:
+        for near, far, mac in ((router.port, router.inner.name, router.inner.mac), (router.uplink, _OUTSIDE, None)):
+            if index_of(near) is None:
+                peer = {"ifname": far, "net_ns_fd": there.fileno(), **({"address": mac} if mac else {})}
+                netlink.link("add", ifname=near, kind="veth", peer=peer)
+        silence(router.port)
+        silence(router.uplink)
+        netlink.link(
+            "set", index=index_of(router.port), master=index_of(router.inner.name), mtu=router.inner.mtu, state="up"
+        )
+        uplink = socket.if_nametoindex(router.uplink)
+        netlink.link("set", index=uplink, state="up")
+        _converge_uplink(netlink, uplink, router.near)
+    with inside(router.namespace):
+        _converge_inside(router)
+    return is_new
+
+
+def remove_router(namespace: str, bridge: str) -> None:
+    """Make none of it exist."""
+    with IPRoute() as netlink:
+        for name in (router_port_name(bridge), uplink_name(bridge)):
+            if (index := index_of(name)) is not None:
+                netlink.link("del", index=index)
+    remove_namespace(namespace)
+
+
+def _converge_inside(router: Router) -> None:
+    with IPRoute() as netlink:
+        netlink.link("set", index=socket.if_nametoindex("lo"), state="up")
+        converge_device(netlink, router.inner)
+        outside = socket.if_nametoindex(_OUTSIDE)
+        silence(_OUTSIDE)
+        netlink.link("set", index=outside, state="up")
+        _converge_uplink(netlink, outside, router.far)
+        netlink.route("replace", dst="0.0.0.0/0", gateway=str(router.near.ip))
+    write_sysctl(IP_FORWARD, "1" if router.routes else "0")
+
+
+def _converge_uplink(netlink: Any, index: int, wanted: IPv4Interface) -> None:
+    present = {
+        IPv4Interface(f"{one.get_attr('IFA_LOCAL')}/{one['prefixlen']}")
+        for one in netlink.get_addr(index=index, family=socket.AF_INET)
+    }
+    for address in present - {wanted}:
+        netlink.addr("del", index=index, address=str(address.ip), prefixlen=address.network.prefixlen)
+    if wanted not in present:
+        netlink.addr("add", index=index, address=str(wanted.ip), prefixlen=31)
