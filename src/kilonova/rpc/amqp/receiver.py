@@ -1,0 +1,168 @@
+"""
+What comes in: consumers of every topic that this process serves, and its answers.
+
+All of it is on one channel, which belongs to the link's thread. Workers settle by putting verdicts into a queue and waking that
+thread. A verdict on a message of an earlier connection is nothing: the broker took that message back when the connection ended,
+and has given it to somebody again.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import queue
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import structlog
+
+from kilonova.rpc.amqp import wire
+from kilonova.rpc.amqp.calls import Calls
+from kilonova.rpc.amqp.names import call_queue, cast_queue, ensure_exchange, fanout_queue, reply_queue
+from kilonova.rpc.amqp.pace import Pace
+from kilonova.rpc.amqp.service import Delivery, Kind, Service, Verdict
+
+_log = structlog.get_logger(__name__)
+
+
+class Receiver:
+    """A link's role. `wake` wakes its thread."""
+
+    def __init__(self, calls: Calls, user: str, pace: Pace, wake: Callable[[], None]) -> None:
+        self._calls, self._user, self._pace, self._wake = calls, user, pace, wake
+        self._lock = threading.Lock()
+        self._services: list[Service] = []
+        self._leaving: list[tuple[Service, threading.Event]] = []
+        self._verdicts: queue.SimpleQueue[tuple[Delivery, Verdict]] = queue.SimpleQueue()
+        self._later: list[tuple[float, int, Delivery]] = []
+        self._count = itertools.count()
+        self._channel: Any = None
+        self.address: str | None = None  # where answers come to, while connected
+
+    # --- from any thread ---
+
+    def add(self, service: Service) -> None:
+        """Serve it from now on, over this connection and all that follow."""
+        with self._lock:
+            self._services.append(service)
+        self._wake()
+
+    def remove(self, service: Service) -> threading.Event:
+        """Take nothing more for it; the event says that nothing more will come."""
+        gone = threading.Event()
+        with self._lock:
+            self._services.remove(service)
+            if service.is_served.is_set():
+                self._leaving.append((service, gone))
+            else:
+                gone.set()
+        self._wake()
+        return gone
+
+    def settle(self, delivery: Delivery, verdict: Verdict) -> None:
+        """Give the verdict on a message."""
+        self._verdicts.put((delivery, verdict))
+        self._wake()
+
+    # --- in the link's thread ---
+
+    def opened(self, connection: Any) -> None:
+        """Have answers come, and serve again what was served."""
+        ensure_exchange(connection)
+        self._channel = connection.channel()
+        address = f"{self._user}:{uuid.uuid4().hex}"
+        answers = reply_queue(address)(self._channel)
+        answers.declare()
+        self._channel.basic_consume(answers.name, no_ack=True, callback=self._answered)
+        self.address = address
+
+    def work(self) -> float | None:
+        """Carry out verdicts, and take up and leave topics."""
+        self._serve_new()
+        self._leave()
+        while not self._verdicts.empty():
+            self._carry_out(*self._verdicts.get())
+        now = time.monotonic()
+        while self._later and self._later[0][0] <= now:
+            self._hand_back(heapq.heappop(self._later)[2])
+        return self._later[0][0] - now if self._later else None
+
+    def failed(self, error: Exception) -> None:
+        """Nothing can be settled any more, and no answer come."""
+        self._channel = self.address = None
+        self._later = []
+        with self._lock:
+            services, leaving = list(self._services), self._leaving
+            self._leaving = []
+        for service in services:
+            service.is_served.clear()
+        for _, gone in leaving:
+            gone.set()
+        self._calls.give_up_all(f"the broker is away: {error}")
+
+    def blocked(self, is_blocked: bool) -> None:  # noqa: FBT001 - the broker's own yes or no
+        """Concerns who publishes."""
+
+    def _serve_new(self) -> None:
+        with self._lock:
+            new = [service for service in self._services if not service.is_served.is_set()]
+        for service in new:
+            address = f"{self._user}:{uuid.uuid4().hex}"
+            queues = {
+                Kind.CAST: cast_queue(service.topic),
+                Kind.CALL: call_queue(service.topic),
+                Kind.FANOUT: fanout_queue(service.topic, address),
+            }
+            self._channel.basic_qos(0, service.prefetch, False)
+            service.tags = [self._consume(service, kind, one) for kind, one in queues.items()]
+            service.is_served.set()
+
+    def _consume(self, service: Service, kind: Kind, made: Any) -> str:
+        bound = made(self._channel)
+        bound.declare()
+        callback = partial(self._delivered, service, kind)
+        tag = uuid.uuid4().hex
+        self._channel.basic_consume(bound.name, consumer_tag=tag, callback=callback)
+        return tag
+
+    def _leave(self) -> None:
+        with self._lock:
+            leaving, self._leaving = self._leaving, []
+        for service, gone in leaving:
+            for tag in service.tags:
+                self._channel.basic_cancel(tag)
+            gone.set()
+
+    def _delivered(self, service: Service, kind: Kind, raw: Any) -> None:
+        service.take(Delivery(kind, service.topic, raw, time.monotonic()))
+
+    def _answered(self, raw: Any) -> None:
+        question = self._calls.find(raw.properties.get("correlation_id"))
+        if question is None:
+            return  # it came too late
+        headers = raw.properties.get("application_headers") or {}
+        if "no-answer" in headers:
+            question.give_up(str(headers["no-answer"]))
+            return
+        try:
+            question.answer(wire.decode(raw.body))
+        except wire.Unreadable as why:
+            question.give_up(f"the answer could not be read: {why}")
+
+    def _carry_out(self, delivery: Delivery, verdict: Verdict) -> None:
+        if delivery.raw.channel is not self._channel:
+            return
+        if verdict is Verdict.DONE:
+            self._channel.basic_ack(delivery.raw.delivery_tag)
+        elif verdict is Verdict.AGAIN:
+            due = time.monotonic() + self._pace.retry_after(delivery.number)
+            heapq.heappush(self._later, (due, next(self._count), delivery))
+        else:
+            self._hand_back(delivery)
+
+    def _hand_back(self, delivery: Delivery) -> None:
+        self._channel.basic_reject(delivery.raw.delivery_tag, requeue=True)

@@ -1,0 +1,66 @@
+"""
+Messages as they cross the wire: JSON, tagged with the type's name, so that a dead letter can be read by people.
+
+Everything else about a message is in AMQP's own properties: `type` (for people), `message_id`, `user_id` (the broker refuses a
+message whose sender is not who it says), `correlation_id` and `reply_to` of calls, and `expiration`.
+
+**Expiry.** A message that only says how things are now is worse late than never: a heartbeat that waited while the conductor was
+away would have a dead host alive. Commands expire when the saga that sent them has given up. A wake-up is found again by the pass
+over the records. Reports, and whatever else nobody would send again, do not expire.
+"""
+
+from __future__ import annotations
+
+from typing import Union
+
+import msgspec
+
+from kilonova.rpc import messages
+from kilonova.rpc.messages import (
+    Command,
+    Heartbeat,
+    HostObserved,
+    Message,
+    NetworkChanged,
+    Observe,
+    Progress,
+    SagaReady,
+)
+
+_EXPIRES_S: dict[type[Message], float] = {
+    Heartbeat: 30.0,
+    HostObserved: 120.0,
+    Observe: 120.0,
+    Progress: 600.0,
+    SagaReady: 600.0,
+    NetworkChanged: 1800.0,
+    Command: 1800.0,
+}
+
+
+def _leaves(base: type[Message]) -> list[type[Message]]:
+    named = [one for one in vars(messages).values() if isinstance(one, type) and issubclass(one, base)]
+    return [one for one in named if not any(other is not one and issubclass(other, one) for other in named)]
+
+
+TYPES = tuple(_leaves(Message))
+_decoder = msgspec.json.Decoder(Union[TYPES])  # noqa: UP007 - of a tuple made at run time
+encode = msgspec.json.Encoder().encode
+
+
+class Unreadable(Exception):
+    """What came is no message that this release knows."""
+
+
+def decode(body: bytes | str) -> Message:
+    """The message. Raises Unreadable."""
+    try:
+        message: Message = _decoder.decode(body)
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise Unreadable(str(error)) from error
+    return message
+
+
+def expires_s(message: Message) -> float | None:
+    """Seconds after which a cast is worth nothing any more."""
+    return next((seconds for kind, seconds in _EXPIRES_S.items() if isinstance(message, kind)), None)
