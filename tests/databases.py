@@ -42,7 +42,7 @@ class Cluster:
         self._programs, self._folder = programs, folder
         self._numbers = itertools.count(1)
         self._run("initdb", "--auth=trust", f"--username={ACCOUNT}", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8")
-        self._run("pg_ctl", "start", "--wait", f"--log={folder / 'log'}", "-o", f"{FAST} -k {folder}")
+        self.come_back()
         self._control = create_engine(self._engine_url("postgres"), isolation_level="AUTOCOMMIT")
         self._execute("CREATE DATABASE template_kilonova")
         template = create_engine(self._engine_url("template_kilonova"))
@@ -75,10 +75,18 @@ class Cluster:
         finally:
             self._execute(f"DROP DATABASE {name} WITH (FORCE)")
 
-    def stop(self) -> None:
-        """End it at once."""
+    def go_away(self) -> None:
+        """Be killed, as by a power cut: connections break off, and there is nobody to connect to."""
         self._control.dispose()
         self._run("pg_ctl", "stop", "--wait", "--mode=immediate")
+
+    def come_back(self) -> None:
+        """Be there again, with all that was committed."""
+        self._run("pg_ctl", "start", "--wait", f"--log={self._folder / 'log'}", "-o", f"{FAST} -k {self._folder}")
+
+    def stop(self) -> None:
+        """End it at once."""
+        self.go_away()
 
 
 @contextlib.contextmanager

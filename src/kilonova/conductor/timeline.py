@@ -9,12 +9,17 @@ from __future__ import annotations
 import threading
 from datetime import datetime
 
+import structlog
+
 from kilonova.domain.clock import Clock
 from kilonova.rpc.messages import Progress
+from kilonova.store.away import DatabaseAway
 from kilonova.store.database import Database
 from kilonova.store.queries import server_facts, stages
 
 FLUSH_EVERY_S = 0.3
+_MOST_KEPT = 50_000  # while the database is away
+_log = structlog.get_logger(__name__)
 
 
 class Timeline:
@@ -51,6 +56,15 @@ class Timeline:
             batch, self._waiting = self._waiting, []
         if not batch:
             return
+        try:
+            self._write(batch)
+        except DatabaseAway:
+            with self._lock:
+                self._waiting = [*batch, *self._waiting][-_MOST_KEPT:]
+        except Exception:  # noqa: BLE001 - the thread must not end for what one host said
+            _log.exception("stages could not be written; the timeline goes without them", stages=len(batch))
+
+    def _write(self, batch: list[tuple[Progress, datetime]]) -> None:
         reached = [stage for progress, at in batch if (stage := _reached(progress, at)) is not None]
         with self._db.write() as tx:
             stages.add(tx, reached)

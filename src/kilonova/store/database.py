@@ -19,9 +19,14 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from typing import Any
 
 from sqlalchemy import Connection, CursorResult, Engine, Executable, create_engine, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
+from kilonova.store.away import DatabaseAway, is_away, is_read_only
+
 _POOL_SIZE = 16
+_POOL_WAIT_S = 10  # for a connection of the pool; longer, and whoever asked has better things to do
 
 
 class Tx:
@@ -43,16 +48,21 @@ class Tx:
 class Database:
     """A pool of connections to one database."""
 
-    def __init__(self, url: str, *, durable: bool = False) -> None:
+    def __init__(
+        self, url: str, *, durable: bool = False, connections: int = 2 * _POOL_SIZE, connect_timeout_s: int = 5
+    ) -> None:
         self.is_sqlite = url.startswith("sqlite")
-        self.engine = _sqlite_engine(url, durable=durable) if self.is_sqlite else _postgres_engine(url)
+        if self.is_sqlite:
+            self.engine = _sqlite_engine(url, durable=durable)
+        else:
+            self.engine = _postgres_engine(url, connections, connect_timeout_s)
         self._writer: AbstractContextManager[Any] = threading.RLock() if self.is_sqlite else nullcontext()
         self._local = threading.local()
 
     @contextmanager
     def read(self) -> Iterator[Tx]:
-        """A consistent snapshot. Nothing written in it is kept."""
-        with self.engine.connect() as connection:
+        """A consistent snapshot. Nothing written in it is kept. Raises DatabaseAway."""
+        with self._guarded(), self.engine.connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN")
             try:
@@ -62,10 +72,10 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Tx]:
-        """A transaction. Not to be nested: pass the Tx on instead."""
+        """A transaction. Not to be nested: pass the Tx on instead. Raises DatabaseAway."""
         if getattr(self._local, "writing", False):
             raise RuntimeError("a write transaction is already open in this thread; pass its Tx on")
-        with self._writer, self.engine.connect() as connection:
+        with self._guarded(), self._writer, self.engine.connect() as connection:
             self._local.writing = True
             try:
                 tx = Tx(connection)
@@ -78,8 +88,23 @@ class Database:
                 raise
             finally:
                 self._local.writing = False
+        self.run_hooks(tx)
+
+    def run_hooks(self, tx: Tx) -> None:
+        """What was to follow the commit."""
         for hook in tx.hooks:
             hook()
+
+    @contextmanager
+    def _guarded(self) -> Iterator[None]:
+        try:
+            yield
+        except (DBAPIError, PoolTimeout) as error:
+            if not is_away(error):
+                raise
+            if is_read_only(error):
+                self.engine.dispose()  # no connection of this pool leads to a server that can be written to
+            raise DatabaseAway(str(error.__cause__ or error).partition("\n")[0]) from error
 
     def close(self) -> None:
         """Close every connection."""
@@ -117,7 +142,22 @@ def _sqlite_engine(url: str, *, durable: bool) -> Engine:
     return engine
 
 
-def _postgres_engine(url: str) -> Engine:
+def _postgres_engine(url: str, connections: int, connect_timeout_s: int) -> Engine:
     if url.startswith("postgresql://"):
         url = "postgresql+psycopg://" + url.removeprefix("postgresql://")
-    return create_engine(url, pool_size=_POOL_SIZE, max_overflow=_POOL_SIZE, pool_pre_ping=True)
+    kept = min(_POOL_SIZE, connections)
+    return create_engine(
+        url,
+        pool_size=kept,
+        max_overflow=connections - kept,
+        pool_timeout=_POOL_WAIT_S,
+        pool_pre_ping=True,
+        # A server that vanished without a word is noticed within seconds, not hours.
+        connect_args={
+            "connect_timeout": connect_timeout_s,
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 20_000,
+        },
+    )

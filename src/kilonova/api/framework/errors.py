@@ -23,6 +23,7 @@ from kilonova.domain.errors import (
     Unauthenticated,
     Unavailable,
 )
+from kilonova.store.away import DatabaseAway
 
 _COMPUTE_KEYS = {
     400: "badRequest",
@@ -145,7 +146,13 @@ PLACEMENT = Style(_placement)
 
 
 def fail(error: Exception, style: Style, request_id: str) -> Failure:
-    """What the user is told. Anything but a KilonovaError with a status below 500, or 503, is our bug: only its id is told."""
+    """
+    What the user is told. Anything but a KilonovaError with a status below 500, or 503, is our bug: only its id is told.
+
+    A database that is away is no bug; what was asked may be asked again.
+    """
+    if isinstance(error, DatabaseAway):
+        error = Unavailable("The database does not answer just now.", next_step="Send the request again.")
     if isinstance(error, KilonovaError) and (error.status < 500 or error.status == 503):
         status = style.quota_status if isinstance(error, OverQuota) else error.status
         parts = [_shortened(error.message), error.next_step]

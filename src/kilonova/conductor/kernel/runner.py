@@ -13,8 +13,9 @@ notices at its next write and lets go.
 from __future__ import annotations
 
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable
+from contextlib import suppress
 
 import structlog
 
@@ -24,6 +25,7 @@ from kilonova.conductor.kernel.lanes import Lanes
 from kilonova.domain.clock import Clock
 from kilonova.domain.saga import Saga
 from kilonova.rpc.bus import Bus
+from kilonova.store.away import DatabaseAway
 from kilonova.store.database import Database
 from kilonova.store.queries import saga_leases, sagas
 
@@ -52,6 +54,9 @@ class Runner:
         self._lanes = Lanes()
         self._seen_due: saga_leases.Due | None = None  # the last that the pass has seen; None: it begins anew
         self._bugs: Counter[str] = Counter()
+        self._adrift: deque[Saga] = (
+            deque()
+        )  # the database went away in the middle of them, and their leases are still ours
         self._stopping = threading.Event()
         self._threads = [threading.Thread(target=self._work, name=f"saga-{i}", daemon=True) for i in range(workers)]
         self._threads.append(threading.Thread(target=self._look, name="saga-look", daemon=True))
@@ -69,8 +74,11 @@ class Runner:
         self._lanes.close()
         for thread in self._threads:
             thread.join()
-        with self._db.write() as tx:
-            saga_leases.renounce(tx, self._owner, self._clock.now())
+        try:
+            with self._db.write() as tx:
+                saga_leases.renounce(tx, self._owner, self._clock.now())
+        except DatabaseAway as why:
+            _log.warning("the database is away; leases run out by themselves", why=str(why))
 
     def wake(self, saga_id: str, project_id: str | None = None) -> None:
         """This saga, of this project, may be able to go on. Cheap; naming one twice is naming it once."""
@@ -93,6 +101,7 @@ class Runner:
 
     def look(self) -> None:
         """One pass: let a bounded number of due sagas wait for their turn, beginning where the last pass left off."""
+        self._take_up_adrift()
         for _ in range(_MOST_BATCHES):
             with self._db.read() as tx:
                 due = saga_leases.due(tx, self._clock.now(), _BATCH, after=self._seen_due)
@@ -102,10 +111,20 @@ class Runner:
             if self._seen_due is None:
                 return
 
+    def _take_up_adrift(self) -> None:
+        """Give their leases back, now that it can be done: nobody has to wait until they run out."""
+        while self._adrift:
+            saga = self._adrift[0]
+            with suppress(saga_leases.LostLease), self._db.write() as tx:
+                saga_leases.delay(tx, saga, self._clock.now(), 0.0)
+            self._adrift.popleft()
+
     def _look(self) -> None:
         while not self._stopping.is_set():
             try:
                 self.look()
+            except DatabaseAway as why:
+                _log.warning("the database is away; trying again", why=str(why))
             except Exception:  # noqa: BLE001 - the pass is what heals everything else: it must not end
                 _log.exception("looking for due sagas failed; trying again")
             self._stopping.wait(self._period_s)
@@ -114,7 +133,9 @@ class Runner:
         while (saga_id := self._lanes.take()) is not None:
             try:
                 self._run_one(saga_id)
-            except Exception:  # noqa: BLE001 - the database is away: the pass finds the saga again
+            except DatabaseAway as why:  # the pass finds the saga again
+                _log.warning("the database is away; a saga waits for it", saga=saga_id, why=str(why))
+            except Exception:  # noqa: BLE001 - as above, whatever it is
                 _log.exception("a saga could not be run; it will be taken again", saga=saga_id)
 
     def _run_one(self, saga_id: str) -> None:
@@ -131,6 +152,9 @@ class Runner:
                 self._bugs.pop(saga.id, None)
             except saga_leases.LostLease:
                 _log.info("saga was taken over")
+            except DatabaseAway:
+                self._adrift.append(saga)  # no fault of the saga's
+                raise
             except Exception:  # noqa: BLE001 - a bug in one step must not take the others with it
                 _log.exception("saga turn failed")
                 self._after_bug(saga, execution)

@@ -1,0 +1,35 @@
+"""
+Telling a database that is away from a statement that is wrong.
+
+A server that restarts or fails over breaks connections off, refuses new ones for a while, is read-only where another was
+promoted, or has no connection left to give. In all of these nothing is wrong with what was asked, and asking again soon helps:
+that is `DatabaseAway`. The same goes for a transaction that lost against another (a deadlock). A transaction that broke off while
+it committed may have happened or not; whoever saw `DatabaseAway` looks again.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+READ_ONLY = "25006"  # the server is a standby by now
+
+
+class DatabaseAway(Exception):
+    """The database does not answer now. What was under way was not done, or, where the commit broke off, maybe done."""
+
+
+def is_away(error: Exception) -> bool:
+    """Whether this says that the database is away, and nothing of the statement."""
+    if isinstance(error, PoolTimeout):
+        return True
+    if not isinstance(error, DBAPIError):
+        return False
+    if type(error.orig).__module__.startswith("sqlite3"):
+        return isinstance(error, OperationalError) and "locked" in str(error.orig)
+    return error.connection_invalidated or isinstance(error, OperationalError) or is_read_only(error)
+
+
+def is_read_only(error: Exception) -> bool:
+    """Whether the server took no write because it is a standby."""
+    return getattr(getattr(error, "orig", None), "sqlstate", None) == READ_ONLY
