@@ -88,6 +88,9 @@ class SchedulerService:
 
     def what_if(self, request: SchedulingRequest, count: int) -> tuple[Decision, ...]:
         """Where `count` servers of one request would go one after another, up to the first that finds no host."""
+        group = request.hints.get("group")
+        if isinstance(group, str) and group not in self._live.fleet.groups:
+            self.refresh(unless_begun_after=self._begun)  # it is newer than the picture; a boot learns of it at the claim
         first = self.place(request)
         return one_after_another(self._live, self._look_up(request), first, count, self._rng)
 

@@ -28,7 +28,10 @@ from tests.fakes.identity import account, cheap_passwords, project
 
 LATEST = "2.104"
 PASSWORD = "correct-horse-battery"
-PATHS = {"compute": "/compute/v2.1", "network": "/networking/v2.0", "image": "/image/v2", "identity": "/identity/v3"}
+PATHS = {
+    "compute": "/compute/v2.1", "network": "/networking/v2.0", "image": "/image/v2", "identity": "/identity/v3",
+    "kilonova": "/kilonova/v1",
+}  # fmt: skip
 
 
 class Person:
