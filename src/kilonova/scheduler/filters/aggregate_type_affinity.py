@@ -12,7 +12,7 @@ from kilonova.scheduler.plugin import Filter
 
 
 class AggregateTypeAffinityFilter(Filter):
-    """`instance_type` names the flavors that may, by comma; an aggregate without it is for all."""
+    """`instance_type` names the flavors that may, by comma; of several that say it one suffices, and none is for all."""
 
     name: ClassVar = "AggregateTypeAffinityFilter"
 
@@ -27,8 +27,5 @@ class AggregateTypeAffinityFilter(Filter):
 
 
 def _may(held: tuple[Aggregate, ...], flavor: str) -> bool:
-    return all(
-        flavor in {part.strip() for part in one.metadata["instance_type"].split(",")}
-        for one in held
-        if "instance_type" in one.metadata
-    )
+    said = [one.metadata["instance_type"] for one in held if "instance_type" in one.metadata]
+    return not said or any(flavor in {part.strip() for part in names.split(",")} for names in said)

@@ -27,7 +27,7 @@ class IsolatedHostsFilter(Filter):
         return cls(settings)
 
     def mask(self, fleet: Fleet, request: SchedulingRequest) -> Bools:
-        if not self._hosts:
+        if not self._hosts and request.image_id not in self._images:
             return fleet.everyone
         isolated = np.array([name in self._hosts for name in fleet.roster.names], np.bool_)
         if request.image_id in self._images:

@@ -49,10 +49,12 @@ def _evaluate(fleet: Fleet, query: Any, depth: int) -> Any:
     verb, *operands = query
     values = [_evaluate(fleet, operand, depth + 1) for operand in operands]
     if verb == "not":
-        return ~reduce(np.logical_or, values, np.False_)
+        return ~reduce(np.logical_and, values, np.True_)
     if verb in ("and", "or"):
         return reduce(np.logical_and if verb == "and" else np.logical_or, values)
     first, *others = values
+    if not others:
+        return np.False_
     if verb == "in":
         return reduce(np.logical_or, [first == other for other in others], np.False_)
     return reduce(np.logical_and, [_COMPARE[verb](first, other) for other in others], np.True_)
