@@ -16,7 +16,7 @@ import httpx2
 import msgspec
 
 from kilonova.settings import SETTINGS_FILE, CloudSettings
-from tests.lab import Place
+from lab.place import Place
 
 DATA_DIR = Path("/", "run", "cloud", "data")  # in a lab, whose /run is its own
 GUEST = Path(__file__).parents[1] / "build" / "guest"

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from kilonova.settings import CloudSettings
-from tests.lab import Lab, ThisMachine
+from lab.place import Lab, ThisMachine
 from tests.realcloud import DATA_DIR, GUEST, RealCloud
 
 _AGE_HOSTS = """

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab import Lab
+from lab.place import Lab
 from tests.realcloud import RealCloud
 from tests.system.guests import Guests, settings
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kilonova.settings import CloudSettings
-from tests.lab import Lab
+from lab.place import Lab
 from tests.realcloud import DATA_DIR, GUEST, RealCloud, wait_until
 
 PATIENCE_S = 90.0
