@@ -74,7 +74,7 @@ def _some(words: list[str], **how: int) -> st.SearchStrategy[tuple[str, ...]]:
 
 def _said(**values: list[str]) -> st.SearchStrategy[dict[str, str]]:
     """Some of these keys, each with one of its values."""
-    keys = st.lists(st.sampled_from(sorted(values)), unique=True, max_size=3)
+    keys = st.lists(st.sampled_from(sorted(values)), unique=True, max_size=5)
     return keys.flatmap(lambda chosen: st.fixed_dictionaries({key: st.sampled_from(values[key]) for key in chosen}))
 
 
