@@ -39,6 +39,8 @@ _GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "logs": ("logs:logs", "Print a server's console log."),
         "ssh": ("ssh:ssh", "Log in to a server."),
         "wait": ("servers:wait", "Wait for a server to be active, have an address, answer ssh, or be gone."),
+        "explain": ("explain:explain", "Say why a server is where it is, or nowhere."),
+        "place": ("explain:place", "Ask where servers would go, without booting any."),
         "delete": ("servers:delete", "Delete servers."),
     },
 }

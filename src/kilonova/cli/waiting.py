@@ -56,7 +56,7 @@ def failed(server: Server) -> CliError:
     if has_no_capacity(server):
         return CliError(
             f"Server {server['name']} failed: {message}",
-            next_step="a smaller --flavor, or make room: kilonova ps   # then: kilonova delete NAME",
+            next_step=f"a smaller --flavor, or make room: kilonova explain {server['id']}   # what was short, and where",
             exit_code=NO_CAPACITY,
         )
     return CliError(f"Server {server['name']} failed: {message}", next_step=f"kilonova show {server['id']}")
