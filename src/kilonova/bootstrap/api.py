@@ -10,7 +10,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 import kilonova
-from kilonova.api import explain, operations
+from kilonova.api import explain, operations, rebalance
 from kilonova.api.compute.policies import POLICIES as COMPUTE_POLICIES
 from kilonova.api.compute.service import ComputePorts, compute_service
 from kilonova.api.framework import Policy, Rim, RimMetrics, Service, bind
@@ -38,6 +38,8 @@ from kilonova.network.embedded import EmbeddedNetworks
 from kilonova.network.networks import NetworkSettings
 from kilonova.network.notify import HostNotifier
 from kilonova.network.resolve import NicResolver
+from kilonova.rebalance.records import Rebalancing
+from kilonova.scheduler.settings import SchedulerSettings
 
 _POLICIES = (
     *IDENTITY_POLICIES,
@@ -47,6 +49,7 @@ _POLICIES = (
     *PLACEMENT_POLICIES,
     *operations.POLICIES,
     *explain.POLICIES,
+    *rebalance.POLICIES,
 )
 
 
@@ -56,7 +59,7 @@ class ApiParts:
     What an API is made of besides the ground.
 
     `policy_file` overrides policies, where it exists. `chosen` says in words what the cloud runs on, `last_runs` what this
-    process' reconcilers did last.
+    process' reconcilers did last, `scheduler` how schedulers are set up: plans of moves ask the same filters.
     """
 
     identity: Identity
@@ -68,6 +71,7 @@ class ApiParts:
     chosen: Callable[[], dict[str, str]]
     last_runs: Callable[[], list[LastRun]]
     registry: CollectorRegistry
+    scheduler: SchedulerSettings
 
 
 class ApiRole:
@@ -103,13 +107,18 @@ class ApiRole:
             placement_service(
                 database=ground.db, bus=ground.bus, clock=ground.clock, ids=ground.ids, images=compute.images
             ),
-            operations.operations_service(about, bind(explain.ROUTES, self._placements(compute))),
+            operations.operations_service(
+                about, [*bind(explain.ROUTES, self._placements(compute)), *bind(rebalance.ROUTES, self._rebalances())]
+            ),
             operations.metrics_service(operations.Metrics(parts.registry)),
         ]
 
     def _placements(self, compute: ComputePorts) -> explain.Placements:
         ask = AskPlacement(database=compute.database, bus=compute.bus, ids=compute.ids, images=compute.images)
         return explain.Placements(database=compute.database, ask=ask)
+
+    def _rebalances(self) -> rebalance.Rebalances:
+        return rebalance.Rebalances(Rebalancing(self._ground.db, self._ground.clock, self._parts.scheduler))
 
     def _compute_ports(self) -> ComputePorts:
         ground, parts = self._ground, self._parts

@@ -111,6 +111,7 @@ class Cloud:
             chosen=self.chosen,
             last_runs=self.conductor.last_runs,
             registry=CollectorRegistry(),
+            scheduler=self.settings.scheduler,
         )
 
 

@@ -1,0 +1,61 @@
+"""A plan from the records: the fleet as a scheduler reads it, and who is on it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+import msgspec
+
+from kilonova.domain.boot import BootParams, SchedulingRequest
+from kilonova.domain.clock import Clock
+from kilonova.domain.host import Host
+from kilonova.domain.server import Lifecycle, PowerState
+from kilonova.rebalance.model import Goal, Limits, Plan, Resident
+from kilonova.rebalance.plan import plan_moves
+from kilonova.scheduler.fleet import Fleet, fleet_of
+from kilonova.scheduler.plugins import profile_of
+from kilonova.scheduler.settings import SchedulerSettings
+from kilonova.scheduler.surroundings import around_of, groups_of
+from kilonova.store.database import Database
+from kilonova.store.queries import fleet as fleet_queries
+from kilonova.store.queries import hosts, residents
+
+_LATELY = timedelta(minutes=10)
+_PARAMS = msgspec.json.Decoder(BootParams)
+
+
+class Rebalancing:
+    """The use case, wired. Raises Rejected when the scheduler's settings name filters that are not there."""
+
+    def __init__(self, database: Database, clock: Clock, settings: SchedulerSettings) -> None:
+        self._database, self._clock, self._profile = database, clock, profile_of(settings)
+
+    def plan(self, goal: Goal, limits: Limits) -> Plan:
+        """What should be moved now. Nothing is written and no host is asked."""
+        with self._database.read() as tx:
+            fleet = self._fleet(fleet_queries.surroundings(tx, self._clock.now() - _LATELY), hosts.every(tx))
+            there = [_resident(row) for row in residents.every(tx)]
+        return plan_moves(fleet, there, self._profile, goal, limits)
+
+    def _fleet(self, around: fleet_queries.Surroundings, every: list[Host]) -> Fleet:
+        fleet = fleet_of(every, self._clock.now())
+        groups = groups_of(fleet.roster, around.groups, around.in_groups)
+        return replace(fleet, around=around_of(fleet.roster, around), groups=groups)
+
+
+def _resident(row: residents.ResidentRow) -> Resident:
+    if row.boot_params is None:
+        request = SchedulingRequest(server_id=row.id, project_id="", vcpus=0, ram_mib=0, disk_gib=0)
+    else:
+        request = _PARAMS.decode(row.boot_params).scheduling
+    claimed = msgspec.structs.replace(request, vcpus=row.vcpus, ram_mib=row.ram_mib, disk_gib=row.disk_gib)
+    return Resident(server_id=row.id, name=row.name, host=row.host, request=claimed, fixed=_why_fixed(row))
+
+
+def _why_fixed(row: residents.ResidentRow) -> str:
+    if row.lifecycle is not Lifecycle.BUILT or row.saga is not None:
+        return "being worked on, or failed"
+    if row.power_state is not PowerState.RUNNING:
+        return "not running"
+    return "" if row.boot_params is not None else "how it was placed is not on record"

@@ -1,0 +1,49 @@
+"""The servers that hold claims, with what their hosts were chosen by: what a plan of moves is made from."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from sqlalchemy import and_, select
+
+from kilonova.domain.server import Lifecycle, PowerState
+from kilonova.store.database import Tx
+from kilonova.store.tables.compute import servers
+from kilonova.store.tables.hosts import claims, hosts
+from kilonova.store.tables.sagas import sagas
+
+_EVERY = (
+    select(
+        servers.c.id, servers.c.name, hosts.c.name.label("host"), servers.c.lifecycle, servers.c.saga,
+        servers.c.power_state, claims.c.vcpus, claims.c.ram_mib, claims.c.disk_gib, sagas.c.params,
+    )
+    .select_from(
+        claims.join(hosts, claims.c.host_id == hosts.c.id)
+        .join(servers, claims.c.server_id == servers.c.id)
+        .outerjoin(sagas, and_(sagas.c.server_id == servers.c.id, sagas.c.kind == "boot"))
+    )
+    .order_by(servers.c.number)
+)  # fmt: skip
+
+
+class ResidentRow(NamedTuple):
+    """A server on a host; `boot_params` are its boot saga's, as JSON."""
+
+    id: str
+    name: str
+    host: str
+    lifecycle: Lifecycle
+    saga: str | None  # at work on it
+    power_state: PowerState
+    vcpus: int
+    ram_mib: int
+    disk_gib: int
+    boot_params: str | None
+
+
+def every(tx: Tx) -> list[ResidentRow]:
+    """All of them, oldest first: an operator's view, in no tenant's scope."""
+    return [
+        ResidentRow._make(row)._replace(lifecycle=Lifecycle(row.lifecycle), power_state=PowerState(row.power_state))
+        for row in tx.execute(_EVERY)
+    ]
