@@ -2,8 +2,8 @@
 What a host may say to the control plane: of itself, of its own servers, and nothing else.
 
 A host runs other people's machines, and one of them may break out. Whoever has taken a host over has that host's bus user, and
-RabbitMQ vouches for it: a message says which user sent it, and cannot lie. So every message of a `host.<name>` user is held
-against the records before any handler sees it:
+RabbitMQ vouches for it: a message says which user sent it, and cannot lie. (It may say nothing; then nothing of it is taken.) So
+every message of a `host.<name>` user is held against the records before any handler sees it:
 
     which types   Heartbeat, HostStarted, HostObserved, PowerChanged, Report, Progress; a host sends nothing else
     which host    the one that the user is named for, and no other
@@ -49,6 +49,7 @@ _UNKNOWN_REFRESH_S = (
 )
 _CAPACITY = 8192
 
+NO_SENDER = "the bus does not vouch for who sent it"
 NO_CREDENTIAL = "it has no credential: it never joined, or was removed"
 NOT_FOR_HOSTS = "hosts do not send this"
 OTHER_HOST = "it speaks for another host"
@@ -76,13 +77,13 @@ class HostGate:
     def admit(self, user: str, message: Message) -> bool:
         """Whether a message from this bus user may be handled. Fills `rpc.bus.Gate`."""
         host = host_of(user)
-        if host is None:
-            return True
-        objection = self._objection(host, message)
-        if objection is None:
-            return True
-        self._refusals.note(user, type(message).__name__, objection.why, objection.about)
-        return False
+        if not user:
+            objection: Objection | None = Objection(NO_SENDER)
+        else:
+            objection = None if host is None else self._objection(host, message)
+        if objection is not None:
+            self._refusals.note(user or "nobody", type(message).__name__, objection.why, objection.about)
+        return objection is None
 
     def _objection(self, host: str, message: Message) -> Objection | None:
         if not self._is_live(host):

@@ -15,6 +15,7 @@ from kilonova.agent.hypervisor.sim.driver import Pace, SimDriver, SimSettings
 from kilonova.agent.service import Agent, HostIdentity
 from kilonova.conductor.host_gate import (
     NO_CREDENTIAL,
+    NO_SENDER,
     NOT_FOR_HOSTS,
     OTHER_COMMAND,
     OTHER_HOST,
@@ -190,6 +191,12 @@ def test_the_control_plane_may_say_anything(world: GatedWorld) -> None:
 
 
 # --- a host that lies ---
+
+
+def test_who_does_not_say_who_it_is_says_nothing(world: GatedWorld) -> None:
+    assert not world.gate.admit("", Heartbeat(hosts=(A,)))
+    assert not world.gate.admit("", SagaReady(saga_id="x"))
+    assert {(one.sender, one.why) for one in world.refusals()} == {("nobody", NO_SENDER)}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,82 @@
+"""
+Hosts' users on RabbitMQ, made and removed through its management API.
+
+A host's user has a random password and may do what `amqp.names.host_permissions` says: serve its own topic and answer, and speak
+to the conductor. Making one that is there makes it anew, so that whoever held the old password is disconnected.
+
+The account in `management_url` must be an administrator of the broker; only processes that let hosts in or out are given it.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote, unquote, urlsplit
+
+import httpx2
+
+from kilonova.domain.errors import Rejected, Unavailable
+from kilonova.domain.host_access import bus_user, host_of
+from kilonova.rpc.amqp.names import EXCHANGE, host_permissions
+
+_TIMEOUT_S = 10.0
+_NEXT_STEP = "Look at RabbitMQ's management plugin and at [bus] management_url, then try again."
+
+
+class RabbitAccounts:
+    """
+    Fills `HostAccounts`. `management_url` is `http://USER:PASSWORD@HOST:15672`; `bus_url` is the bus as hosts reach it, whose
+    user and password are replaced by the host's own. `transport` is for tests.
+    """
+
+    def __init__(self, management_url: str, bus_url: str, *, transport: httpx2.BaseTransport | None = None) -> None:
+        parts = urlsplit(management_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise Rejected("The URL of RabbitMQ's management API is not http://USER:PASSWORD@HOST:PORT.")
+        self._bus = urlsplit(bus_url)
+        self._vhost = unquote(self._bus.path.removeprefix("/")) or "/"
+        self._http = httpx2.Client(
+            base_url=f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/api/",
+            auth=(unquote(parts.username or ""), unquote(parts.password or "")),
+            timeout=_TIMEOUT_S,
+            transport=transport,
+            trust_env=False,
+        )
+
+    def create(self, host: str) -> str:
+        """Make the host's user anew."""
+        self.remove(host)
+        user, password, may = quote(bus_user(host), safe=""), secrets.token_urlsafe(32), host_permissions(host)
+        vhost = quote(self._vhost, safe="")
+        self._call("PUT", f"users/{user}", {"password": password, "tags": ""})
+        permissions = {"configure": may.configure, "write": may.write, "read": may.read}
+        self._call("PUT", f"permissions/{vhost}/{user}", permissions)
+        topics = {"exchange": EXCHANGE, "write": may.topic_write, "read": may.topic_read}
+        self._call("PUT", f"topic-permissions/{vhost}/{user}", topics)
+        where = self._bus.netloc.rpartition("@")[2]
+        return self._bus._replace(netloc=f"{user}:{password}@{where}").geturl()
+
+    def remove(self, host: str) -> None:
+        """Remove the host's user; RabbitMQ breaks its connections off."""
+        self._call("DELETE", f"users/{quote(bus_user(host), safe='')}")
+
+    def hosts(self) -> Sequence[str]:
+        """Hosts that have a user here."""
+        users = self._call("GET", "users")
+        return sorted(host for user in users if (host := host_of(user["name"])) is not None)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._http.close()
+
+    def _call(self, method: str, path: str, body: dict[str, str] | None = None) -> Any:
+        try:
+            answer = self._http.request(method, path, json=body)
+        except httpx2.HTTPError as why:
+            raise Unavailable(f"RabbitMQ's management API does not answer: {why}.", next_step=_NEXT_STEP) from why
+        if method == "DELETE" and answer.status_code == 404:
+            return None
+        if not answer.is_success:
+            raise Unavailable(f"RabbitMQ's management API refused: {answer.status_code}.", next_step=_NEXT_STEP)
+        return answer.json() if answer.content else None
