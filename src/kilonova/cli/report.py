@@ -76,8 +76,13 @@ def _made_of(chosen: dict[str, Any]) -> list[tuple[str, str]]:
 
 
 def _next(settings: CloudSettings) -> list[tuple[str, str]]:
-    doctor = [] if settings.hypervisor == "sim" else [("kilonova doctor", "what this machine has and lacks")]
+    is_sim = settings.hypervisor == "sim"
+    doctor = [] if is_sim else [("kilonova doctor", "what this machine has and lacks")]
+    image = "openstack --os-cloud kilonova image create NAME --container-format bare --disk-format"
     return [
+        (f"{image} raw --file FILE", "upload an image: for simulated hosts any file will do")
+        if is_sim
+        else (f"{image} qcow2 --file FILE", "upload an image"),
         ("kilonova boot NAME", "boot a server and wait for it"),
         ("openstack --os-cloud kilonova server list", "or use any OpenStack client"),
         *doctor,
