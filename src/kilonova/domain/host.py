@@ -22,6 +22,7 @@ class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
     cpu_topology: dict[str, int] = {}  # cells, sockets, cores, threads
     cpu_features: tuple[str, ...] = ()
     address: str = ""
+    tunnel_ip: str = ""  # the address that other hosts' tunnels reach it at
     traits: tuple[str, ...] = ()
     stats: dict[str, str] = {}  # free facts that ComputeCapabilitiesFilter may match
 

@@ -26,8 +26,8 @@ class SubnetSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 class NetworkSpec(msgspec.Struct, frozen=True, kw_only=True):
     """
-    One network. `kind`: flat (a bridge of this host alone), vxlan (joined to the same network on other hosts); `segment` is the id
-    of the latter, `tunnels` the tunnel addresses of all hosts that have ports of it. Of two, the higher `generation` is newer.
+    One network. `kind`: flat (a bridge of this host alone), vxlan (joined to the same network on other hosts); `segment` is the
+    id of the latter, `tunnels` the tunnel addresses of all hosts that have ports of it. Of two, the higher `generation` is newer.
     """
 
     id: str

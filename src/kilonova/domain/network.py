@@ -8,7 +8,7 @@ import msgspec
 
 
 class Network(msgspec.Struct, frozen=True, kw_only=True):
-    """One network. `kind` is its provider type: flat, vlan, vxlan."""
+    """One network. `kind` is its provider type: flat, or vxlan with its id as `segment`. `generation`: of what hosts are told."""
 
     id: str
     project_id: str
@@ -29,6 +29,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True):
     created_at: datetime
     updated_at: datetime
     revision: int = 1
+    generation: int = 0
 
 
 class Subnet(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,30 +9,33 @@ import msgspec
 
 from kilonova.domain.clock import Ids
 from kilonova.domain.network import Network, SecurityGroup, SecurityGroupRule, Subnet
+from kilonova.network import segments
+from kilonova.network.networks import NetworkSettings
 from kilonova.store.database import Tx
 from kilonova.store.queries import networks, security_groups, subnets
 from kilonova.store.queries.security_groups import DEFAULT
 
 
 class DefaultNetwork(msgspec.Struct, frozen=True, kw_only=True):
-    """How the default network is made; `dns` are the servers its guests are told of."""
+    """How the default network is made; `dns` are the servers its guests are told of; `carried` says of what kind it is."""
 
     name: str = "private"
     cidr: str = "10.0.0.0/16"
     dns: tuple[str, ...] = ()
-    mtu: int = 1500
+    carried: NetworkSettings = NetworkSettings()
 
 
 def ensure_default(tx: Tx, wanted: DefaultNetwork, project_id: str, *, ids: Ids, now: datetime) -> Network:
-    """The default network; made with its subnet for a project when there is none. Flat, shared, with DHCP, behind NAT."""
+    """The default network; made with its subnet for a project when there is none. Shared, with DHCP, behind NAT."""
     if (found := networks.default(tx)) is not None:
         return found
-    network = Network(
+    kind = wanted.carried.kind
+    blank = Network(
         id=ids.uuid(), project_id=project_id, name=wanted.name, description="Everybody's default network",
-        admin_up=True, shared=True, external=False, is_default=True, port_security=True, mtu=wanted.mtu, kind="flat",
-        physical=None, segment=None, dns_domain="", zone_hints=(), tags=(), created_at=now, updated_at=now,
+        admin_up=True, shared=True, external=False, is_default=True, port_security=True, mtu=wanted.carried.mtu_of(kind),
+        kind=kind, physical=None, segment=None, dns_domain="", zone_hints=(), tags=(), created_at=now, updated_at=now,
     )  # fmt: skip
-    networks.create(tx, network)
+    network = segments.create(tx, blank, wanted.carried.vnis)
     hosts = IPv4Network(wanted.cidr)
     subnet = Subnet(
         id=ids.uuid(), network_id=network.id, project_id=project_id, name=f"{wanted.name}-subnet", description="",

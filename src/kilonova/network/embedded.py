@@ -13,11 +13,16 @@ from kilonova.network import allocate, hostview
 from kilonova.network.hostview import ServerNetwork
 from kilonova.network.notify import HostNotifier
 from kilonova.store.database import Tx
-from kilonova.store.queries import ports
+from kilonova.store.queries import ports, tunnels
 
 
 class EmbeddedNetworks:
-    """Fills `conductor.ports.Networks`. Servers that come and go change their groups' members, which other hosts must hear of."""
+    """
+    Fills `conductor.ports.Networks`.
+
+    Servers that come and go change their groups' members, and which hosts share a network: other hosts must hear of both. They
+    hear of what is in the records a moment after the commit, so of a server that came on a host while the last one left it, too.
+    """
 
     def __init__(self, ids: Ids, notifier: HostNotifier) -> None:
         self._ids, self._notifier = ids, notifier
@@ -31,13 +36,16 @@ class EmbeddedNetworks:
             host=server.host,
             zone=server.zone or "nova",
         )
+        before = tunnels.touched(tx, server.id)
         made = allocator.allocate(its, params.nics, params.security_groups)
+        self._networks_changed(tx, before | tunnels.touched(tx, server.id))
         self._notifier.groups_changed(tx, _groups_of(made))
         return tuple(port.id for port in made)
 
     def release(self, tx: Tx, server_id: str, now: datetime) -> None:
         """Delete the ports made for the server, unbind the user's own."""
         gone = ports.of_server(tx, server_id)
+        self._networks_changed(tx, tunnels.touched(tx, server_id))
         allocate.release(tx, server_id, now)
         self._notifier.groups_changed(tx, _groups_of(gone))
 
@@ -50,8 +58,17 @@ class EmbeddedNetworks:
         return hostview.for_server(tx, server_id)
 
     def for_host(self, tx: Tx, host: str) -> HostNetwork:
-        """The whole of a host's networks."""
+        """
+        The whole of a host's networks, for one that has started.
+
+        Where its tunnels end may have changed, and what the others were told may be lost: they are told again.
+        """
+        self._networks_changed(tx, tunnels.on_host(tx, host))
         return hostview.for_host(tx, host)
+
+    def _networks_changed(self, tx: Tx, network_ids: set[str]) -> None:
+        for network_id in sorted(network_ids):
+            self._notifier.network_changed(tx, network_id)
 
 
 def _groups_of(those: tuple[Port, ...] | list[Port]) -> set[str]:

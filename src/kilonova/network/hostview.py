@@ -28,8 +28,9 @@ from kilonova.domain.hostnet import (
 )
 from kilonova.domain.machine import GuestLink, NicSpec
 from kilonova.domain.network import Network, Port, SecurityGroupRule, Subnet
+from kilonova.network.segments import VXLAN
 from kilonova.store.database import Tx
-from kilonova.store.queries import networks, ports, security_groups, subnets
+from kilonova.store.queries import networks, ports, security_groups, subnets, tunnels
 
 
 class ServerNetwork(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,11 +84,15 @@ class _View:
         self._by_id = {subnet.id: subnet for of in self._subnets.values() for subnet in of}
         self._hostnames = ports.hostnames(tx, {port.device_id for port in those}) if those else {}
         self._groups = group_specs(tx, group_ids)
+        # After the networks themselves: what is told of one may be newer than the generation it bears, never older.
+        self._ends = tunnels.ends(tx, [one.id for one in self._networks.values() if one.kind == VXLAN])
 
     def state(self) -> HostNetwork:
         """All of it, as a host is told."""
         return HostNetwork(
-            networks=tuple(network_spec(one, self._subnets[one.id]) for one in self._networks.values()),
+            networks=tuple(
+                network_spec(one, self._subnets[one.id], self._ends.get(one.id, ())) for one in self._networks.values()
+            ),
             ports=tuple(self._port(port) for port in self._ports),
             groups=self._groups,
         )
@@ -120,11 +125,11 @@ class _View:
         )  # fmt: skip
 
 
-def network_spec(network: Network, its: Sequence[Subnet]) -> NetworkSpec:
-    """A network as a host is told of it."""
+def network_spec(network: Network, its: Sequence[Subnet], ends: tuple[str, ...]) -> NetworkSpec:
+    """A network as a host is told of it; `ends`: the tunnel addresses of the hosts that share it."""
     return NetworkSpec(
         id=network.id, name=network.name, kind=network.kind, mtu=network.mtu, segment=network.segment,
-        physical=network.physical, nat=network.physical is None,
+        physical=network.physical, nat=network.physical is None, tunnels=ends, generation=network.generation,
         subnets=tuple(
             SubnetSpec(
                 id=one.id, cidr=one.cidr, ip_version=one.ip_version, gateway=one.gateway, dhcp=one.dhcp, dns=one.dns,

@@ -10,9 +10,10 @@ import msgspec
 from kilonova.domain.context import RequestContext
 from kilonova.domain.errors import Conflict
 from kilonova.domain.network import Network
-from kilonova.network import quotas
+from kilonova.network import quotas, segments
 from kilonova.network.backing import Backing, found, owner
 from kilonova.network.errors import InvalidInput, NetworkInUse
+from kilonova.network.segments import FLAT, MAX_VNI, VXLAN, VXLAN_BYTES, Vnis
 from kilonova.store.database import Tx
 from kilonova.store.queries import networks, subnets
 
@@ -21,14 +22,23 @@ MIN_MTU_IPV6 = 1280
 
 
 class NetworkSettings(msgspec.Struct, frozen=True, kw_only=True):
-    """What the hosts of this cloud can carry; `max_mtu` in bytes."""
+    """
+    What the hosts of this cloud can carry. `kind`: what a network is when nobody says; `max_mtu`: of the wire between hosts, in
+    bytes; `vnis`: the ids that VXLAN networks are given, of which a host tells 65,535 apart (ADR 0007).
+    """
 
-    kinds: tuple[str, ...] = ("flat",)
+    kinds: tuple[str, ...] = (FLAT, VXLAN)
+    kind: str = FLAT
     max_mtu: int = 1500
+    vnis: Vnis = (10_000, 75_534)
+
+    def mtu_of(self, kind: str) -> int:
+        """The largest packet, in bytes, that a network of this kind carries whole."""
+        return self.max_mtu - (VXLAN_BYTES if kind == VXLAN else 0)
 
 
 class NewNetwork(msgspec.Struct, frozen=True, kw_only=True):
-    """A network as asked for."""
+    """A network as asked for; without a `kind` it is of the cloud's own."""
 
     project_id: str | None = None
     name: str = ""
@@ -39,7 +49,7 @@ class NewNetwork(msgspec.Struct, frozen=True, kw_only=True):
     is_default: bool = False
     port_security: bool = True
     mtu: int | None = None
-    kind: str = "flat"
+    kind: str | None = None
     physical: str | None = None
     segment: int | None = None
     dns_domain: str = ""
@@ -65,26 +75,25 @@ class Networks:
             return [self._create(tx, ctx, one) for one in wanted]
 
     def _create(self, tx: Tx, ctx: RequestContext, wanted: NewNetwork) -> Network:
-        self._check_provider(wanted)
-        self._check_mtu(wanted.mtu)
+        kind = wanted.kind or self._settings.kind
+        self._check_provider(kind, wanted)
+        self._check_mtu(kind, wanted.mtu)
         _check_zones(tx, wanted.zone_hints)
         project_id = owner(ctx, wanted.project_id)
         quotas.check(tx, project_id, "network", 1)
         now = self._backing.clock.now()
         fields = msgspec.structs.asdict(wanted) | {
-            "id": self._backing.ids.uuid(), "project_id": project_id, "mtu": wanted.mtu or self._settings.max_mtu,
-            "created_at": now, "updated_at": now,
+            "id": self._backing.ids.uuid(), "project_id": project_id, "kind": kind,
+            "mtu": wanted.mtu or self._settings.mtu_of(kind), "created_at": now, "updated_at": now,
         }  # fmt: skip
-        network = Network(**fields)
-        networks.create(tx, network)
-        return network
+        return segments.create(tx, Network(**fields), self._settings.vnis)
 
     def update(self, ctx: RequestContext, network_id: str, changes: Mapping[str, Any]) -> Network:
         """Write changed fields."""
         with self._backing.database.write() as tx:
             before = found(networks.find(tx, ctx, network_id, lock=True), "Network", network_id)
             if "mtu" in changes:
-                self._check_mtu(changes["mtu"])
+                self._check_mtu(before.kind, changes["mtu"])
                 self._check_mtu_of_subnets(tx, network_id, changes["mtu"])
             if before.shared and changes.get("shared") is False:
                 self._check_unshare(tx, before)
@@ -100,23 +109,26 @@ class Networks:
                 raise NetworkInUse(network_id)
             networks.delete(tx, network_id)
 
-    def _check_provider(self, wanted: NewNetwork) -> None:
-        if wanted.kind not in self._settings.kinds:
+    def _check_provider(self, kind: str, wanted: NewNetwork) -> None:
+        if kind not in self._settings.kinds:
             raise InvalidInput(
                 "provider:network_type",
-                f"the hosts of this cloud carry networks of type {', '.join(self._settings.kinds)}, not {wanted.kind}",
+                f"the hosts of this cloud carry networks of type {', '.join(self._settings.kinds)}, not {kind}",
             )
         if wanted.physical is not None:
             raise InvalidInput(
                 "provider:physical_network",
                 "the hosts of this cloud have no named uplinks: networks reach the outside by NAT",
             )
-        if wanted.segment is not None:
-            raise InvalidInput("provider:segmentation_id", f"a {wanted.kind} network has none")
+        if wanted.segment is not None and kind != VXLAN:
+            raise InvalidInput("provider:segmentation_id", f"a {kind} network has none")
+        if wanted.segment is not None and not 1 <= wanted.segment <= MAX_VNI:
+            raise InvalidInput("provider:segmentation_id", f"{wanted.segment} is not between 1 and {MAX_VNI}")
 
-    def _check_mtu(self, mtu: int | None) -> None:
-        if mtu is not None and not MIN_MTU <= mtu <= self._settings.max_mtu:
-            raise InvalidInput("mtu", f"{mtu} is not between {MIN_MTU} and {self._settings.max_mtu}")
+    def _check_mtu(self, kind: str, mtu: int | None) -> None:
+        largest = self._settings.mtu_of(kind)
+        if mtu is not None and not MIN_MTU <= mtu <= largest:
+            raise InvalidInput("mtu", f"{mtu} is not between {MIN_MTU} and {largest}")
 
     def _check_mtu_of_subnets(self, tx: Tx, network_id: str, mtu: int) -> None:
         is_ipv6 = any(one.ip_version == 6 for one in subnets.of_networks(tx, [network_id])[network_id])

@@ -24,7 +24,7 @@ from kilonova.network import hostview
 from kilonova.rpc.bus import Bus
 from kilonova.rpc.messages import NetworkChanged
 from kilonova.store.database import Database, Tx
-from kilonova.store.queries import networks, security_groups, subnets
+from kilonova.store.queries import networks, security_groups, subnets, tunnels
 
 _log = structlog.get_logger(__name__)
 
@@ -72,7 +72,8 @@ class HostNotifier:
             tx.after_commit(lambda: self._gather("groups", changed))
 
     def network_changed(self, tx: Tx, network_id: str) -> None:
-        """A network or its subnets change with this transaction."""
+        """A network, its subnets or the hosts that share it change with this transaction: it is of a new generation."""
+        networks.renew(tx, network_id)
         tx.after_commit(lambda: self._gather("networks", {network_id}))
 
     def port_changed(self, tx: Tx, port_id: str) -> None:
@@ -107,9 +108,11 @@ class HostNotifier:
 
 def _parts(tx: Tx, changed: _Changed) -> Iterable[tuple[set[str], HostNetwork]]:
     """Who must be told what."""
-    its = subnets.of_networks(tx, changed.networks) if changed.networks else {}
-    for network in networks.by_ids(tx, changed.networks).values() if changed.networks else ():
-        spec = hostview.network_spec(network, its[network.id])
+    those = networks.by_ids(tx, changed.networks) if changed.networks else {}
+    its = subnets.of_networks(tx, those) if those else {}
+    ends = tunnels.ends(tx, those)
+    for network in those.values():
+        spec = hostview.network_spec(network, its[network.id], ends[network.id])
         yield hosts_of_network(tx, network.id), HostNetwork(networks=(spec,))
     for host, part in hostview.for_ports(tx, changed.ports).items() if changed.ports else ():
         yield {host}, part

@@ -17,7 +17,7 @@ from kilonova.domain.errors import Conflict
 from kilonova.store.database import Database
 from kilonova.store.tables import metadata
 
-HEAD = "0008"
+HEAD = "0009"
 _VERSION_TABLE = "alembic_version"
 
 

@@ -57,10 +57,46 @@ def test_a_reader_reads(cloud: Cloud) -> None:
         assert cloud.reader.refused(way, path, body, expect=403)[0] == "PolicyNotAuthorized"
 
 
-@pytest.mark.parametrize("kind", ["vlan", "vxlan", "gre", "local"])
+@pytest.mark.parametrize("kind", ["vlan", "gre", "local"])
 def test_kinds_that_no_host_carries_are_refused_by_name(cloud: Cloud, kind: str) -> None:
     fields = {"provider:network_type": kind, "provider:segmentation_id": 7}
     assert "flat" in cloud.admin.refused_make("network", expect=400, **fields)[1]
+
+
+def vxlan(cloud: Cloud, **fields: object) -> dict[str, object]:
+    return cloud.admin.make("network", **{"provider:network_type": "vxlan", **fields})
+
+
+def test_an_administrator_makes_networks_that_span_hosts(cloud: Cloud) -> None:
+    one, other = vxlan(cloud), vxlan(cloud)
+    segments = [made["provider:segmentation_id"] for made in (one, other)]
+    assert (one["provider:network_type"], one["mtu"]) == ("vxlan", 1450)
+    assert len(set(segments)) == 2
+    assert all(10_000 <= int(str(segment)) <= 75_534 for segment in segments)
+    assert cloud.p1.refused_make("network", expect=403, **{"provider:network_type": "vxlan"})
+
+
+def test_a_segment_is_one_networks_until_that_is_deleted(cloud: Cloud) -> None:
+    wanted = {"provider:network_type": "vxlan", "provider:segmentation_id": 7}
+    first = cloud.admin.make("network", **wanted)
+    kind, message = cloud.admin.refused_make("network", expect=409, **wanted)
+    assert (kind, "tunnel ID 7 is in use" in message) == ("TunnelIdInUse", True)
+    cloud.admin("DELETE", f"/networks/{first['id']}", expect=204)
+    assert cloud.admin.make("network", **wanted)["provider:segmentation_id"] == 7
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"provider:network_type": "flat", "provider:segmentation_id": 7},
+        {"provider:network_type": "vxlan", "provider:segmentation_id": 1 << 24},
+        {"provider:network_type": "vxlan", "provider:segmentation_id": 0},
+        {"provider:network_type": "vxlan", "provider:physical_network": "eth1"},
+        {"provider:network_type": "vxlan", "mtu": 1451},
+    ],
+)
+def test_provider_attributes_that_cannot_be_are_refused(cloud: Cloud, fields: dict[str, object]) -> None:
+    cloud.admin.refused_make("network", expect=400, **fields)
 
 
 def test_networks_are_made_in_bulk_or_not_at_all(cloud: Cloud) -> None:

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, bindparam, exists, false, insert, or_, select, true
+from sqlalchemy import ColumnElement, bindparam, exists, false, or_, select, true, update
+from sqlalchemy.dialects import postgresql, sqlite
 
 from kilonova.domain.context import RequestContext
 from kilonova.domain.network import Network
@@ -23,6 +24,13 @@ _AVAILABLE = (
     .where(or_(networks.c.project_id == bindparam("whose"), networks.c.shared))
     .order_by(networks.c.created_at, networks.c.id)
 )
+_INSERTS = {
+    dialect.dialect.name: dialect.insert(networks)
+    .on_conflict_do_nothing(index_elements=["kind", "segment"], index_where=networks.c.segment.is_not(None))
+    .returning(networks.c.id)
+    for dialect in (postgresql, sqlite)
+}
+_RENEW = update(networks).where(networks.c.id == bindparam("network_id")).values(generation=networks.c.generation + 1)
 # A network is ready as soon as it is written; hosts make their share of it when they need it.
 STATUS = "ACTIVE"
 _CONDITIONS: dict[str, network_rows.Condition] = {
@@ -38,9 +46,21 @@ def visible(ctx: RequestContext) -> ColumnElement[bool]:
     return or_(networks.c.project_id == (ctx.project_id or ""), networks.c.shared, networks.c.external)
 
 
-def create(tx: Tx, network: Network) -> None:
-    """Write a new network."""
-    tx.execute(insert(networks), network_rows.row_of(networks, network))
+def create(tx: Tx, network: Network) -> bool:
+    """Write a new network. False when another of its kind has its segment."""
+    insert_into = _INSERTS[tx.connection.dialect.name]
+    return tx.execute(insert_into, network_rows.row_of(networks, network)).first() is not None
+
+
+def segments(tx: Tx, kind: str, first: int, last: int) -> set[int]:
+    """The segments between these that networks of a kind have."""
+    query = select(networks.c.segment).where(networks.c.kind == kind, networks.c.segment.between(first, last))
+    return {int(segment) for segment in tx.execute(query).scalars()}
+
+
+def renew(tx: Tx, network_id: str) -> None:
+    """What hosts are told of the network changes: it is of the next generation."""
+    tx.execute(_RENEW, {"network_id": network_id})
 
 
 def find(tx: Tx, ctx: RequestContext, network_id: str, *, lock: bool = False) -> Network | None:

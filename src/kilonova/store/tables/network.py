@@ -43,6 +43,14 @@ networks = Table(
     Column("revision", Integer, nullable=False, server_default="0"),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
+    # Raised by whatever changes what hosts are told of the network; of two that a host is told, it keeps the higher.
+    Column("generation", Integer, nullable=False, server_default="0"),
+)  # fmt: skip
+
+# No two networks share a VXLAN id, however many requests look for a free one at once.
+Index(
+    "uq_networks_segment", networks.c.kind, networks.c.segment, unique=True,
+    sqlite_where=networks.c.segment.is_not(None), postgresql_where=networks.c.segment.is_not(None),
 )  # fmt: skip
 
 subnets = Table(
@@ -96,6 +104,7 @@ ports = Table(
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
     UniqueConstraint("network_id", "mac"),
+    Index("ix_ports_network_id_host", "network_id", "host"),
 )  # fmt: skip
 
 # A server's interfaces that Kilonova made are told apart by their order: making them twice is refused here too.
