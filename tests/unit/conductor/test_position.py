@@ -109,6 +109,7 @@ def test_a_failure_curable_elsewhere_starts_again_and_remembers_the_host() -> No
     again = JournalEvent(seq=4, event=Event.STARTED, at=NOW, attempt=2)
     position = advance(definition, fold(definition, journal(*lines)), again)
     assert (position.attempt, position.failed_hosts, position.results) == (2, ("h1",), {})
+    assert [failure.host for failure in position.failures] == ["h1"]
 
 
 def test_the_last_attempt_is_the_last() -> None:
