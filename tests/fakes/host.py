@@ -25,6 +25,9 @@ class RecordingNetwork:
     def remove_server(self, server_id: str) -> None:
         self.calls.append(("remove_server", server_id))
 
+    def tunnel_address(self) -> str:
+        return "192.0.2.1"
+
     def audit(self) -> dict[str, list[str]]:
         return {"taps": []}
 

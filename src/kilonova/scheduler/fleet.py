@@ -108,7 +108,7 @@ class Fleet:
 
     roster: Roster
     zones: Coded[str]
-    facts: Coded[HostFacts]  # without the host's own address
+    facts: Coded[HostFacts]  # without the host's own addresses
     physical: Ints  # [3, hosts]
     room: Ints  # [3, hosts]: what can be claimed of a host in all
     use: Ints  # [5, hosts]: what is claimed, then how many servers, and the generation
@@ -230,7 +230,7 @@ def _use(host: Host) -> tuple[int, int, int, int, int]:
 
 
 def _shared(facts: HostFacts) -> tuple[bytes, HostFacts]:
-    common = msgspec.structs.replace(facts, address="")
+    common = msgspec.structs.replace(facts, address="", tunnel_ip="")
     return msgspec.msgpack.encode(common), common
 
 

@@ -2,7 +2,8 @@
 A real host from its setup: the entry point `libvirt`.
 
 Options: `accelerator` (auto, kvm, tcg), `image_backend` (qcow2, raw), `guest_dir` (where the tiny guest is, whose kernel tries
-KVM out), `uri` (libvirt's). An empty one is as good as none.
+KVM out), `uri` (libvirt's), `tunnel_ip` (the address of this host that other hosts' tunnels are to reach; without it, that of the
+default route). An empty one is as good as none.
 
 Networking and machines know each other through the records of the servers on disk: the metadata service reads there what a
 guest may know, with or without a driver.
@@ -29,9 +30,10 @@ _log = structlog.get_logger(__name__)
 def make_driver(setup: HostSetup) -> Driver:
     """The driver of this machine, its networks brought back as its records have them. Raises Unavailable, Rejected."""
     kept = KeptServers(Layout(setup.data_dir.resolve()))
-    network = LinuxHostNetwork(
-        HostNetworkSettings(data_dir=setup.data_dir.resolve() / "network"), kept.guest, on_password=_stays_with_the_host
+    settings = HostNetworkSettings(
+        data_dir=setup.data_dir.resolve() / "network", tunnel_ip=setup.options.get("tunnel_ip", "")
     )
+    network = LinuxHostNetwork(settings, kept.guest, on_password=_stays_with_the_host)
     driver = LibvirtDriver(libvirt_settings(setup), network, setup.images, setup.clock)
     try:
         network.resume()
