@@ -21,7 +21,7 @@ COMMAND = re.compile(r"kilonova ([a-z][a-z-]*)")
 def said_files(text: str) -> Iterator[str]:
     """Files and folders of ours: what ends in .py, or is a path with a slash at its end."""
     for code in CODE.findall(text):
-        if FILE.fullmatch(code) and (code.endswith(".py") or code.endswith("/")):
+        if FILE.fullmatch(code) and code.endswith((".py", "/")):
             yield code
 
 
