@@ -111,6 +111,12 @@ class Client:
         return project.get("id")
 
     @property
+    def url(self) -> str:
+        """Scheme, host and port of the cloud."""
+        parts = urlsplit(self._account.auth_url)
+        return f"{parts.scheme}://{parts.netloc}"
+
+    @property
     def is_admin(self) -> bool:
         """Whether the token has the role admin."""
         return any(role.get("name") == "admin" for role in self._logged_in().get("roles", ()))
@@ -130,8 +136,7 @@ class Client:
     def _url(self, service: str) -> str:
         token = self._logged_in()
         if service == "kilonova":
-            parts = urlsplit(self._account.auth_url)
-            return f"{parts.scheme}://{parts.netloc}/kilonova/v1"
+            return f"{self.url}/kilonova/v1"
         for entry in token.get("catalog", ()):
             if entry["type"] in _TYPES.get(service, (service,)):
                 for endpoint in entry["endpoints"]:

@@ -31,7 +31,13 @@ _GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "simulate": ("simulate:simulate", "Run a workload over a described fleet, policy beside policy."),
     },
     "A fleet": {
+        "host": ("host:host", "Hosts: let one in, look at them, take them out of use, remove them."),
         "config": ("config:config", "Write and check the settings of its processes."),
+        "db": ("db:db", "Make, upgrade and fill its database."),
+        "api": ("fleet:api", "Run an API process."),
+        "conductor": ("fleet:conductor", "Run a conductor process."),
+        "scheduler": ("fleet:scheduler", "Run a scheduler process."),
+        "agent": ("fleet:agent", "Run an agent: this machine as a host, or simulated hosts."),
     },
     "Servers": {
         "boot": ("boot:boot", "Boot servers and wait for them."),

@@ -26,16 +26,16 @@ _NEXT_STEP = "Look at RabbitMQ's management plugin and at [bus] management_url, 
 
 class RabbitAccounts:
     """
-    Fills `HostAccounts`. `management_url` is `http://USER:PASSWORD@HOST:15672`; `bus_url` is the bus as hosts reach it, whose
-    user and password are replaced by the host's own. `transport` is for tests.
+    Fills `HostAccounts`. `management_url` is `http://USER:PASSWORD@HOST:15672`; `bus_url` is the bus as hosts reach it (several
+    of one cluster parted by `;`); a user and password in it are replaced by the host's own. `transport` is for tests.
     """
 
     def __init__(self, management_url: str, bus_url: str, *, transport: httpx2.BaseTransport | None = None) -> None:
         parts = urlsplit(management_url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise Rejected("The URL of RabbitMQ's management API is not http://USER:PASSWORD@HOST:PORT.")
-        self._bus = urlsplit(bus_url)
-        self._vhost = unquote(self._bus.path.removeprefix("/")) or "/"
+        self._buses = [urlsplit(one) for one in bus_url.split(";")]
+        self._vhost = unquote(self._buses[0].path.removeprefix("/")) or "/"
         self._http = httpx2.Client(
             base_url=f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/api/",
             auth=(unquote(parts.username or ""), unquote(parts.password or "")),
@@ -54,8 +54,10 @@ class RabbitAccounts:
         self._call("PUT", f"permissions/{vhost}/{user}", permissions)
         topics = {"exchange": EXCHANGE, "write": may.topic_write, "read": may.topic_read}
         self._call("PUT", f"topic-permissions/{vhost}/{user}", topics)
-        where = self._bus.netloc.rpartition("@")[2]
-        return self._bus._replace(netloc=f"{user}:{password}@{where}").geturl()
+        account = f"{user}:{password}"
+        return ";".join(
+            bus._replace(netloc=f"{account}@{bus.netloc.rpartition('@')[2]}").geturl() for bus in self._buses
+        )
 
     def remove(self, host: str) -> None:
         """Remove the host's user; RabbitMQ breaks its connections off."""
