@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +14,8 @@ from kilonova.api import explain, operations, rebalance
 from kilonova.api.compute.policies import POLICIES as COMPUTE_POLICIES
 from kilonova.api.compute.service import ComputePorts, compute_service
 from kilonova.api.framework import Policy, Rim, RimMetrics, Service, bind
+from kilonova.api.hosts import POLICIES as HOSTS_POLICIES
+from kilonova.api.hosts import HostsPorts, hosts_service
 from kilonova.api.identity import identity_service
 from kilonova.api.identity.policies import POLICIES as IDENTITY_POLICIES
 from kilonova.api.image import image_service
@@ -23,9 +25,11 @@ from kilonova.api.network.service import network_service
 from kilonova.api.placement.policies import POLICIES as PLACEMENT_POLICIES
 from kilonova.api.placement.service import placement_service
 from kilonova.bootstrap.ground import Ground
+from kilonova.compute.host_access import HostAccess
 from kilonova.compute.ask_placement import AskPlacement
 from kilonova.conductor.audit import Audit
 from kilonova.conductor.reconcilers.base import LastRun
+from kilonova.conductor.refusals import RefusalLog
 from kilonova.identity.directory import ProjectDirectory
 from kilonova.identity.service import Identity
 from kilonova.image import recovery
@@ -38,6 +42,7 @@ from kilonova.network.embedded import EmbeddedNetworks
 from kilonova.network.networks import NetworkSettings
 from kilonova.network.notify import HostNotifier
 from kilonova.network.resolve import NicResolver
+from kilonova.rpc.host_accounts import HostAccounts, NoAccounts
 from kilonova.rebalance.records import Rebalancing
 from kilonova.scheduler.settings import SchedulerSettings
 
@@ -48,6 +53,7 @@ _POLICIES = (
     *NETWORK_POLICIES,
     *PLACEMENT_POLICIES,
     *operations.POLICIES,
+    *HOSTS_POLICIES,
     *explain.POLICIES,
     *rebalance.POLICIES,
 )
@@ -71,6 +77,7 @@ class ApiParts:
     chosen: Callable[[], dict[str, str]]
     last_runs: Callable[[], list[LastRun]]
     registry: CollectorRegistry
+    accounts: HostAccounts = field(default_factory=NoAccounts)
     scheduler: SchedulerSettings
 
 
@@ -110,6 +117,7 @@ class ApiRole:
             operations.operations_service(
                 about, [*bind(explain.ROUTES, self._placements(compute)), *bind(rebalance.ROUTES, self._rebalances())]
             ),
+            hosts_service(self._hosts_ports()),
             operations.metrics_service(operations.Metrics(parts.registry)),
         ]
 
@@ -119,6 +127,18 @@ class ApiRole:
 
     def _rebalances(self) -> rebalance.Rebalances:
         return rebalance.Rebalances(Rebalancing(self._ground.db, self._ground.clock, self._parts.scheduler))
+
+    def _hosts_ports(self) -> HostsPorts:
+        ground, parts = self._ground, self._parts
+        access = HostAccess(
+            database=ground.db,
+            bus=ground.bus,
+            clock=ground.clock,
+            ids=ground.ids,
+            accounts=parts.accounts,
+            refusals=RefusalLog(ground.db, ground.clock),
+        )
+        return HostsPorts(database=ground.db, clock=ground.clock, access=access, bits=parts.images.bits)
 
     def _compute_ports(self) -> ComputePorts:
         ground, parts = self._ground, self._parts
