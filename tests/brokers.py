@@ -33,7 +33,7 @@ SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")  # Debian's /usr/sbin has
 ACCOUNT = "guest"  # made by the broker itself, and let in from this machine alone
 START_S = 60  # it takes five seconds; a busy machine may take its time
 CONFIGURATION = """\
-listeners.tcp.default = 127.0.0.1:{amqp}
+listeners.tcp.default = {listen}:{amqp}
 distribution.listener.interface = 127.0.0.1
 distribution.listener.port_range.min = {distribution}
 distribution.listener.port_range.max = {distribution}
@@ -57,9 +57,9 @@ def free_ports(count: int) -> list[int]:
 
 
 class Broker:
-    """A RabbitMQ of our own. Made stopped."""
+    """A RabbitMQ of our own, which listens for clients at an address. Made stopped."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, listen: str = "127.0.0.1") -> None:
         self._folder = folder
         self._numbers = itertools.count(1)
         self._epmd: subprocess.Popen[bytes] | None = None
@@ -67,7 +67,7 @@ class Broker:
         self.port, management, distribution, self._mapper = free_ports(4)
         self.management_url = f"http://127.0.0.1:{management}"
         self._http = httpx2.Client(base_url=self.management_url, auth=(ACCOUNT, ACCOUNT), timeout=30)
-        ports = {"amqp": self.port, "management": management, "distribution": distribution}
+        ports = {"listen": listen, "amqp": self.port, "management": management, "distribution": distribution}
         (folder / "rabbitmq.conf").write_text(CONFIGURATION.format(**ports))
         (folder / "advanced.config").write_text("[{ra, [{wal_max_size_bytes, 8000000}]}].\n")
         (folder / "enabled_plugins").write_text("[rabbitmq_management].\n")
