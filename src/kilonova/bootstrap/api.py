@@ -25,8 +25,8 @@ from kilonova.api.network.service import network_service
 from kilonova.api.placement.policies import POLICIES as PLACEMENT_POLICIES
 from kilonova.api.placement.service import placement_service
 from kilonova.bootstrap.ground import Ground
-from kilonova.compute.host_access import HostAccess
 from kilonova.compute.ask_placement import AskPlacement
+from kilonova.compute.host_access import HostAccess
 from kilonova.conductor.audit import Audit
 from kilonova.conductor.reconcilers.base import LastRun
 from kilonova.conductor.refusals import RefusalLog
@@ -42,8 +42,8 @@ from kilonova.network.embedded import EmbeddedNetworks
 from kilonova.network.networks import NetworkSettings
 from kilonova.network.notify import HostNotifier
 from kilonova.network.resolve import NicResolver
-from kilonova.rpc.host_accounts import HostAccounts, NoAccounts
 from kilonova.rebalance.records import Rebalancing
+from kilonova.rpc.host_accounts import HostAccounts, NoAccounts
 from kilonova.scheduler.settings import SchedulerSettings
 
 _POLICIES = (
