@@ -54,10 +54,13 @@ def decide(
     }
     if named.only is not None:
         asked = fleet.part(named.only)
-        whole = Ranking(asked, request, profile, {name: row[named.only] for name, row in scores.items()})
+        whole = Ranking(asked, request, profile)
+        scores = {name: row[named.only] for name, row in scores.items()}
     else:
         asked = fleet
-        whole = ranked() if ranked is not None and not scores else Ranking(fleet, request, profile, scores)
+        whole = Ranking(fleet, request, profile) if ranked is None else ranked()
+    if scores:
+        whole = whole.plus(asked, scores)
     left = len(fleet) - sum(step.removed for step in steps)
     for each, removed, reason in whole.removed(asked, request, named.but) if left else ():
         steps.append(FilterStep(name=each.name, before=left, removed=removed, reason=reason))

@@ -131,11 +131,11 @@ class Fleet:
         """What a filter answers when it has nothing against anybody."""
         return self.roster.everyone
 
-    def free(self, resource: int) -> Ints:
-        """What one server could still get of a resource on each host; below 0 where more is claimed than there is room."""
-        left: Ints = self.room[resource] - self.use[resource]
+    def free(self, resource: int, hosts: Positions | slice = slice(None)) -> Ints:
+        """What one server could still get of a resource on these hosts; below 0 where more is claimed than there is room."""
+        left: Ints = self.room[resource, hosts] - self.use[resource, hosts]
         # No server is larger than its host, however far the host is overcommitted. Disk may be, when the ratio says so.
-        return left if resource == DISK else np.minimum(left, self.physical[resource])
+        return left if resource == DISK else np.minimum(left, self.physical[resource, hosts])
 
     def at(self, beat: Beat) -> Fleet | None:
         """The picture at a beat; None when it is not of the same hosts, or more than use and heartbeats changed."""

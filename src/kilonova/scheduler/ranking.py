@@ -3,31 +3,28 @@ The ranking of a fleet's hosts for one shape of request: which pass, and how goo
 
 For each host: `first`, the filter that removed it (PASSED for none), and `total`, its score (-inf for who did not pass). A
 weigher's figures are spread over 0 to its multiplier between the worst and the best host that pass, so a score depends on those
-extremes. How many hosts are at each extreme is therefore kept: a changed host is weighed alone while the extremes stay, and all
-are weighed again only when the last host at one has left it or a new one lies beyond.
+extremes. A changed host is weighed alone while the extremes stay, and all are weighed again only when they do not.
 """
 
 from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from contextlib import suppress
 from copy import copy
 from dataclasses import dataclass, field
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kilonova.domain.aggregate import Aggregate
 from kilonova.domain.boot import SchedulingRequest
-from kilonova.scheduler.columns import Bools, Floats, Ints, Positions
+from kilonova.scheduler.columns import Floats, Ints, Positions
 from kilonova.scheduler.fleet import Fleet
 from kilonova.scheduler.plugin import Filter, NamingFilter, Weigher
+from kilonova.scheduler.spans import Span, is_flat, is_overridden, multiplier_of
 
 PASSED, NAMED = 255, 254  # NAMED: removed by a filter that names hosts
-Multiplier: TypeAlias = float | Floats
 _NOBODY: Positions = np.zeros(0, np.intp)
+_NOTHING: Mapping[str, Floats] = {}
 
 
 @dataclass(frozen=True)
@@ -47,76 +44,32 @@ class Profile:
         object.__setattr__(self, "pure", tuple(each for each in self.filters if not isinstance(each, NamingFilter)))
 
 
-class Span:
-    """One weigher's figures of all hosts, and what the extremes are among those that pass."""
-
-    def __init__(self, weigher: Weigher, raw: Floats, multiplier: Multiplier) -> None:
-        self.weigher, self.raw, self.multiplier = weigher, raw, multiplier
-        self.low = self.high = 0.0
-        self.at_low = self.at_high = 0
-
-    def measure(self, passing: Bools) -> bool:
-        """Find the extremes. Whether they differ from what they were."""
-        before = self.low, self.high
-        among = self.raw[passing]
-        if len(among):
-            self.low, self.high = float(among.min()), float(among.max())
-            self.at_low = int(np.count_nonzero(among == self.low))
-            self.at_high = int(np.count_nonzero(among == self.high))
-        return (self.low, self.high) != before
-
-    def parts(self, hosts: Positions | slice) -> Multiplier:
-        """The scores of some hosts: from 0 for the worst to the multiplier for the best; 0 for all when all are alike."""
-        if self.high <= self.low:
-            return 0.0
-        by = self.multiplier if isinstance(self.multiplier, float) else self.multiplier[hosts]
-        scores: Floats = (self.raw[hosts] - self.low) * (by / (self.high - self.low))
-        return scores
-
-    def part(self, host: int) -> float:
-        """The score of one host."""
-        if self.high <= self.low:
-            return 0.0
-        by = self.multiplier if isinstance(self.multiplier, float) else self.multiplier.item(host)
-        return float((self.raw.item(host) - self.low) * (by / (self.high - self.low)))
-
-    def outlives(self, leaving: Floats) -> bool:
-        """Whether the extremes stay when hosts with these figures are gone."""
-        low, high = np.count_nonzero(leaving == self.low), np.count_nonzero(leaving == self.high)
-        return bool(low < self.at_low and high < self.at_high)
-
-    def move(self, hosts: Positions, fresh: Floats, was: Bools, now: Bools) -> bool:
-        """Take changed figures. Whether the extremes may be others now."""
-        old, new = self.raw[hosts][was], fresh[now]
-        self.raw[hosts] = fresh
-        if len(new) and (new.min() < self.low or new.max() > self.high):
-            return True
-        self.at_low += int(np.count_nonzero(new == self.low) - np.count_nonzero(old == self.low))
-        self.at_high += int(np.count_nonzero(new == self.high) - np.count_nonzero(old == self.high))
-        return self.at_low <= 0 or self.at_high <= 0
-
-
 class Ranking:
-    """All hosts of a fleet for one shape; `scores` are those of personal weighers that apply."""
+    """
+    All hosts of a fleet for one shape.
+
+    `known` are figures that need not be asked for, because all shapes share them. They are not written here: who hands them in
+    keeps them up to date, in place, and says to `update` which hosts have changed.
+    """
 
     def __init__(
-        self, fleet: Fleet, request: SchedulingRequest, profile: Profile, scores: Mapping[str, Floats] | None = None
+        self, fleet: Fleet, request: SchedulingRequest, profile: Profile, known: Mapping[str, Floats] | None = None
     ) -> None:
         self.profile = profile
         self.first = _first(fleet, request, profile)
-        raw = _raw(fleet, request, profile) | dict(scores or {})
-        self.flat = {name: float(row[0]) for name, row in raw.items() if len(row) and row.min() == row.max()}
+        raw = _raw(fleet, request, profile, known or {})
+        self.flat = {name: float(row[0]) for name, row in raw.items() if is_flat(row)}
         self.spans = [
-            Span(weigher, raw[weigher.name], _multiplier(fleet, weigher, by))
+            Span(weigher, raw[weigher.name], multiplier_of(fleet, weigher, by))
             for weigher, by in profile.weighers
             if weigher.name in raw and weigher.name not in self.flat
         ]
-        self.counts: Ints = np.bincount(self.first, minlength=PASSED + 1)
+        self.counts = _counts(self.first, profile)
         self.total: Floats = np.zeros(len(fleet))
         self._near: Positions | None = None
         self._best = -np.inf
         self._reasons: dict[int, str] = {}
-        passing = self.first == PASSED
+        passing = np.flatnonzero(self.first == PASSED)
         for span in self.spans:
             span.measure(passing)
         self._weigh(passing)
@@ -124,7 +77,8 @@ class Ranking:
     @property
     def size(self) -> int:
         """Bytes, about."""
-        return int(self.first.nbytes + self.total.nbytes + sum(span.raw.nbytes for span in self.spans))
+        own = [span.raw.nbytes for span in self.spans if span.weigher.reads_request]
+        return int(self.first.nbytes + self.total.nbytes + sum(own))
 
     def removed(
         self, fleet: Fleet, request: SchedulingRequest, but: Positions = _NOBODY
@@ -146,35 +100,64 @@ class Ranking:
             steps.append((each, count, reason))
         return steps
 
-    def update(self, fleet: Fleet, request: SchedulingRequest, hosts: Positions) -> bool:
+    def update(
+        self, fleet: Fleet, request: SchedulingRequest, hosts: Positions, known: Mapping[str, Floats] | None = None
+    ) -> bool:
         """Ask about changed hosts again. False when that does not do, and a new ranking has to be made."""
         part = fleet.part(hosts)
         first = _first(part, request, self.profile)
-        fresh = _raw(part, request, self.profile)
-        if any((fresh[name] != value).any() for name, value in self.flat.items()):
+        if not self._take_figures(part, request, hosts, known or {}):
             return False
-        was, now = self.first[hosts] == PASSED, first == PASSED
         for codes, sign in ((self.first[hosts], -1), (first, 1)):
             np.add.at(self.counts, codes, sign)
             for code in set(codes.tolist()):
                 self._reasons.pop(code, None)
         self.first[hosts] = first
-        moved = [span for span in self.spans if span.move(hosts, fresh[span.weigher.name], was, now)]
-        passing = self.first == PASSED if moved else None
-        differ = [] if passing is None else [span.measure(passing) for span in moved]
-        if passing is not None and any(differ):
+        now = first == PASSED
+        moved = [span for span in self.spans if not span.holds(hosts[now], self._passes)]
+        passing = np.flatnonzero(self.first == PASSED) if moved else _NOBODY
+        if any([span.measure(passing) for span in moved]):  # noqa: C419 - all of them are measured
             self._weigh(passing)
         else:
             self.total[hosts] = np.where(now, sum(span.parts(hosts) for span in self.spans), -np.inf)
             self._near = None
         return True
 
+    def _take_figures(
+        self, part: Fleet, request: SchedulingRequest, hosts: Positions, known: Mapping[str, Floats]
+    ) -> bool:
+        """Bring this ranking's own figures of these hosts up to date. False when a weigher has begun to tell hosts apart."""
+        for each in counting(part, self.profile):
+            fresh = known[each.name][hosts] if each.name in known else each.score(part, request)
+            if each.name in self.flat:
+                if (fresh != self.flat[each.name]).any():
+                    return False
+            elif each.name not in known:
+                next(span for span in self.spans if span.weigher is each).raw[hosts] = fresh
+        return True
+
+    def _passes(self, host: int) -> bool:
+        return bool(self.first[host] == PASSED)
+
+    def plus(self, fleet: Fleet, scores: Mapping[str, Floats]) -> Ranking:
+        """The ranking with the figures of personal weighers."""
+        other, passing = copy(self), np.flatnonzero(self.first == PASSED)
+        other.spans, other.total = list(self.spans), self.total.copy()
+        for weigher, by in self.profile.weighers:
+            if weigher.name in scores:
+                span = Span(weigher, scores[weigher.name], multiplier_of(fleet, weigher, by))
+                span.measure(passing)
+                other.spans.append(span)
+                other.total += span.parts(slice(None))
+        other._near = None  # noqa: SLF001 - one of us
+        return other
+
     def without(self, but: Positions) -> tuple[Ranking, frozenset[int]]:
         """The ranking when some hosts are removed beforehand, and those hosts of it that are to be skipped."""
         out = but[self.first[but] == PASSED] if len(but) else but
         if not len(out):
             return self, frozenset()
-        stays = all(span.outlives(span.raw[out]) for span in self.spans)
+        stays = all(span.outlives(out) for span in self.spans)
         if stays and self.total[out].max() < self.near()[1] and len(self.near()[0]) > len(out) + 16:
             return self, frozenset(out.tolist())
         return self._copy_without(out), frozenset()
@@ -206,11 +189,12 @@ class Ranking:
         """One host's score, by weigher."""
         return {span.weigher.name: span.part(host) for span in self.spans}
 
-    def _weigh(self, passing: Bools) -> None:
-        self.total = np.zeros(len(self.first))
+    def _weigh(self, passing: Positions) -> None:
+        scores: Floats = np.zeros(len(passing))
         for span in self.spans:
-            self.total += span.parts(slice(None))
-        self.total[~passing] = -np.inf
+            scores += span.parts(passing)
+        self.total = np.full(len(self.first), -np.inf)
+        self.total[passing] = scores
         self._near = None
 
     def _copy_without(self, out: Positions) -> Ranking:
@@ -219,7 +203,7 @@ class Ranking:
         other.first[out] = NAMED
         other.counts[PASSED] -= len(out)
         other.spans = [Span(span.weigher, span.raw, span.multiplier) for span in self.spans]
-        passing = other.first == PASSED
+        passing = np.flatnonzero(other.first == PASSED)
         for span in other.spans:
             span.measure(passing)
         other._weigh(passing)  # noqa: SLF001 - one of us
@@ -228,41 +212,32 @@ class Ranking:
 
 def _first(fleet: Fleet, request: SchedulingRequest, profile: Profile) -> NDArray[np.uint8]:
     first = np.full(len(fleet), PASSED, np.uint8)
-    for code, each in enumerate(profile.pure):
-        mask = each.mask(fleet, request)
+    for code in reversed(range(len(profile.pure))):  # so that what is written last is the first that removes
+        mask = profile.pure[code].mask(fleet, request)
         if mask is not fleet.everyone:
-            first[(first == PASSED) & ~mask] = code
+            np.copyto(first, np.uint8(code), where=~mask)
     return first
 
 
-def _raw(fleet: Fleet, request: SchedulingRequest, profile: Profile) -> dict[str, Floats]:
-    """The figures of those weighers that are not personal and count."""
+def _counts(first: NDArray[np.uint8], profile: Profile) -> Ints:
+    """How many hosts each filter removed, by its code, and how many PASSED."""
+    counts = np.zeros(PASSED + 1, np.int64)
+    for code in (*range(len(profile.pure)), PASSED):
+        counts[code] = np.count_nonzero(first == code)
+    return counts
+
+
+def counting(fleet: Fleet, profile: Profile) -> list[Weigher]:
+    """The weighers that are not personal and count."""
+    return [
+        weigher for weigher, by in profile.weighers if not weigher.personal and (by or is_overridden(fleet, weigher))
+    ]
+
+
+def _raw(
+    fleet: Fleet, request: SchedulingRequest, profile: Profile, known: Mapping[str, Floats] = _NOTHING
+) -> dict[str, Floats]:
     return {
-        weigher.name: weigher.score(fleet, request)
-        for weigher, by in profile.weighers
-        if not weigher.personal and (by or _is_overridden(fleet, weigher))
+        each.name: known[each.name] if each.name in known else each.score(fleet, request)
+        for each in counting(fleet, profile)
     }
-
-
-def _is_overridden(fleet: Fleet, weigher: Weigher) -> bool:
-    return bool(weigher.option) and any(
-        weigher.option in aggregate.metadata for held in fleet.around.aggregates.values for aggregate in held
-    )
-
-
-def _multiplier(fleet: Fleet, weigher: Weigher, default: float) -> Multiplier:
-    """The multiplier; a host's aggregates may set another for it, and the least of several counts, as in Nova."""
-    if not _is_overridden(fleet, weigher):
-        return default
-    aggregates = fleet.around.aggregates
-    by_value = [min(_said(held, weigher.option), default=default) for held in aggregates.values]
-    multipliers: Floats = np.array(by_value, np.float64)[aggregates.codes]
-    return multipliers
-
-
-def _said(held: tuple[Aggregate, ...], option: str) -> list[float]:
-    said = []
-    for aggregate in held:
-        with suppress(KeyError, ValueError):
-            said.append(float(aggregate.metadata[option]))
-    return said

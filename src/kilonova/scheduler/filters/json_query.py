@@ -53,11 +53,10 @@ def _evaluate(fleet: Fleet, query: Any, depth: int) -> Any:
     if verb in ("and", "or"):
         return reduce(np.logical_and if verb == "and" else np.logical_or, values)
     first, *others = values
-    if not others:
-        return np.False_
     if verb == "in":
         return reduce(np.logical_or, [first == other for other in others], np.False_)
-    return reduce(np.logical_and, [_COMPARE[verb](first, other) for other in others], np.True_)
+    verdicts = [_COMPARE[verb](first, other) for other in others]
+    return reduce(np.logical_and, verdicts) if verdicts else np.False_
 
 
 def _names(fleet: Fleet) -> Any:

@@ -28,7 +28,7 @@ class ResourceFilter(Filter):
     def reason(self, fleet: Fleet, request: SchedulingRequest, removed: Positions) -> str:
         short = []
         for resource, wanted in _wanted(request):
-            most = int(fleet.free(resource)[removed].max())
+            most = int(fleet.free(resource, removed).max())
             if most < wanted:
                 short.append(f"needs {wanted} {_UNITS[resource]}, the most free is {most}")
         if short:

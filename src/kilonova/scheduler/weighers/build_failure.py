@@ -17,6 +17,7 @@ class BuildFailureWeigher(Weigher):
 
     name: ClassVar = "BuildFailureWeigher"
     option: ClassVar = "build_failure_weight_multiplier"
+    reads_request: ClassVar = False
 
     def score(self, fleet: Fleet, request: SchedulingRequest) -> Floats:
         figures: Floats = -fleet.around.failures.astype(np.float64)

@@ -17,6 +17,7 @@ class CPUWeigher(Weigher):
 
     name: ClassVar = "CPUWeigher"
     option: ClassVar = "cpu_weight_multiplier"
+    reads_request: ClassVar = False
 
     def score(self, fleet: Fleet, request: SchedulingRequest) -> Floats:
         free: Floats = np.subtract(fleet.room[VCPUS], fleet.use[VCPUS], dtype=np.float64)

@@ -17,6 +17,7 @@ class CrossCellWeigher(Weigher):
 
     name: ClassVar = "CrossCellWeigher"
     option: ClassVar = "cross_cell_move_weight_multiplier"
+    reads_request: ClassVar = False
 
     def score(self, fleet: Fleet, request: SchedulingRequest) -> Floats:
         figures: Floats = np.zeros(len(fleet))

@@ -17,6 +17,7 @@ class DiskWeigher(Weigher):
 
     name: ClassVar = "DiskWeigher"
     option: ClassVar = "disk_weight_multiplier"
+    reads_request: ClassVar = False
 
     def score(self, fleet: Fleet, request: SchedulingRequest) -> Floats:
         free: Floats = np.subtract(fleet.physical[DISK], fleet.use[DISK], dtype=np.float64)

@@ -15,6 +15,7 @@ class HypervisorVersionWeigher(Weigher):
 
     name: ClassVar = "HypervisorVersionWeigher"
     option: ClassVar = "hypervisor_version_weight_multiplier"
+    reads_request: ClassVar = False
 
     def score(self, fleet: Fleet, request: SchedulingRequest) -> Floats:
         figures: Floats = fleet.facts.figures(lambda facts: facts.hypervisor_version)

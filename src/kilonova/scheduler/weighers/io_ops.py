@@ -17,6 +17,7 @@ class IoOpsWeigher(Weigher):
 
     name: ClassVar = "IoOpsWeigher"
     option: ClassVar = "io_ops_weight_multiplier"
+    reads_request: ClassVar = False
 
     def score(self, fleet: Fleet, request: SchedulingRequest) -> Floats:
         figures: Floats = fleet.around.building.astype(np.float64)

@@ -17,6 +17,7 @@ class MetricsWeigher(Weigher):
 
     name: ClassVar = "MetricsWeigher"
     option: ClassVar = "metrics_weight_multiplier"
+    reads_request: ClassVar = False
 
     def __init__(self, weights: dict[str, float]) -> None:
         self._weights = tuple(weights.items())

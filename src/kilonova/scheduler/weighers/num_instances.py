@@ -17,6 +17,7 @@ class NumInstancesWeigher(Weigher):
 
     name: ClassVar = "NumInstancesWeigher"
     option: ClassVar = "num_instances_weight_multiplier"
+    reads_request: ClassVar = False
 
     def score(self, fleet: Fleet, request: SchedulingRequest) -> Floats:
         figures: Floats = fleet.use[SERVERS].astype(np.float64)

@@ -17,6 +17,7 @@ class PCIWeigher(Weigher):
 
     name: ClassVar = "PCIWeigher"
     option: ClassVar = "pci_weight_multiplier"
+    reads_request: ClassVar = False
 
     def score(self, fleet: Fleet, request: SchedulingRequest) -> Floats:
         figures: Floats = np.zeros(len(fleet))

@@ -17,6 +17,7 @@ class RAMWeigher(Weigher):
 
     name: ClassVar = "RAMWeigher"
     option: ClassVar = "ram_weight_multiplier"
+    reads_request: ClassVar = False
 
     def score(self, fleet: Fleet, request: SchedulingRequest) -> Floats:
         free: Floats = np.subtract(fleet.physical[RAM], fleet.use[RAM], dtype=np.float64)
