@@ -68,8 +68,19 @@ class Cluster:
     @contextlib.contextmanager
     def database(self) -> Iterator[str]:
         """The URL of a fresh database with all tables; it is dropped afterwards."""
+        with self._database("TEMPLATE template_kilonova") as url:
+            yield url
+
+    @contextlib.contextmanager
+    def empty_database(self) -> Iterator[str]:
+        """The URL of a fresh database with nothing in it; it is dropped afterwards."""
+        with self._database() as url:
+            yield url
+
+    @contextlib.contextmanager
+    def _database(self, made_how: str = "") -> Iterator[str]:
         name = f"test_{next(self._numbers)}"
-        self._execute(f"CREATE DATABASE {name} TEMPLATE template_kilonova")
+        self._execute(f"CREATE DATABASE {name} {made_how}")
         try:
             yield f"postgresql://{ACCOUNT}@/{name}?host={self._folder}"
         finally:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,10 +24,9 @@ class HostPlan:
     options: dict[str, str]
 
 
-def host_names(hypervisor: str, sim_hosts: int, *, prefix: str = "sim") -> tuple[str, ...]:
-    """This machine's name, or those of the simulated hosts."""
-    is_sim = hypervisor == "sim"
-    return tuple(f"{prefix}-{i}" for i in range(1, sim_hosts + 1)) if is_sim else (socket.gethostname(),)
+def numbered(name: str, count: int) -> tuple[str, ...]:
+    """Names of simulated hosts: `name-1` and so on."""
+    return tuple(f"{name}-{i}" for i in range(1, count + 1))
 
 
 def host_setups(plan: HostPlan, images: ImageSource, clock: Clock) -> Iterator[HostSetup]:

@@ -13,7 +13,7 @@ import kilonova
 from kilonova.api import explain, operations, rebalance
 from kilonova.api.compute.policies import POLICIES as COMPUTE_POLICIES
 from kilonova.api.compute.service import ComputePorts, compute_service
-from kilonova.api.framework import Policy, Rim, RimMetrics, Service, bind
+from kilonova.api.framework import Limits, Policy, Rim, RimMetrics, Service, bind
 from kilonova.api.hosts import POLICIES as HOSTS_POLICIES
 from kilonova.api.hosts import HostsPorts, hosts_service
 from kilonova.api.identity import identity_service
@@ -78,6 +78,8 @@ class ApiParts:
     last_runs: Callable[[], list[LastRun]]
     registry: CollectorRegistry
     accounts: HostAccounts = field(default_factory=NoAccounts)
+    public_url: str | None = None
+    limits: Limits | None = None
     scheduler: SchedulerSettings
 
 
@@ -92,6 +94,8 @@ class ApiRole:
             authenticator=parts.identity.authenticator,
             policy=Policy(_POLICIES, overrides=parts.policy_file if parts.policy_file.exists() else None),
             metrics=RimMetrics(parts.registry),
+            public_url=parts.public_url,
+            limits=parts.limits,
         )
 
     def start(self) -> None:

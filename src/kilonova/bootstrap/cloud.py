@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from kilonova.agent.local import driver_factory
 from kilonova.api.framework import RouteRow, describe_routes
-from kilonova.bootstrap.agent import HostPlan, host_names, host_setups, make_hosts
+from kilonova.bootstrap.agent import HostPlan, host_setups, make_hosts, numbered
 from kilonova.bootstrap.api import ApiParts, ApiRole, make_images
 from kilonova.bootstrap.conductor import ConductorRole, ConductorWiring
 from kilonova.bootstrap.first_start import CREDENTIALS_FILE, FirstStart, write_credentials
@@ -151,7 +151,7 @@ def _host_plan(settings: CloudSettings) -> HostPlan:
     options |= {"image_backend": settings.image_backend, "guest_dir": str(settings.guest_dir or "")}
     return HostPlan(
         hypervisor=settings.hypervisor,
-        names=host_names(settings.hypervisor, settings.sim_hosts),
+        names=numbered("sim", settings.sim_hosts) if settings.hypervisor == "sim" else (socket.gethostname(),),
         folder=settings.data_dir / "hosts",
         options=options,
     )

@@ -54,7 +54,7 @@ def load_config(kind: type[Config], path: Path, environment: Mapping[str, str] |
     for name in source.tables:
         if name not in SECTIONS:
             raise source.complaint(f"there is no section [{name}]{_meant(name, SECTIONS)}", name)
-    wanted = {name: hint for name, hint in get_type_hints(kind).items() if name in SECTIONS}
+    wanted = {name: _section(hint) for name, hint in get_type_hints(kind).items()}
     source.tables = {name: table for name, table in source.tables.items() if name in wanted}
     _apply_environment(source, wanted, env)
     for name, section in wanted.items():
@@ -66,6 +66,11 @@ def load_config(kind: type[Config], path: Path, environment: Mapping[str, str] |
         return msgspec.convert(source.tables, kind, dec_hook=_decode)
     except msgspec.ValidationError as problem:
         raise _explained(source, wanted, str(problem)) from None
+
+
+def _section(hint: Any) -> Any:
+    """The section itself, where it may also be left out."""
+    return next((one for one in get_args(hint) if one is not type(None)), hint)
 
 
 class _Source:

@@ -82,4 +82,6 @@ def _toml(value: Any) -> str:
     """A value as TOML writes it; JSON's form is the same but for tables."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key} = {_toml(inner)}" for key, inner in value.items()) + "}"
+    if isinstance(value, Secret):
+        return '""'  # a default that is a secret can only be none
     return json.dumps(list(value) if isinstance(value, tuple) else value, ensure_ascii=False)

@@ -79,6 +79,19 @@ class BusSection(Section, frozen=True, kw_only=True):
             examples=["amqp://kilonova:change-me@127.0.0.1:5672/kilonova"],
         ),
     ]
+    management_url: Annotated[
+        Secret,
+        Meta(
+            description="http://USER:PASSWORD@HOST:15672 of RabbitMQ's management plugin, with an administrator's account: how an"
+            " API gives a host that joins a user of its own. Empty: no host can join."
+        ),
+    ] = Secret("")
+    url_for_hosts: Annotated[
+        str,
+        Meta(
+            description="The bus as hosts reach it, without a user, if that is another way than ours: amqp://HOST:PORT/VHOST"
+        ),
+    ] = ""
 
 
 class ApiSection(ProcessSection, frozen=True, kw_only=True):
@@ -134,9 +147,12 @@ class AgentSection(ProcessSection, frozen=True, kw_only=True):
     pace: Annotated[
         float, Meta(ge=0, le=1000, description="With sim: how long things take, times life-like; 0: no time at all.")
     ] = 1.0
-    data_dir: Annotated[str, Meta(description="Where the host keeps its disks, images and notes.")] = (
-        "/var/lib/kilonova/host"
-    )
+    data_dir: Annotated[
+        str, Meta(description="Where each host has a folder for its disks, cached images and notes.")
+    ] = "/var/lib/kilonova/hosts"
+    credential_dir: Annotated[
+        str, Meta(description="Where `kilonova host join` left what the host proves itself with.")
+    ] = "/var/lib/kilonova/host"
     accelerator: Annotated[Literal["auto", "kvm", "tcg"], Meta(description="How guests run; auto tries KVM out.")] = (
         "auto"
     )
@@ -169,7 +185,7 @@ class LogSection(Section, frozen=True, kw_only=True):
 class AgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The sections that an agent reads."""
 
-    bus: BusSection
+    bus: BusSection | None = None  # a host that has joined was given its own
     agent: AgentSection = AgentSection()
     images: ImagesSection = ImagesSection()
     log: LogSection = LogSection()

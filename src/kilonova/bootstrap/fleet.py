@@ -1,0 +1,186 @@
+"""
+The processes of a fleet's control plane: `api`, `conductor`, `scheduler`, each a daemon of roles on one ground.
+
+The ground is made at once (neither database nor bus need be there for it); roles are made once the checks pass.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from kilonova.api.framework import Limits
+from kilonova.bootstrap.api import ApiParts, ApiRole, make_images
+from kilonova.bootstrap.conductor import ConductorRole, ConductorWiring
+from kilonova.bootstrap.first_start import FirstStart, write_credentials
+from kilonova.bootstrap.ground import Ground, Role
+from kilonova.bootstrap.scheduler import make_scheduler
+from kilonova.bootstrap.watching import BusCollector, bus_check
+from kilonova.conductor.host_gate import HostGate
+from kilonova.conductor.reconcilers.base import Reconcilers
+from kilonova.conductor.reconcilers.service_pulse import ServicePulse
+from kilonova.conductor.refusals import RefusalLog
+from kilonova.conductor.vitals import JournalMetrics, VitalsCollector
+from kilonova.config.fleet import FleetConfig, SchedulerSection
+from kilonova.config.sections import ApiSection, DatabaseSection, ProcessSection
+from kilonova.daemon.health import Check, Health
+from kilonova.daemon.life import Daemon
+from kilonova.daemon.listener import Listener
+from kilonova.domain.clock import Ids, SystemClock
+from kilonova.domain.errors import Rejected
+from kilonova.faults import Faults
+from kilonova.identity.service import build_identity
+from kilonova.network.defaults import DefaultNetwork
+from kilonova.network.embedded import EmbeddedNetworks
+from kilonova.network.notify import HostNotifier
+from kilonova.rpc.observed import ObservedBus
+from kilonova.rpc.transports import make_bus
+from kilonova.store.away import DatabaseAway
+from kilonova.store.database import Database
+from kilonova.store.measured import measure
+from kilonova.store.schema import what_lacks
+
+
+class ControlPlane:
+    """What the control plane's processes have in common; `section` is the process' own."""
+
+    def __init__(self, config: FleetConfig, section: ProcessSection | SchedulerSection) -> None:
+        self.config, self.section = config, section
+        self.registry = CollectorRegistry()
+        clock, faults = SystemClock(), Faults(os.environ)
+        db = make_database(config.database)
+        measure(db, self.registry)
+        self._gate = HostGate(db, clock, RefusalLog(db, clock))
+        self._wire = make_bus(config.bus.url.reveal(), self._gate.admit)
+        self.registry.register(BusCollector(self._wire))
+        bus = faults.bus(ObservedBus(self._wire, self.registry))
+        name = section.name or socket.gethostname()
+        self.ground = Ground(db=db, bus=bus, clock=clock, ids=Ids(), faults=faults, name=name)
+        self.identity = build_identity(db, clock, self.ground.ids)
+        self.notifier = HostNotifier(db, bus, clock)
+        self.networks = EmbeddedNetworks(self.ground.ids, self.notifier)
+
+    def daemon(self, make_roles: Callable[[], list[Role]]) -> Daemon:
+        """The process with these roles."""
+        checks: Mapping[str, Check] = {"database": self._database_problem, "bus": bus_check(self._wire)}
+        return Daemon(
+            health=Health(checks, self.registry),
+            health_host=self.section.health_host,
+            health_port=self.section.health_port,
+            make_roles=make_roles,
+            close=self._close,
+        )
+
+    def pulse(self, binary: str) -> Role:
+        """Keeps the process' record among os-services."""
+        ground = self.ground
+        pulse = ServicePulse(ground.db, ground.clock, ground.ids, host=ground.name, binaries=(binary,))
+        return Reconcilers([pulse], ground.clock)
+
+    def _database_problem(self) -> str:
+        try:
+            return what_lacks(self.ground.db)
+        except DatabaseAway as why:
+            return f"it does not answer: {why}"
+
+    def _close(self) -> None:
+        self.ground.bus.close()
+        self.ground.db.close()
+
+
+def make_api(config: FleetConfig) -> Daemon:
+    """`kilonova api`."""
+    plane = ControlPlane(config, config.api)
+
+    def make_roles() -> list[Role]:
+        first_start(config)(plane.ground, plane.identity)
+        api = ApiRole(plane.ground, _api_parts(config, plane))
+        listener = Listener(api.app, config.api.host, config.api.port, drain_s=config.api.drain_s)
+        return [api, listener]
+
+    return plane.daemon(make_roles)
+
+
+def make_conductor(config: FleetConfig) -> Daemon:
+    """`kilonova conductor`."""
+    plane = ControlPlane(config, config.conductor)
+
+    def make_roles() -> list[Role]:
+        metrics = JournalMetrics(plane.registry)
+        plane.registry.register(VitalsCollector(plane.ground.db, plane.ground.clock))
+        wiring = ConductorWiring(
+            networks=plane.networks,
+            identity=plane.identity,
+            host_defaults=config.host_defaults,
+            binaries=("nova-conductor",),
+            on_journal=metrics.before(plane.ground.faults.on_journal),
+            saga_workers=config.conductor.saga_workers,
+            workers=config.conductor.workers,
+        )
+        return [ConductorRole(plane.ground, wiring)]
+
+    return plane.daemon(make_roles)
+
+
+def make_scheduler_process(config: FleetConfig) -> Daemon:
+    """`kilonova scheduler`."""
+    plane = ControlPlane(config, config.scheduler)
+
+    def make_roles() -> list[Role]:
+        return [make_scheduler(plane.ground, config.scheduler), plane.pulse("nova-scheduler")]
+
+    return plane.daemon(make_roles)
+
+
+def make_database(section: DatabaseSection) -> Database:
+    """The fleet's database. Raises Rejected for one that processes cannot share."""
+    url = section.url.reveal()
+    if url.startswith("sqlite") and not section.share_sqlite:
+        raise Rejected(
+            "[database] url names SQLite, which is for one process.",
+            next_step="Name a PostgreSQL; or, to try things out on one machine, set [database] share_sqlite = true.",
+        )
+    if not url.startswith(("sqlite", "postgresql")):
+        raise Rejected(
+            "[database] url names no database that Kilonova knows.",
+            next_step="postgresql://USER:PASSWORD@HOST:PORT/NAME",
+        )
+    return Database(url, connections=section.connections, connect_timeout_s=section.connect_timeout_s)
+
+
+def first_start(config: FleetConfig) -> FirstStart:
+    """What the fleet has before anybody can use it."""
+    path = Path(config.api.credentials_file)
+
+    return FirstStart(
+        base_url=public_url(config.api),
+        network=DefaultNetwork(cidr=config.network.default_cidr),
+        keep=lambda made: write_credentials(path, made),
+    )
+
+
+def public_url(api: ApiSection) -> str:
+    """What clients reach the API at."""
+    host = f"[{api.host}]" if ":" in api.host else api.host
+    return api.public_url or f"http://{host}:{api.port}"
+
+
+def _api_parts(config: FleetConfig, plane: ControlPlane) -> ApiParts:
+    return ApiParts(
+        identity=plane.identity,
+        images=make_images(plane.ground, Path(config.images.folder)),
+        networks=plane.networks,
+        notifier=plane.notifier,
+        default_network=DefaultNetwork(cidr=config.network.default_cidr),
+        policy_file=Path(config.api.policy_file),
+        chosen=lambda: {"database": "PostgreSQL", "bus": "RabbitMQ"},
+        last_runs=list,
+        registry=plane.registry,
+        public_url=config.api.public_url or None,
+        limits=Limits(threads=config.api.threads, waiting=config.api.waiting),
+        scheduler=config.scheduler,
+    )

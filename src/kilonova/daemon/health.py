@@ -1,0 +1,99 @@
+"""
+Says over HTTP how a process fares.
+
+    /healthz/live     200 as long as the process runs: what supervises it restarts it otherwise
+    /healthz/ready    200 when it can do its work, 503 with what is wrong: what balances over it leaves it out
+    /metrics          Prometheus' page
+
+A check is a function that gives what is wrong, or nothing. They are asked at each request, one request at a time.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from http import HTTPStatus
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import msgspec
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
+
+Check = Callable[[], str]
+"""What is wrong, in words; "" when nothing is."""
+
+
+class Health:
+    """What is asked. `hold` names a reason not to be ready besides the checks': starting, stopping."""
+
+    def __init__(self, checks: Mapping[str, Check], registry: CollectorRegistry) -> None:
+        self.registry = registry
+        self.hold = "starting"
+        self._checks = checks
+        self._lock = threading.Lock()
+
+    def problems(self) -> dict[str, str]:
+        """What is wrong, by check; empty when the process is ready."""
+        with self._lock:
+            found = {"process": self.hold} | {name: check() for name, check in self._checks.items()}
+        return {name: problem for name, problem in found.items() if problem}
+
+
+class HealthServer:
+    """Serves a process' health. Raises OSError when the port is taken."""
+
+    def __init__(self, health: Health, host: str, port: int) -> None:
+        self._server = _Server((host, port), _Handler)
+        self._server.health = health
+        self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
+
+    @property
+    def port(self) -> int:
+        """The port it listens on."""
+        return int(self._server.server_address[1])
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Answer no more."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    health: Health
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+    timeout = 10.0  # for a client that connects and says nothing
+
+    def do_GET(self) -> None:
+        match self.path.partition("?")[0].rstrip("/"):
+            case "/healthz/live":
+                self._say(HTTPStatus.OK, {"status": "ok"})
+            case "/healthz/ready":
+                problems = self.server.health.problems()
+                status = HTTPStatus.SERVICE_UNAVAILABLE if problems else HTTPStatus.OK
+                self._say(status, {"status": "not ready" if problems else "ok", "problems": problems})
+            case "/metrics":
+                self._send(HTTPStatus.OK, CONTENT_TYPE_PLAIN_0_0_4, generate_latest(self.server.health.registry))
+            case _:
+                self._say(HTTPStatus.NOT_FOUND, {"status": "there is /healthz/live, /healthz/ready and /metrics"})
+
+    def log_message(self, *_: object) -> None:
+        """A probe a second is no news."""
+
+    def _say(self, status: HTTPStatus, document: object) -> None:
+        self._send(status, "application/json", msgspec.json.encode(document) + b"\n")
+
+    def _send(self, status: HTTPStatus, content_type: str, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)

@@ -1,0 +1,124 @@
+"""
+The life of a fleet's process.
+
+    starting ──all checks pass──► serving ──SIGTERM, SIGINT──► stopping ──► over
+
+While it starts it is alive and not ready: the database may not be up yet, or its schema not made, and whoever starts the whole
+fleet at once need not know an order. It looks again after pauses that grow to `LONGEST_PAUSE_S`. Once it serves it outlives
+losing any of these: it is not ready then, goes on trying, and is ready again by itself.
+
+Stopping is the way back: first it is no longer ready, then its roles end, last started first, each finishing what it has under
+way.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import FrameType
+from typing import Protocol
+
+import structlog
+
+from kilonova.daemon.health import Health, HealthServer
+
+FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
+_log = structlog.get_logger(__name__)
+
+
+class Role(Protocol):
+    """A part of a process."""
+
+    def start(self) -> None:
+        """Begin to serve."""
+
+    def stop(self) -> None:
+        """Finish what is under way, and let go."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Daemon:
+    """
+    One process. `make_roles` is called once its checks pass, and gives the roles in the order of their start; `close` lets go
+    of what they stand on.
+    """
+
+    health: Health
+    health_host: str
+    health_port: int
+    make_roles: Callable[[], Sequence[Role]]
+    close: Callable[[], None]
+
+
+def live(daemon: Daemon, stopping: threading.Event | None = None) -> None:
+    """Be the process, until SIGTERM or SIGINT (or until `stopping` is set). Call it from the main thread."""
+    stopping = stopping or _until_told()
+    server = HealthServer(daemon.health, daemon.health_host, daemon.health_port)
+    server.start()
+    _log.info("starting", pid=os.getpid(), health=f"http://{daemon.health_host}:{server.port}/healthz/ready")
+    started: list[Role] = []
+    try:
+        if _wait_for_checks(daemon.health, stopping):
+            for role in daemon.make_roles():
+                started.append(role)
+                role.start()
+            daemon.health.hold = ""
+            _notify("READY=1")
+            _log.info("ready")
+            stopping.wait()
+    finally:
+        daemon.health.hold = "stopping"
+        _notify("STOPPING=1")
+        _log.info("stopping")
+        _stop(started)
+        daemon.close()
+        server.stop()
+        _log.info("stopped")
+
+
+def _until_told() -> threading.Event:
+    told = threading.Event()
+
+    def tell(_number: int, _frame: FrameType | None) -> None:
+        told.set()
+
+    signal.signal(signal.SIGTERM, tell)
+    signal.signal(signal.SIGINT, tell)
+    return told
+
+
+def _wait_for_checks(health: Health, stopping: threading.Event) -> bool:
+    """Whether all checks pass, but for the reason that we only start; False when told to stop before they did."""
+    pause_s, last = FIRST_PAUSE_S, ""
+    while True:
+        problems = {name: problem for name, problem in health.problems().items() if name != "process"}
+        if not problems:
+            return True
+        health.hold = "starting: waiting for " + ", ".join(sorted(problems))
+        if str(problems) != last:
+            _log.warning("cannot work yet; trying again", problems=problems)
+            last = str(problems)
+        if stopping.wait(pause_s):
+            return False
+        pause_s = min(LONGEST_PAUSE_S, pause_s * 1.5)
+
+
+def _stop(started: list[Role]) -> None:
+    for role in reversed(started):
+        try:
+            role.stop()
+        except Exception:  # noqa: BLE001 - the others must be stopped all the same
+            _log.exception("a part did not stop as it should", part=type(role).__name__)
+
+
+def _notify(state: str) -> None:
+    """Tell systemd, when it is it that started us (Type=notify)."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as to:
+        to.sendto(state.encode(), f"\0{address[1:]}" if address.startswith("@") else address)
