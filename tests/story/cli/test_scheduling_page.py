@@ -14,12 +14,13 @@ from kilonova.cli.client import local_client
 from tests.facts import REPOSITORY
 from tests.story.cli.conftest import Commands, cloud_in
 
-PAGE = (REPOSITORY / "docs" / "scheduling.md").read_text()
+_PAGE = (REPOSITORY / "docs" / "scheduling.md").read_text()
+HOW_TO_ASK = _PAGE.partition("\n## How to ask\n")[2].partition("\n## ")[0]
 REST = "…"  # in an example: anything
 
 
 def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, flags=re.MULTILINE | re.DOTALL)
+    return re.findall(rf"^```{language}\n(.*?)^```$", HOW_TO_ASK, flags=re.MULTILINE | re.DOTALL)
 
 
 def examples() -> list[tuple[str, str]]:
