@@ -9,9 +9,10 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 FAST_LANES := $(wildcard tests/unit tests/component tests/story)
 WORKERS ?= 2
+HOSTS ?= 3
 ARGS ?=
 
-.PHONY: help setup system-packages guest demo test test-unit test-component test-story test-system lint format bench chaos migration lock clean
+.PHONY: help setup system-packages guest demo lab lab-down test test-unit test-component test-story test-system lint format bench chaos migration lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,6 +38,12 @@ guest: setup ## Build the tiny guest image that the demo and the system tests bo
 
 demo: setup guest ## See it work: a cloud, a network, a real server, from nothing to SSH
 	$(BIN)/python scripts/demo.py $(ARGS)
+
+lab: setup guest ## Bring up a fleet of real hosts in namespaces on this machine (HOSTS=3; as root)
+	$(BIN)/python -m lab up --hosts $(HOSTS)
+
+lab-down: setup ## End that fleet; nothing of it is left
+	$(BIN)/python -m lab down
 
 test: setup guest ## Every test: the fast lanes in parallel, then the system lane by itself
 	$(PYTEST) -n $(WORKERS) $(FAST_LANES)

@@ -26,7 +26,7 @@ from kilonova.conductor.reconcilers.service_pulse import ServicePulse
 from kilonova.conductor.refusals import RefusalLog
 from kilonova.conductor.vitals import JournalMetrics, VitalsCollector
 from kilonova.config.fleet import FleetConfig, SchedulerSection
-from kilonova.config.sections import ApiSection, DatabaseSection, ProcessSection
+from kilonova.config.sections import ApiSection, BusSection, DatabaseSection, ProcessSection
 from kilonova.daemon.health import Check, Health
 from kilonova.daemon.life import Daemon
 from kilonova.daemon.listener import Listener
@@ -37,7 +37,9 @@ from kilonova.identity.service import build_identity
 from kilonova.network.defaults import DefaultNetwork
 from kilonova.network.embedded import EmbeddedNetworks
 from kilonova.network.notify import HostNotifier
+from kilonova.rpc.host_accounts import HostAccounts, NoAccounts
 from kilonova.rpc.observed import ObservedBus
+from kilonova.rpc.rabbitmq_accounts import RabbitAccounts
 from kilonova.rpc.transports import make_bus
 from kilonova.store.away import DatabaseAway
 from kilonova.store.database import Database
@@ -183,4 +185,11 @@ def _api_parts(config: FleetConfig, plane: ControlPlane) -> ApiParts:
         public_url=config.api.public_url or None,
         limits=Limits(threads=config.api.threads, waiting=config.api.waiting),
         scheduler=config.scheduler,
+        accounts=_accounts(config.bus),
     )
+
+
+def _accounts(bus: BusSection) -> HostAccounts:
+    if not bus.management_url:
+        return NoAccounts()
+    return RabbitAccounts(bus.management_url.reveal(), bus.url_for_hosts or bus.url.reveal())
