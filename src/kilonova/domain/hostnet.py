@@ -66,11 +66,14 @@ class RuleSpec(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GroupSpec(msgspec.Struct, frozen=True, kw_only=True):
-    """A security group's rules, and the addresses of its members (for rules that name it as their remote)."""
+    """
+    A security group's rules, and by network the addresses of its members (for rules that name it as their remote): an address
+    means somebody else on another network.
+    """
 
     id: str
     rules: tuple[RuleSpec, ...] = ()
-    members: tuple[str, ...] = ()
+    members_on: dict[str, tuple[str, ...]] = {}
 
 
 class PortSpec(msgspec.Struct, frozen=True, kw_only=True):

@@ -155,7 +155,7 @@ def group_specs(tx: Tx, group_ids: set[str]) -> tuple[GroupSpec, ...]:
         rules |= security_groups.rules_of(tx, named)
     members = security_groups.members(tx, sorted(rules))
     return tuple(
-        GroupSpec(id=group_id, rules=tuple(_rule(rule) for rule in rules[group_id]), members=members[group_id])
+        GroupSpec(id=group_id, rules=tuple(_rule(rule) for rule in rules[group_id]), members_on=members[group_id])
         for group_id in sorted(rules)
     )
 

@@ -28,7 +28,7 @@ def test_a_server_on_two_networks_is_described_wholly(world: World) -> None:
     assert (view.links[0].gateway, view.links[0].dns) == ("10.0.0.1", ("9.9.9.9",))
     assert {network.id for network in view.part.networks} == {first.id, second.id}
     (spec,) = view.part.groups
-    assert spec.members == ("10.0.0.2", "fd00::2")
+    assert spec.members_on == {first.id: ("10.0.0.2",), second.id: ("fd00::2",)}
     assert sorted((rule.direction, rule.ethertype, rule.remote_group) for rule in spec.rules) == [
         ("egress", "IPv4", None),
         ("egress", "IPv6", None),
@@ -50,7 +50,7 @@ def test_a_host_is_told_of_its_own_ports_and_of_members_elsewhere(world: World) 
         assert hosts_of_groups(tx, [group.id]) == {"h1", "h2"}
     assert [port.addresses for port in state.ports] == [("10.0.0.2",)]
     assert [one.id for one in state.networks] == [network.id]
-    assert state.groups[0].members == ("10.0.0.2", "10.0.0.3", "10.9.0.2")
+    assert state.groups[0].members_on == {network.id: ("10.0.0.2", "10.0.0.3"), other.id: ("10.9.0.2",)}
 
 
 def test_a_group_that_the_host_has_is_not_sent_again(world: World) -> None:
@@ -80,8 +80,8 @@ def test_every_group_that_is_sent_is_complete(world: World) -> None:
             world.allocator(tx).allocate(server, [NicRequest(network_id=network.id)], [group.id])
         sent = {one.id: one for one in hostview.for_server(tx, servers[0].id).part.groups}
         alone = {one.id: one for one in hostview.for_server(tx, servers[1].id).part.groups}
-    assert (len(sent[data.id].rules), sent[data.id].members) == (1, ("10.0.0.3",))
-    assert (len(sent[web.id].rules), sent[web.id].members) == (1, ("10.0.0.2",))
+    assert (len(sent[data.id].rules), sent[data.id].members_on) == (1, {network.id: ("10.0.0.3",)})
+    assert (len(sent[web.id].rules), sent[web.id].members_on) == (1, {network.id: ("10.0.0.2",)})
     assert alone == {data.id: sent[data.id]}
 
 

@@ -3,7 +3,8 @@ Ends flows that the rules no longer let through.
 
 Rules judge the first packet of a flow; what is established passes. So when rules, members or ports go, the kernel must be made to
 forget the flows that they let through, or a revoked peer goes on talking, and the next port with the same address inherits it.
-A flow that is forgotten without need is picked up again by its next packet, if the rules allow that.
+A flow that is forgotten without need is picked up again by its next packet, if the rules allow that; so those of equal addresses
+on other networks go too.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ def revoked(before: HostNetwork, after: HostNetwork) -> set[Address]:
         if shrunk.intersection(port.groups) or _took(port, new_ports.get((port.network_id, address)))
     }
     new_members = members(after)
-    for group_id, old in members(before).items():
-        lost |= set(old).difference(new_members.get(group_id, ()))
+    for key, old in members(before).items():
+        lost |= set(old).difference(new_members.get(key, ()))
     return {ip_address(address) for address in lost}
 
 
@@ -56,5 +57,6 @@ def forget_flows(addresses: set[Address]) -> None:
             flows = [flow for end in ends for flow in conntrack.dump_entries(tuple_orig=NFCTAttrTuple(**end))]
             for flow in flows:
                 # One that has ended by itself meanwhile is as good as forgotten.
+                zone = {} if flow.zone is None else {"zone": flow.zone}
                 with suppress(NetlinkError):
-                    conntrack.entry("del", tuple_orig=flow.tuple_orig)
+                    conntrack.entry("del", tuple_orig=flow.tuple_orig, **zone)

@@ -61,20 +61,15 @@ def merged(share: HostNetwork, part: HostNetwork) -> HostNetwork:
     `share` with `part`'s networks and ports in place of those of the same id, and its groups added to what is known of them.
     Of a network that it knows in a newer generation it keeps that: two messages may have overtaken each other.
 
-    A part may speak of a group's rules alone or of its members alone, and leaves out groups that this host has; so what it
-    leaves empty stays as it is known, and no group is forgotten here. Only the whole state says that something is no more.
+    A part may leave out groups that this host has, so no group is forgotten here: only the whole state says that something is no
+    more. One that it speaks of, it tells wholly.
     """
     networks = {network.id: network for network in share.networks}
     for network in part.networks:
         if network.id not in networks or network.generation >= networks[network.id].generation:
             networks[network.id] = network
     ports = {port.id: port for port in (*share.ports, *part.ports)}
-    groups = {group.id: group for group in share.groups}
-    for group in part.groups:
-        known = groups.get(group.id, group)
-        groups[group.id] = GroupSpec(
-            id=group.id, rules=group.rules or known.rules, members=group.members or known.members
-        )
+    groups = {group.id: group for group in (*share.groups, *part.groups)}
     return _ordered(networks.values(), ports.values(), groups.values())
 
 
@@ -98,8 +93,8 @@ def without_server(share: HostNetwork, server_id: str) -> HostNetwork:
     gone = [port for port in share.ports if port.server_id == server_id]
     ports = tuple(port for port in share.ports if port.server_id != server_id)
     left_alone = {port.network_id for port in gone} - {port.network_id for port in ports}
-    addresses = {address for port in gone for address in port.addresses}
-    groups = tuple(_without_members(group, addresses) for group in share.groups)
+    members = {(port.network_id, address) for port in gone for address in port.addresses}
+    groups = tuple(_without_members(group, members) for group in share.groups)
     networks = tuple(network for network in share.networks if network.id not in left_alone)
     return _ordered(networks, ports, groups)
 
@@ -113,17 +108,17 @@ def tidied(share: HostNetwork) -> HostNetwork:
     return _ordered(share.networks, share.ports, needed)
 
 
-def members(share: HostNetwork) -> dict[str, tuple[str, ...]]:
+def members(share: HostNetwork) -> dict[tuple[str, str], tuple[str, ...]]:
     """
-    The addresses of each group's members: as told, and those of the ports on this host.
+    The addresses of each (group, network)'s members: as told, and those of the ports on this host.
 
     Two boots at the same time are each told the members of their own moment; the ports here are known for sure.
     """
-    told = {group.id: set(group.members) for group in share.groups}
+    told = {(group.id, on): set(addresses) for group in share.groups for on, addresses in group.members_on.items()}
     for port in share.ports:
         for group_id in port.groups:
-            told.setdefault(group_id, set()).update(port.addresses)
-    return {group_id: tuple(sorted(addresses)) for group_id, addresses in told.items()}
+            told.setdefault((group_id, port.network_id), set()).update(port.addresses)
+    return {key: tuple(sorted(addresses)) for key, addresses in told.items()}
 
 
 def servers_by_address(share: HostNetwork) -> dict[tuple[str, str], str]:
@@ -144,6 +139,9 @@ def _ordered(networks: Iterable[NetworkSpec], ports: Iterable[PortSpec], groups:
     )
 
 
-def _without_members(group: GroupSpec, addresses: set[str]) -> GroupSpec:
-    kept = tuple(address for address in group.members if address not in addresses)
-    return group if kept == group.members else msgspec.structs.replace(group, members=kept)
+def _without_members(group: GroupSpec, gone: set[tuple[str, str]]) -> GroupSpec:
+    kept = {
+        on: tuple(address for address in addresses if (on, address) not in gone)
+        for on, addresses in group.members_on.items()
+    }
+    return group if kept == group.members_on else msgspec.structs.replace(group, members_on=kept)

@@ -146,20 +146,23 @@ def naming(tx: Tx, group_id: str) -> list[str]:
     return list(tx.execute(query.distinct()).scalars())
 
 
-def members(tx: Tx, group_ids: Sequence[str]) -> dict[str, tuple[str, ...]]:
+def members(tx: Tx, group_ids: Sequence[str]) -> dict[str, dict[str, tuple[str, ...]]]:
     """
-    The addresses of each group's ports.
+    The addresses of each group's ports, by network.
 
-    A group may have very many: the database joins them to one text a group, which is several times faster than rows.
+    A group may have very many: the database joins them to one text a network, which is several times faster than rows.
     """
     query = (
-        select(port_groups.c.group_id, func.aggregate_strings(fixed_ips.c.address, ","))
+        select(port_groups.c.group_id, ports.c.network_id, func.aggregate_strings(fixed_ips.c.address, ","))
         .join(fixed_ips, fixed_ips.c.port_id == port_groups.c.port_id)
+        .join(ports, ports.c.id == port_groups.c.port_id)
         .where(port_groups.c.group_id.in_(group_ids))
-        .group_by(port_groups.c.group_id)
+        .group_by(port_groups.c.group_id, ports.c.network_id)
     )
-    found = dict.fromkeys(group_ids, ())
-    return found | {group_id: tuple(sorted(text.split(","))) for group_id, text in network_rows.tuples(tx, query)}
+    found: dict[str, dict[str, tuple[str, ...]]] = {group_id: {} for group_id in group_ids}
+    for group_id, network_id, text in network_rows.tuples(tx, query):
+        found[group_id][network_id] = tuple(sorted(text.split(",")))
+    return found
 
 
 def known_on(tx: Tx, host: str, group_ids: Iterable[str]) -> set[str]:

@@ -10,11 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kilonova.agent.hypervisor.failure import HostFailure
-from kilonova.agent.network.firewall.guards import guards, link_local, profiles_by_address
+from kilonova.agent.network.firewall.guards import Profile, guards, link_local, profiles_by_address
 from kilonova.agent.network.firewall.rules import expression
-from kilonova.agent.network.firewall.ruleset import plan_metadata, plan_ruleset
+from kilonova.agent.network.firewall.ruleset import plan_metadata, plan_router_rules, plan_ruleset
+from kilonova.agent.network.routers import plan_router
+from kilonova.agent.network.tunnels import plan_tunnel
 from kilonova.domain.hostnet import HostNetwork, RuleSpec, SubnetSpec, bridge_name
-from tests.netparts import DEFAULT, WITH_SSH, network, port, share
+from tests.netparts import DEFAULT, WITH_SSH, network, port, share, tunnelled
 
 GOLDEN = Path(__file__).parent / "golden" / "firewall.nft"
 
@@ -60,7 +62,7 @@ def test_an_address_of_several_ports_has_the_groups_of_all() -> None:
         guards(share(port(5, "default", allowed_pairs=pair), port(6, "ssh", allowed_pairs=pair)))
     )
     shared = {profile for (_, address), profile in found.items() if str(address) == "10.77.1.100"}
-    assert shared == {("default", "ssh")}
+    assert shared == {Profile(bridge_name("n1"), ("default", "ssh"))}
 
 
 def test_a_link_local_address_is_made_of_the_mac() -> None:
@@ -89,17 +91,17 @@ def rule(**changes: object) -> RuleSpec:
             "meta protocol ip6 meta l4proto 58 icmpv6 type 128",
         ),
         ({"protocol": "vrrp"}, "meta protocol ip meta l4proto 112"),
-        ({"remote_group": "g"}, "meta protocol ip ip saddr @members4_cd0aa9856147"),
+        ({"remote_group": "g"}, "meta protocol ip ip saddr @members4_6658a6477121"),
     ],
 )
 def test_a_rule_in_nfts_words(changes: dict[str, object], text: str) -> None:
-    assert expression(rule(**changes)) == text
+    assert expression(rule(**changes), "knb0") == text
 
 
 @given(st.text(max_size=20), st.text(max_size=20))
 def test_no_text_of_a_rule_reaches_nft_as_it_is(protocol: str, cidr: str) -> None:
     try:
-        text = expression(rule(protocol=protocol, remote_cidr=cidr))
+        text = expression(rule(protocol=protocol, remote_cidr=cidr), "knb0")
     except HostFailure:
         return
     assert re.fullmatch(r"meta protocol ip( ip saddr [0-9a-f:./]+)?( meta l4proto \d+)?", text)
@@ -117,3 +119,32 @@ def test_no_text_of_a_rule_reaches_nft_as_it_is(protocol: str, cidr: str) -> Non
 def test_a_port_that_makes_no_sense_is_refused(changes: dict[str, object]) -> None:
     with pytest.raises(HostFailure, match="Port p1-5 cannot be guarded"):
         plan_ruleset(share(port(5, **changes)), "t")
+
+
+def two_of_one_range() -> HostNetwork:
+    """Two tunnelled networks of one range, a guest of the same address in each, and one guest without port security."""
+    ports = (
+        port(5, "default"),
+        port(5, "default", net=2, addresses=("10.77.1.5",)),
+        port(7, net=2, port_security=False),
+    )
+    nets = tuple(tunnelled(n, "192.0.2.1", "192.0.2.2", range_of=1, generation=3) for n in (1, 2))
+    return HostNetwork(networks=nets, ports=ports, groups=(DEFAULT,))
+
+
+def test_the_whole_text_of_tunnelled_networks() -> None:
+    state = two_of_one_range()
+    routers = [plan_router(network, "tag") for network in state.networks]
+    tunnels = [tunnel for network in state.networks if (tunnel := plan_tunnel(network, "192.0.2.1"))]
+    text = plan_ruleset(state, "kilonova", routers, tunnels) + plan_router_rules(state.networks[0], "kilonova")
+    assert text == GOLDEN.with_name("tunnels.nft").read_text()
+
+
+def test_equal_addresses_on_two_bridges_share_neither_flows_nor_members() -> None:
+    text = plan_ruleset(two_of_one_range(), "t")
+    bridges = [bridge_name(f"n{number}") for number in (1, 2)]
+    (zones,) = re.findall(r"ct zone set iifname map \{ (.*) \}", text)
+    assert zones == ", ".join(f'"{bridge}" : {number + 101}' for number, bridge in enumerate(bridges, 1))
+    verdicts = dict(re.findall(r'"(knb[0-9a-f]+)" \. 10\.77\.1\.5 : goto (ingress_[0-9a-f]+)', text))
+    assert set(verdicts) == set(bridges)
+    assert len(set(verdicts.values())) == 2

@@ -35,6 +35,6 @@ def test_what_was_taken(after: HostNetwork, lost: set[str]) -> None:
 
 
 def test_a_member_that_left_elsewhere_is_let_through_no_more() -> None:
-    told = (GroupSpec(id="default", rules=DEFAULT.rules, members=("10.77.1.200",)),)
+    told = (GroupSpec(id="default", rules=DEFAULT.rules, members_on={"n1": ("10.77.1.200",)}),)
     before, after = share(port(5, "default"), groups=told), share(port(5, "default"))
     assert {str(address) for address in revoked(before, after)} == {"10.77.1.200"}

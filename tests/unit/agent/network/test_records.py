@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from kilonova.agent.network.records import RecordFile, Records, members, merged, tidied, updated, without_server
 from kilonova.domain.hostnet import GroupSpec, HostNetwork, PortSpec
-from tests.netparts import DEFAULT, port, share
+from tests.netparts import DEFAULT, port, share, tunnelled
 
 PORTS = st.builds(port, st.integers(2, 30), st.sampled_from(["default", "ssh"]), net=st.integers(1, 3))
 SHARES = st.lists(PORTS, max_size=6, unique_by=lambda one: one.id).map(lambda ports: share(*ports))
@@ -56,12 +56,17 @@ def test_groups_that_nobody_needs_are_dropped() -> None:
     assert [group.id for group in tidied(share(port(5, "default"))).groups] == ["default"]
 
 
-def test_a_part_that_tells_half_of_a_group_takes_nothing_from_the_other_half() -> None:
-    rules = GroupSpec(id="g", rules=DEFAULT.rules)
-    people = GroupSpec(id="g", members=("10.0.0.1",))
-    both = (GroupSpec(id="g", rules=DEFAULT.rules, members=("10.0.0.1",)),)
-    assert merged(HostNetwork(groups=(rules,)), HostNetwork(groups=(people,))).groups == both
-    assert merged(HostNetwork(groups=(people,)), HostNetwork(groups=(rules,))).groups == both
+def test_a_group_can_lose_its_last_rule_and_its_last_member() -> None:
+    full = GroupSpec(id="g", rules=DEFAULT.rules, members_on={"n1": ("10.0.0.1",)})
+    empty = GroupSpec(id="g")
+    assert merged(HostNetwork(groups=(full,)), HostNetwork(groups=(empty,))).groups == (empty,)
+
+
+def test_an_older_word_of_a_network_changes_nothing() -> None:
+    old, new = (tunnelled(1, *at, generation=len(at)) for at in (("192.0.2.1",), ("192.0.2.1", "192.0.2.2")))
+    known = HostNetwork(networks=(new,))
+    assert merged(known, HostNetwork(networks=(old,))) == known
+    assert updated(HostNetwork(networks=(old,)), known) == known
 
 
 def test_a_part_may_leave_out_a_group_that_the_last_servers_end_left_without_ports() -> None:
@@ -71,10 +76,17 @@ def test_a_part_may_leave_out_a_group_that_the_last_servers_end_left_without_por
 
 
 def test_members_are_those_told_and_those_here_and_not_those_gone() -> None:
-    told = GroupSpec(id="default", rules=DEFAULT.rules, members=("10.77.1.5", "10.77.1.200"))
+    told = GroupSpec(id="default", rules=DEFAULT.rules, members_on={"n1": ("10.77.1.5", "10.77.1.200")})
     state = share(port(5, "default"), port(6, "default"), groups=(told,))
-    assert members(state)["default"] == ("10.77.1.200", "10.77.1.5", "10.77.1.6")
-    assert members(without_server(state, "server1-5"))["default"] == ("10.77.1.200", "10.77.1.6")
+    assert members(state)["default", "n1"] == ("10.77.1.200", "10.77.1.5", "10.77.1.6")
+    assert members(without_server(state, "server1-5"))["default", "n1"] == ("10.77.1.200", "10.77.1.6")
+
+
+def test_a_member_on_one_network_is_nobody_on_another() -> None:
+    told = GroupSpec(id="default", rules=DEFAULT.rules, members_on={"n2": ("10.77.1.5",)})
+    state = share(port(5, "ssh"), port(6, "default"), groups=(told,))
+    assert members(state)["default", "n1"] == ("10.77.1.6",)
+    assert members(without_server(state, "server1-5"))["default", "n2"] == ("10.77.1.5",)
 
 
 def test_records_are_read_as_written(tmp_path: Path) -> None:

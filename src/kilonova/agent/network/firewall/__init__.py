@@ -23,15 +23,23 @@ are the bridge, never the tap. The tap is known in the bridge family alone. Henc
 
 Why it stays small
 ------------------
-Ports differ in little: the rules depend on the *set of groups* a port has, so chains are made per such set (a *profile*) and
-the ports are elements of verdict maps that lead into them. A packet costs a hash lookup and its profile's rules, whatever
-the number of ports; and the whole ruleset is short enough to be replaced at each change, which heals whatever was done to it.
+Ports differ in little: the rules depend on the network and the *set of groups* a port has, so chains are made per such pair (a
+*profile*) and the ports are elements of verdict maps that lead into them. A packet costs a hash lookup and its profile's rules,
+whatever the number of ports; and the whole ruleset is short enough to be replaced at each change, which heals whatever was done
+to it.
 
 In a profile's chain `return` means "let through, go on with the next judge" and the chain's end is `drop`. Chains are entered by
 `goto` from a chain that was itself jumped to, so a `return` comes back to the hook's chain.
 
 Ports without port security are in none of the sets and maps: what is not found passes. This is safe because what is found
 nowhere can come only from such a port or the outside and can be delivered only to such a port.
+
+Tunnelled networks
+------------------
+Their bridges have a port to the router's namespace and one to the other hosts (between_hosts.py). What guests are owed whatever
+their groups say (DHCP, DNS, metadata, echo) is a bridged packet there, and is let through in *forward* rather than *input*. Two
+such bridges may carry equal addresses: their flows are in a conntrack zone each, and a group's members are known per bridge. The
+router's namespace has a table of its own with the same chains: what is not a guest's address passes there, as it was judged here.
 
 An address may be used by several ports (a virtual IP in their allowed address pairs). It then has the groups of all of them.
 """

@@ -8,6 +8,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import IPv6Address
+from typing import NamedTuple
 
 from kilonova.agent.network.conflicts import Address, Range, refused
 from kilonova.domain.addresses import ip_address, ip_network
@@ -15,7 +16,12 @@ from kilonova.domain.hostnet import HostNetwork, PortSpec, bridge_name
 
 _MAC = re.compile(r"[0-9a-f]{2}(:[0-9a-f]{2}){5}")
 
-Profile = tuple[str, ...]  # ids of security groups, in order
+
+class Profile(NamedTuple):
+    """What rules depend on: the bridge, since a group's members are others on another, and ids of security groups, in order."""
+
+    bridge: str
+    groups: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -37,7 +43,7 @@ def guards(share: HostNetwork) -> list[Guard]:
 
 def profile_name(profile: Profile) -> str:
     """A profile's name in the names of its chains."""
-    return hashlib.sha256(" ".join(profile).encode()).hexdigest()[:12]
+    return hashlib.sha256(" ".join((profile.bridge, *profile.groups)).encode()).hexdigest()[:12]
 
 
 def profiles_by_address(all_guards: Iterable[Guard]) -> dict[tuple[str, Address], Profile]:
@@ -45,8 +51,8 @@ def profiles_by_address(all_guards: Iterable[Guard]) -> dict[tuple[str, Address]
     found: dict[tuple[str, Address], set[str]] = defaultdict(set)
     for guard in all_guards:
         for _, address in guard.addresses:
-            found[guard.bridge, address].update(guard.profile)
-    return {key: tuple(sorted(groups)) for key, groups in found.items()}
+            found[guard.bridge, address].update(guard.profile.groups)
+    return {key: Profile(key[0], tuple(sorted(groups))) for key, groups in found.items()}
 
 
 def profiles_by_range(all_guards: Iterable[Guard]) -> dict[tuple[str, Range], Profile]:
@@ -54,9 +60,9 @@ def profiles_by_range(all_guards: Iterable[Guard]) -> dict[tuple[str, Range], Pr
     found: dict[tuple[str, Range], set[str]] = defaultdict(set)
     for guard in all_guards:
         for _, span in guard.ranges:
-            found[guard.bridge, span].update(guard.profile)
+            found[guard.bridge, span].update(guard.profile.groups)
     narrowest_first = sorted(found, key=lambda key: (-key[1].prefixlen, key[0], str(key[1])))
-    return {key: tuple(sorted(found[key])) for key in narrowest_first}
+    return {key: Profile(key[0], tuple(sorted(found[key]))) for key in narrowest_first}
 
 
 def link_local(mac: str) -> IPv6Address:
@@ -84,7 +90,7 @@ def _guard(port: PortSpec) -> Guard:
     return Guard(
         tap=port.tap,
         bridge=bridge_name(port.network_id),
-        profile=tuple(sorted(set(port.groups))),
+        profile=Profile(bridge_name(port.network_id), tuple(sorted(set(port.groups)))),
         addresses=tuple(dict.fromkeys(addresses)),
         ranges=tuple(dict.fromkeys(ranges)),
         macs=tuple(macs),

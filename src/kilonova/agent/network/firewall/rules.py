@@ -43,34 +43,46 @@ _ICMP = {4: 1, 6: 58}
 _ANY = {None, "any", "0"}
 
 
-def group_sets(groups: Iterable[GroupSpec], members: Mapping[str, tuple[str, ...]]) -> list[str]:
-    """A set of member addresses in each IP version for every group that a rule names as its remote."""
-    remotes = sorted({rule.remote_group for group in groups for rule in group.rules if rule.remote_group is not None})
+def group_sets(
+    profiles: Iterable[Profile], groups: Mapping[str, GroupSpec], members: Mapping[tuple[str, str], tuple[str, ...]]
+) -> list[str]:
+    """
+    A set of member addresses in each IP version for every (group, bridge) of which a profile's rule names the group as its
+    remote; `members` by the same keys.
+    """
+    remotes = {
+        (rule.remote_group, profile.bridge)
+        for profile in profiles
+        for group_id in profile.groups
+        if group_id in groups
+        for rule in groups[group_id].rules
+        if rule.remote_group is not None
+    }
     lines: list[str] = []
-    for group_id in remotes:
-        addresses = [ip_address(member) for member in members.get(group_id, ())]
+    for group_id, bridge in sorted(remotes):
+        addresses = [ip_address(member) for member in members.get((group_id, bridge), ())]
         for version in (4, 6):
             listed = [str(address) for address in addresses if address.version == version]
-            lines += named_set(_set_name(group_id, version), f"type ipv{version}_addr;", listed)
+            lines += named_set(_set_name(group_id, bridge, version), f"type ipv{version}_addr;", listed)
     return lines
 
 
 def profile_chain(direction: str, profile: Profile, groups: Mapping[str, GroupSpec], *, stateful: bool) -> list[str]:
     """The rules of a profile's groups in one direction: `return` lets a packet through, the end drops it."""
-    rules = [rule for group_id in profile if group_id in groups for rule in groups[group_id].rules]
-    expressions = sorted({expression(rule) for rule in rules if rule.direction == direction})
+    rules = [rule for group_id in profile.groups if group_id in groups for rule in groups[group_id].rules]
+    expressions = sorted({expression(rule, profile.bridge) for rule in rules if rule.direction == direction})
     head = ["ct state invalid drop"] if stateful else []
     return chain(f"{direction}_{profile_name(profile)}", [*head, *(f"{match} return" for match in expressions), "drop"])
 
 
-def expression(rule: RuleSpec) -> str:
-    """What the rule matches. Raises HostFailure when it cannot be said."""
+def expression(rule: RuleSpec, bridge: str) -> str:
+    """What the rule matches on a bridge. Raises HostFailure when it cannot be said."""
     version = 6 if rule.ethertype == "IPv6" else 4
     parts = [f"meta protocol {_family(version)}"]
     end = "saddr" if rule.direction == "ingress" else "daddr"
     try:
         if rule.remote_group is not None:
-            parts.append(f"{_family(version)} {end} @{_set_name(rule.remote_group, version)}")
+            parts.append(f"{_family(version)} {end} @{_set_name(rule.remote_group, bridge, version)}")
         elif rule.remote_cidr is not None and ip_network(rule.remote_cidr, strict=False).prefixlen > 0:
             parts.append(f"{_family(version)} {end} {ip_network(rule.remote_cidr, strict=False)}")
         if rule.protocol not in _ANY:
@@ -118,5 +130,5 @@ def _family(version: int) -> str:
     return "ip" if version == 4 else "ip6"
 
 
-def _set_name(group_id: str, version: int) -> str:
-    return f"members{version}_{hashlib.sha256(group_id.encode()).hexdigest()[:12]}"
+def _set_name(group_id: str, bridge: str, version: int) -> str:
+    return f"members{version}_{hashlib.sha256(f'{group_id} {bridge}'.encode()).hexdigest()[:12]}"

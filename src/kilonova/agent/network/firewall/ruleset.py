@@ -18,7 +18,7 @@ from kilonova.agent.network.names import tunnel_name
 from kilonova.agent.network.routers import Router
 from kilonova.agent.network.tunnels import Tunnel
 from kilonova.domain.addresses import ip_network
-from kilonova.domain.hostnet import HostNetwork, NetworkSpec
+from kilonova.domain.hostnet import HostNetwork, NetworkSpec, bridge_name
 
 _FAMILIES = ("bridge", "inet")
 _NFT_LIMIT_S = 60
@@ -35,7 +35,8 @@ def plan_ruleset(share: HostNetwork, table: str, routers: Sequence[Router] = (),
     groups = {group.id: group for group in share.groups}
     profiles = {guard.profile for guard in all_guards}
     profiles |= {*profiles_by_address(all_guards).values(), *profiles_by_range(all_guards).values()}
-    sets = group_sets(share.groups, records.members(share))
+    members = {(group_id, bridge_name(on)): who for (group_id, on), who in records.members(share).items()}
+    sets = group_sets(profiles, groups, members)
     ingress = [
         line for profile in sorted(profiles) for line in profile_chain("ingress", profile, groups, stateful=True)
     ]
