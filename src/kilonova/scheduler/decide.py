@@ -18,15 +18,15 @@ from __future__ import annotations
 import random
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
-import msgspec
 import numpy as np
 
 from kilonova.domain.boot import SchedulingRequest
-from kilonova.domain.placement import Candidate, Decision, Explanation, FilterStep
+from kilonova.domain.placement import Decision, Explanation, FilterStep
 from kilonova.scheduler.columns import Positions
 from kilonova.scheduler.explain import nearest_miss
-from kilonova.scheduler.fleet import GENERATION, Fleet
+from kilonova.scheduler.fleet import Fleet
 from kilonova.scheduler.ranking import Profile, Ranking
 
 __all__ = ["Profile", "decide"]
@@ -47,11 +47,7 @@ def decide(
     `ranked` gives the ranking of all hosts without the naming filters, when that is at hand.
     """
     named, steps = _named(fleet, request, profile)
-    scores = {
-        each.name: each.score(fleet, request)
-        for each, _ in profile.weighers
-        if each.personal and each.applies(fleet, request)
-    }
+    scores = {each.name: each.score(fleet, request) for each in profile.personal if each.applies(fleet, request)}
     if named.only is not None:
         asked = fleet.part(named.only)
         whole = Ranking(asked, request, profile)
@@ -62,18 +58,15 @@ def decide(
     if scores:
         whole = whole.plus(asked, scores)
     left = len(fleet) - sum(step.removed for step in steps)
-    for each, removed, reason in whole.removed(asked, request, named.but) if left else ():
-        steps.append(FilterStep(name=each.name, before=left, removed=removed, reason=reason))
-        left -= removed
-        if not left:
-            break
-    explanation = Explanation(hosts=len(fleet), steps=tuple(steps))
+    if left:
+        steps += whole.steps(asked, request, left, named.but)
+        left = steps[-1].before - steps[-1].removed if steps else left
     if not left:
         miss = nearest_miss(fleet, request, profile.filters)
-        return Decision(candidates=(), explanation=msgspec.structs.replace(explanation, nearest_miss=miss))
+        return Decision(candidates=(), explanation=Explanation(hosts=len(fleet), steps=tuple(steps), nearest_miss=miss))
     ranking, skip = whole.without(named.but)
-    best = tuple(_candidate(asked, ranking, host) for host in ranking.best(profile.candidates, rng, skip))
-    return Decision(candidates=best, explanation=msgspec.structs.replace(explanation, best=best))
+    best = tuple([ranking.candidate(asked, host) for host in ranking.best(profile.candidates, rng, skip)])
+    return Decision(candidates=best, explanation=Explanation(hosts=len(fleet), steps=tuple(steps), best=best))
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +85,7 @@ def _named(fleet: Fleet, request: SchedulingRequest, profile: Profile) -> tuple[
             break
         wanted, unwanted = each.only(fleet, request), each.but(fleet, request)
         if wanted is None and unwanted is None:
-            steps.append(FilterStep(name=each.name, before=before, removed=0))
+            steps.append(_asked_nothing(each.name, before))
             continue
         gone = _gone(len(fleet), only, but, wanted, unwanted)
         if wanted is not None:
@@ -110,6 +103,11 @@ def _named(fleet: Fleet, request: SchedulingRequest, profile: Profile) -> tuple[
     return _Named(only, but), steps
 
 
+@lru_cache(maxsize=64)
+def _asked_nothing(name: str, before: int) -> FilterStep:
+    return FilterStep(name=name, before=before, removed=0)
+
+
 def _gone(
     count: int, only: Positions | None, but: Positions, wanted: Positions | None, unwanted: Positions | None
 ) -> Positions:
@@ -124,11 +122,3 @@ def _gone(
     if unwanted is not None:
         stay[unwanted] = False
     return np.flatnonzero(here & ~stay)
-
-
-def _candidate(fleet: Fleet, ranking: Ranking, host: int) -> Candidate:
-    name = fleet.roster.names[host]
-    return Candidate(
-        host_id=fleet.roster.ids[host], host=name, node=name, zone=fleet.zones.at(host),
-        generation=int(fleet.use[GENERATION, host]), score=float(ranking.total[host]), parts=ranking.parts(host),
-    )  # fmt: skip

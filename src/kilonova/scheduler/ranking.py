@@ -9,7 +9,7 @@ extremes. A changed host is weighed alone while the extremes stay, and all are w
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass, field
 
@@ -17,8 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kilonova.domain.boot import SchedulingRequest
+from kilonova.domain.placement import Candidate, FilterStep
 from kilonova.scheduler.columns import Floats, Ints, Positions
-from kilonova.scheduler.fleet import Fleet
+from kilonova.scheduler.fleet import GENERATION, Fleet
 from kilonova.scheduler.plugin import Filter, NamingFilter, Weigher
 from kilonova.scheduler.spans import Span, is_flat, is_overridden, multiplier_of
 
@@ -37,10 +38,12 @@ class Profile:
     near_best: float = 0.05  # as good as the best, when a weigher's whole span is its multiplier
     naming: tuple[NamingFilter, ...] = field(init=False)
     pure: tuple[Filter, ...] = field(init=False)
+    personal: tuple[Weigher, ...] = field(init=False)
 
     def __post_init__(self) -> None:
         naming = tuple(each for each in self.filters if isinstance(each, NamingFilter))
         object.__setattr__(self, "naming", naming)
+        object.__setattr__(self, "personal", tuple(weigher for weigher, _ in self.weighers if weigher.personal))
         object.__setattr__(self, "pure", tuple(each for each in self.filters if not isinstance(each, NamingFilter)))
 
 
@@ -68,7 +71,9 @@ class Ranking:
         self.total: Floats = np.zeros(len(fleet))
         self._near: Positions | None = None
         self._best = -np.inf
-        self._reasons: dict[int, str] = {}
+        self._reasons: dict[int, str] = {}  # what is said of a decision, kept as long as it stays true
+        self._steps: tuple[FilterStep, ...] | None = None
+        self._candidates: dict[int, Candidate] = {}
         passing = np.flatnonzero(self.first == PASSED)
         for span in self.spans:
             span.measure(passing)
@@ -80,25 +85,46 @@ class Ranking:
         own = [span.raw.nbytes for span in self.spans if span.weigher.reads_request]
         return int(self.first.nbytes + self.total.nbytes + sum(own))
 
-    def removed(
-        self, fleet: Fleet, request: SchedulingRequest, but: Positions = _NOBODY
-    ) -> list[tuple[Filter, int, str]]:
-        """Each filter with how many hosts it removed, and why; those of `but` were removed before."""
-        gone = np.bincount(self.first[but], minlength=PASSED + 1) if len(but) else None
+    def steps(
+        self, fleet: Fleet, request: SchedulingRequest, left: int, but: Positions = _NOBODY
+    ) -> tuple[FilterStep, ...]:
+        """What each filter did with the `left` hosts, up to the one that left none; those of `but` were removed before."""
+        if len(but):
+            return self._steps_without(fleet, request, left, but)
+        if self._steps is None:
+            self._steps = self._steps_without(fleet, request, left, but)
+        return self._steps
+
+    def _steps_without(
+        self, fleet: Fleet, request: SchedulingRequest, left: int, but: Positions
+    ) -> tuple[FilterStep, ...]:
+        gone = np.bincount(self.first[but], minlength=PASSED + 1)
         steps = []
         for code, each in enumerate(self.profile.pure):
-            fewer = 0 if gone is None else int(gone[code])
-            count = int(self.counts[code]) - fewer
-            reason = ""
-            if count and fewer:
+            if not left:
+                break
+            removed, reason = int(self.counts[code] - gone[code]), ""
+            if removed and gone[code]:
                 reason = each.reason(fleet, request, np.setdiff1d(np.flatnonzero(self.first == code), but))
-            elif count:
+            elif removed:
                 reason = self._reasons.get(code, "")
                 if not reason:
-                    reason = each.reason(fleet, request, np.flatnonzero(self.first == code))
-                    self._reasons[code] = reason
-            steps.append((each, count, reason))
-        return steps
+                    reason = self._reasons[code] = each.reason(fleet, request, np.flatnonzero(self.first == code))
+            steps.append(FilterStep(name=each.name, before=left, removed=removed, reason=reason))
+            left -= removed
+        return tuple(steps)
+
+    def candidate(self, fleet: Fleet, host: int) -> Candidate:
+        """One host as a decision names it."""
+        known = self._candidates.get(host)
+        if known is None:
+            name = fleet.roster.names[host]
+            known = self._candidates[host] = Candidate(
+                host_id=fleet.roster.ids[host], host=name, node=name, zone=fleet.zones.at(host),
+                generation=int(fleet.use[GENERATION, host]), score=float(self.total[host]),
+                parts={span.weigher.name: span.part(host) for span in self.spans},
+            )  # fmt: skip
+        return known
 
     def update(
         self, fleet: Fleet, request: SchedulingRequest, hosts: Positions, known: Mapping[str, Floats] | None = None
@@ -113,6 +139,9 @@ class Ranking:
             for code in set(codes.tolist()):
                 self._reasons.pop(code, None)
         self.first[hosts] = first
+        self._steps = None
+        for host in hosts.tolist():
+            self._candidates.pop(host, None)
         now = first == PASSED
         moved = [span for span in self.spans if not span.holds(hosts[now], self._passes)]
         passing = np.flatnonzero(self.first == PASSED) if moved else _NOBODY
@@ -149,7 +178,7 @@ class Ranking:
                 span.measure(passing)
                 other.spans.append(span)
                 other.total += span.parts(slice(None))
-        other._near = None  # noqa: SLF001 - one of us
+        other._near, other._candidates = None, {}  # noqa: SLF001 - one of us
         return other
 
     def without(self, but: Positions) -> tuple[Ranking, frozenset[int]]:
@@ -174,8 +203,8 @@ class Ranking:
         near, _ = self.near()
         passed = int(self.counts[PASSED])
         if len(near) >= count + len(skip):
-            drawn = rng.sample(range(len(near)), count + len(skip))
-            return [host for host in (int(near[i]) for i in drawn) if host not in skip][:count]
+            drawn = [near.item(place) for place in _drawn(rng, len(near), count + len(skip))]
+            return [host for host in drawn if host not in skip][:count]
         shuffled = rng.sample(near.tolist(), len(near))
         rest = min(count, passed) - len(near)
         if rest <= 0:
@@ -185,17 +214,13 @@ class Ranking:
         top = np.argpartition(-others, rest - 1)[:rest]
         return shuffled + [int(host) for host in top[np.argsort(-others[top], kind="stable")]]
 
-    def parts(self, host: int) -> dict[str, float]:
-        """One host's score, by weigher."""
-        return {span.weigher.name: span.part(host) for span in self.spans}
-
     def _weigh(self, passing: Positions) -> None:
         scores: Floats = np.zeros(len(passing))
         for span in self.spans:
             scores += span.parts(passing)
         self.total = np.full(len(self.first), -np.inf)
         self.total[passing] = scores
-        self._near = None
+        self._near, self._candidates = None, {}
 
     def _copy_without(self, out: Positions) -> Ranking:
         other = copy(self)
@@ -208,6 +233,16 @@ class Ranking:
             span.measure(passing)
         other._weigh(passing)  # noqa: SLF001 - one of us
         return other
+
+
+def _drawn(rng: random.Random, of: int, count: int) -> Iterable[int]:
+    """So many different places below `of`, in random order."""
+    if of < 4 * count:
+        return rng.sample(range(of), count)
+    places: dict[int, None] = {}
+    while len(places) < count:
+        places[int(rng.random() * of)] = None
+    return places
 
 
 def _first(fleet: Fleet, request: SchedulingRequest, profile: Profile) -> NDArray[np.uint8]:

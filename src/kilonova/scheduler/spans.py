@@ -28,6 +28,7 @@ class Span:
         self.weigher, self.raw, self.multiplier = weigher, raw, multiplier
         self.low = self.high = 0.0
         self.lowest = self.highest = -1  # the hosts that are remembered
+        self._factor: Multiplier = 0.0  # of a figure's distance from the lowest
 
     def measure(self, passing: Positions) -> bool:
         """Find the extremes among these hosts. Whether they differ from what they were."""
@@ -37,22 +38,19 @@ class Span:
             low, high = among.argmin(), among.argmax()
             self.low, self.high = float(among[low]), float(among[high])
             self.lowest, self.highest = int(passing[low]), int(passing[high])
+            self._factor = self.multiplier / (self.high - self.low) if self.high > self.low else 0.0
         return (self.low, self.high) != before
 
-    def parts(self, hosts: Positions | slice) -> Multiplier:
+    def parts(self, hosts: Positions | slice) -> Floats:
         """The scores of some hosts: from 0 for the worst to the multiplier for the best; 0 for all when all are alike."""
-        if self.high <= self.low:
-            return 0.0
-        by = self.multiplier if isinstance(self.multiplier, float) else self.multiplier[hosts]
-        scores: Floats = (self.raw[hosts] - self.low) * (by / (self.high - self.low))
+        by = self._factor if isinstance(self._factor, float) else self._factor[hosts]
+        scores: Floats = (self.raw[hosts] - self.low) * by
         return scores
 
     def part(self, host: int) -> float:
         """The score of one host."""
-        if self.high <= self.low:
-            return 0.0
-        by = self.multiplier if isinstance(self.multiplier, float) else self.multiplier.item(host)
-        return float((self.raw.item(host) - self.low) * (by / (self.high - self.low)))
+        by = self._factor if isinstance(self._factor, float) else self._factor.item(host)
+        return float((self.raw.item(host) - self.low) * by)
 
     def outlives(self, leaving: Positions) -> bool:
         """Whether the extremes stay for sure when these hosts are gone."""

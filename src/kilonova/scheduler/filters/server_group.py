@@ -44,6 +44,8 @@ class ServerGroupAffinityFilter(NamingFilter):
 
 def group_of(fleet: Fleet, request: SchedulingRequest, policy: str) -> Group | None:
     """The group the hints name, when it is of this policy."""
+    if not request.hints:
+        return None
     hint = request.hints.get("group", "")
     name = hint if isinstance(hint, str) else next(iter(hint), "")
     group = fleet.groups.get(name)
