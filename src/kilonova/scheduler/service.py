@@ -90,7 +90,8 @@ class SchedulerService:
         """Where `count` servers of one request would go one after another, up to the first that finds no host."""
         group = request.hints.get("group")
         if isinstance(group, str) and group not in self._live.fleet.groups:
-            self.refresh(unless_begun_after=self._begun)  # it is newer than the picture; a boot learns of it at the claim
+            # It is newer than the picture. A boot learns of it at the claim.
+            self.refresh(unless_begun_after=self._begun)
         first = self.place(request)
         return one_after_another(self._live, self._look_up(request), first, count, self._rng)
 
