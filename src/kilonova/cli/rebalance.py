@@ -45,10 +45,9 @@ def rebalance(what: str | None, goal: str, max_moves: int, max_ram: int | None, 
             return
         plan = client.get("kilonova", "/rebalance", goal=goal, max_moves=max_moves, max_ram=max_ram)["rebalance"]
     if output == "table":
-        say(
-            f"{plan['measure']}: {plan['before']:.4g} now, {plan['after']:.4g} after {len(plan['moves'])} moves of "
-            f"{plan['ram']} MiB; {plan['ended']}."
-        )
+        made = len(plan["moves"])
+        said = f"{made} move{'' if made == 1 else 's'} of {plan['ram']} MiB"
+        say(f"{plan['measure']}: {plan['before']:.4g} now, {plan['after']:.4g} after {said}; {plan['ended']}.")
         for reason, count in plan["fixed"].items():
             say(f"{count} of {plan['servers']} servers stay: {reason}.")
     if output in ("json", "yaml"):

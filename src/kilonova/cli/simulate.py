@@ -29,19 +29,25 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 def _workload_options(command: Command) -> Command:
     """What to make up, when no trace is given."""
-    for option in (
-        click.option("--arrivals", type=click.IntRange(1), help="How many servers come.  [default: 5000]"),
-        click.option("--hours", type=_ABOVE_0, help="In which time, about.  [default: 168]"),
-        click.option(
-            "--load", type=_ABOVE_0, help="How full they would keep the fleet, were all placed.  [default: 0.9]"
-        ),
-        click.option("--lifetimes", type=click.Choice(["lognormal", "exponential"]), help="[default: lognormal]"),
-        click.option(
-            "--mean-lifetime-h", type=_ABOVE_0, metavar="HOURS", help="Mean lifetime; default: as --load asks."
-        ),
-        click.option("--wave", type=click.FloatRange(0, 1), help="How far arrivals swing in a day.  [default: 0.3]"),
-        click.option("--grouped", type=click.FloatRange(0, 1), help="Part in anti-affinity groups.  [default: 0.1]"),
-        click.option("--flavors", type=_FILE, help="A CSV file with the mix of flavors."),
+    for option in reversed(
+        (
+            click.option("--arrivals", type=click.IntRange(1), help="How many servers come.  [default: 5000]"),
+            click.option("--hours", type=_ABOVE_0, help="In which time, about.  [default: 168]"),
+            click.option(
+                "--load", type=_ABOVE_0, help="How full they would keep the fleet, were all placed.  [default: 0.9]"
+            ),
+            click.option("--lifetimes", type=click.Choice(["lognormal", "exponential"]), help="[default: lognormal]"),
+            click.option(
+                "--mean-lifetime-h", type=_ABOVE_0, metavar="HOURS", help="Mean lifetime; default: as --load asks."
+            ),
+            click.option(
+                "--wave", type=click.FloatRange(0, 1), help="How far arrivals swing in a day.  [default: 0.3]"
+            ),
+            click.option(
+                "--grouped", type=click.FloatRange(0, 1), help="Part in anti-affinity groups.  [default: 0.1]"
+            ),
+            click.option("--flavors", type=_FILE, help="A CSV file with the mix of flavors."),
+        )
     ):
         command = option(command)
     return command
@@ -49,7 +55,7 @@ def _workload_options(command: Command) -> Command:
 
 def _source_options(command: Command) -> Command:
     """Where the fleet and the trace come from."""
-    for option in (
+    for option in reversed((
         click.option("--fleet", type=_FILE, help="The hosts, as TOML or CSV; default: --hosts alike ones."),
         click.option("--hosts", type=click.IntRange(1), default=100, show_default=True, help="How many, without --fleet."),
         click.option("--trace", type=_FILE, help="The arrivals as CSV; default: made up."),
@@ -58,7 +64,7 @@ def _source_options(command: Command) -> Command:
         click.option("--priority", type=click.Choice(["high", "low"]), help="Of the Azure trace: only these requests."),
         click.option("--limit", type=click.IntRange(1), help="Read no more than so many requests of a trace."),
         click.option("--write-trace", type=_FILE, help="Write the trace that is used, as CSV."),
-    ):  # fmt: skip
+    )):  # fmt: skip
         command = option(command)
     return command
 
@@ -93,7 +99,7 @@ def simulate(policies: Sequence[str], seed: int, samples: int, html: Path | None
         chosen = [parse_policy(text) for text in policies or COMPARED]
         groups = _fleet(given)
         arrivals = _arrivals(given, groups, seed)
-        with progress(f"{len(arrivals):,} arrivals, {len(chosen)} policies") as tell:
+        with progress(f"{len(arrivals):,} arrivals; {', '.join(one.name for one in chosen)}") as tell:
             report = compare(
                 hosts_of(groups), arrivals, chosen, seed=seed, samples=samples, told=_teller(tell, len(arrivals))
             )

@@ -35,7 +35,7 @@ def test_a_plan_spreads_what_is_on_one_host(uneven: Commands) -> None:
     assert plan["ended"] == "no further move within the limits gains anything"
 
     done = uneven.run("rebalance", "--plan", "--max-moves", "1")
-    assert "after 1 moves" in done.stderr
+    assert "after 1 move of" in done.stderr
     assert "as many moves as are allowed" in done.stderr
     assert done.stdout.splitlines()[1].split()[:3] == [plan["moves"][0]["server"], FULL, EMPTY]
 
