@@ -1,4 +1,4 @@
-"""Hosts in network namespaces of their own, guests in others, an outside behind them: all is real but the machines."""
+"""A host in a network namespace of its own, guests in others, an outside behind it: all is real but the machines."""
 
 from __future__ import annotations
 
@@ -15,9 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kilonova.agent.network.host import HostNetworkSettings, LinuxHostNetwork
-from kilonova.domain.hostnet import HostNetwork, PortSpec, bridge_name
-from tests.netparts import guest_data
+from kilonova.domain.hostnet import PortSpec, bridge_name
 
 BUSYBOX = Path(__file__).parents[2].joinpath("build", "guest", "packages", "root", "bin", "busybox")
 PATIENCE_S = 20
@@ -138,45 +136,6 @@ class Guest(Space):
         self.run("ip", "route", "add", "default", "via", gateway)
 
 
-class Node:
-    """One of several hosts: its namespace, its networking, and the address that the others reach it at."""
-
-    def __init__(self, space: Space, settings: HostNetworkSettings, address: str) -> None:
-        self.space, self.settings, self.address = space, settings, address
-        self.network = self._made()
-
-    def _made(self) -> LinuxHostNetwork:
-        with self.space.inside():
-            return LinuxHostNetwork(self.settings, guest_data, lambda _server, _password: None)
-
-    def merge(self, part: HostNetwork) -> None:
-        with self.space.inside():
-            self.network.merge(part)
-
-    def update(self, part: HostNetwork) -> None:
-        with self.space.inside():
-            self.network.update(part)
-
-    def remove_server(self, server_id: str) -> None:
-        with self.space.inside():
-            self.network.remove_server(server_id)
-
-    def audit(self) -> dict[str, list[str]]:
-        with self.space.inside():
-            return self.network.audit()
-
-    def restart(self) -> None:
-        """The agent ends and comes again; the host goes on."""
-        self.network.close()
-        self.network = self._made()
-        with self.space.inside():
-            self.network.resume()
-
-    def purge(self) -> None:
-        with self.space.inside():
-            self.network.purge()
-
-
 Plug = Callable[..., list[Guest]]  # merge ports, and have a guest at each
 
 
@@ -186,37 +145,20 @@ class Lab:
     def __init__(self) -> None:
         self._tag = f"knt{secrets.token_hex(3)}"
         self._names: list[str] = []
-        self.host = self._space("host")
+        self.host = self.space("host")
 
     def guest(self, port: PortSpec, host: Space | None = None) -> Guest:
         """A guest at a port of a host (None: the one that the test is in)."""
-        guest = Guest(self._space(f"g{len(self._names)}").name, port)
+        guest = Guest(self.space(f"g{len(self._names)}").name, port)
         with host.inside() if host else contextlib.nullcontext():
             run("ip", "link", "add", port.tap, "type", "veth", "peer", "name", "eth0", "netns", guest.name)
             run("ip", "link", "set", port.tap, "master", bridge_name(port.network_id), "up")
         guest.run("ip", "link", "set", "eth0", "address", port.mac, "up")
         return guest
 
-    def nodes(self, count: int, folder: Path) -> list[Node]:
-        """Several hosts on one wire, with an outside (203.0.113.254) that knows no way to the guests."""
-        self.wire = self._space("wire")
-        self.wire.run("ip", "link", "add", "wire", "type", "bridge")
-        self.wire.run("ip", "addr", "add", "203.0.113.254/24", "dev", "wire")
-        self.wire.run("ip", "link", "set", "wire", "up")
-        return [self._node(number, folder / f"host{number}") for number in range(1, count + 1)]
-
-    def _node(self, number: int, folder: Path) -> Node:
-        space, address = self._space(f"h{number}"), f"203.0.113.{number}"
-        self.wire.run("ip", "link", "add", f"h{number}", "type", "veth", "peer", "name", "up0", "netns", space.name)
-        self.wire.run("ip", "link", "set", f"h{number}", "master", "wire", "up")
-        space.run("ip", "addr", "add", f"{address}/24", "dev", "up0")
-        space.run("ip", "link", "set", "up0", "up")
-        space.run("ip", "route", "add", "default", "via", "203.0.113.254")
-        return Node(space, HostNetworkSettings(data_dir=folder), address)
-
     def outside(self) -> Space:
         """What is beyond the host: 198.51.100.2, which knows no way to the guests' addresses."""
-        space = self._space("out")
+        space = self.space("out")
         run("ip", "link", "add", "up0", "type", "veth", "peer", "name", "eth0", "netns", space.name)
         run("ip", "addr", "add", "198.51.100.1/24", "dev", "up0")
         run("ip", "link", "set", "up0", "up")
@@ -229,7 +171,8 @@ class Lab:
         for name in self._names:
             run("ip", "netns", "delete", name)
 
-    def _space(self, name: str) -> Space:
+    def space(self, name: str) -> Space:
+        """A namespace of this lab, which goes with it."""
         full = f"{self._tag}{name}"
         run("ip", "netns", "add", full)
         self._names.append(full)

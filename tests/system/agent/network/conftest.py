@@ -11,6 +11,7 @@ from kilonova.agent.network.host import HostNetworkSettings, LinuxHostNetwork
 from kilonova.domain.hostnet import PortSpec
 from tests.netparts import guest_data, share
 from tests.system.netlab import Guest, Lab, Plug
+from tests.system.nodes import Fleet, Node
 
 
 @pytest.fixture
@@ -50,3 +51,16 @@ def plug(lab: Lab, host: LinuxHostNetwork) -> Plug:
         return guests
 
     return plugged
+
+
+@pytest.fixture
+def fleet(tmp_path: Path) -> Iterator[Fleet]:
+    """Three hosts on a wire; the test is on none of them."""
+    fleet = Fleet(tmp_path)
+    yield fleet
+    fleet.close()
+
+
+@pytest.fixture
+def nodes(fleet: Fleet) -> list[Node]:
+    return fleet.nodes
