@@ -42,6 +42,7 @@ from kilonova.rpc.observed import ObservedBus
 from kilonova.rpc.rabbitmq_accounts import RabbitAccounts
 from kilonova.rpc.transports import make_bus
 from kilonova.store.away import DatabaseAway
+from kilonova.store.clock import DatabaseClock
 from kilonova.store.database import Database
 from kilonova.store.measured import measure
 from kilonova.store.schema import what_lacks
@@ -53,8 +54,9 @@ class ControlPlane:
     def __init__(self, config: FleetConfig, section: ProcessSection | SchedulerSection) -> None:
         self.config, self.section = config, section
         self.registry = CollectorRegistry()
-        clock, faults = SystemClock(), Faults(os.environ)
         db = make_database(config.database)
+        self._clock, faults = DatabaseClock(db, SystemClock()), Faults(os.environ)
+        clock = self._clock
         measure(db, self.registry)
         self._gate = HostGate(db, clock, RefusalLog(db, clock))
         self._wire = make_bus(config.bus.url.reveal(), self._gate.admit)
@@ -67,13 +69,18 @@ class ControlPlane:
         self.networks = EmbeddedNetworks(self.ground.ids, self.notifier)
 
     def daemon(self, make_roles: Callable[[], list[Role]]) -> Daemon:
-        """The process with these roles."""
+        """The process with these roles, all going by the database's clock."""
+
+        def on_one_clock() -> list[Role]:
+            self._clock.measure()
+            return [self._clock, *make_roles()]
+
         checks: Mapping[str, Check] = {"database": self._database_problem, "bus": bus_check(self._wire)}
         return Daemon(
             health=Health(checks, self.registry),
             health_host=self.section.health_host,
             health_port=self.section.health_port,
-            make_roles=make_roles,
+            make_roles=on_one_clock,
             close=self._close,
         )
 
@@ -121,6 +128,7 @@ def make_conductor(config: FleetConfig) -> Daemon:
             binaries=("nova-conductor",),
             on_journal=metrics.before(plane.ground.faults.on_journal),
             saga_workers=config.conductor.saga_workers,
+            lease_s=config.conductor.lease_s,
             workers=config.conductor.workers,
         )
         return [ConductorRole(plane.ground, wiring)]

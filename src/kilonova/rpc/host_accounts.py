@@ -22,14 +22,18 @@ class HostAccounts(Protocol):
 
 
 class NoAccounts:
-    """For a bus inside one process: no other host can be on it."""
+    """For a bus that gives no host an account: one inside one process, unless `why` and `next_step` say otherwise."""
+
+    def __init__(
+        self,
+        why: str = "This cloud's bus is inside its one process, so no other host can join it.",
+        next_step: str = "Run a fleet: docs/fleet.md says how.",
+    ) -> None:
+        self._why, self._next_step = why, next_step
 
     def create(self, host: str) -> str:
         """Say so."""
-        raise Conflict(
-            "This cloud's bus is inside its one process, so no other host can join it.",
-            next_step="Run a fleet: docs/fleet.md says how.",
-        )
+        raise Conflict(self._why, next_step=self._next_step)
 
     def remove(self, host: str) -> None:
         """There is none."""
