@@ -27,6 +27,7 @@ _GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "routes": ("routes:routes", "List every route of every service."),
     },
     "Placement": {
+        "bench": ("bench:bench", "Measure what scheduling costs on this machine."),
         "rebalance": ("rebalance:rebalance", "Propose moves of servers, with the gain and reason of each."),
         "simulate": ("simulate:simulate", "Run a workload over a described fleet, policy beside policy."),
     },

@@ -65,6 +65,11 @@ def register(
     return Joined(host=host, was_restarted=before is not None and before.boot_id != boot_id)
 
 
+def add(tx: Tx, new: Sequence[Host]) -> None:
+    """Write whole records: of hosts that are moved here or made up. One that comes up is written by `register`."""
+    tx.execute(insert(hosts), [msgspec.structs.asdict(one) for one in new])
+
+
 def seen(tx: Tx, names: Sequence[str], now: datetime) -> None:
     """These hosts' agents are alive."""
     tx.execute(update(hosts).where(hosts.c.name.in_(names)).values(seen_at=now))
