@@ -18,7 +18,7 @@ from kilonova.scheduler.columns import Floats
 from kilonova.scheduler.fleet import DISK, RAM, VCPUS
 
 MEASURE = "imbalance"
-WORTH = 0.0005  # a move that gains less of imbalance is not worth its traffic
+WORTH = 0.005  # a move that gains less, times the hosts, is not worth its traffic: it changes two hosts of however many
 _HOSTS_TRIED = 16  # the fullest ones; when none of them can gain, the plan ends
 _WORDS = {VCPUS: "vCPUs", RAM: "RAM", DISK: "disk"}
 
@@ -57,7 +57,7 @@ def _best_move(board: Board, moved: set[str], left: Limits, before: float) -> _B
             target = int(after.argmin())
             if found is None or after[target] < found.after:
                 found = _Best(one, target, float(after[target]))
-        if found is not None and before - found.after >= WORTH:
+        if found is not None and (before - found.after) * board.taking_part.sum() >= WORTH:
             return found
     return None
 

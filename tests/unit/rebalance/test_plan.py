@@ -143,6 +143,12 @@ def test_spreading_takes_the_one_move_that_gains_most() -> None:
     assert moves(world.plan(Goal.SPREAD, moves=1)) == [("big", "host-1", "host-2")]
 
 
+@pytest.mark.parametrize("count", [2, 200])
+def test_a_move_is_worth_the_same_in_a_large_fleet(count: int) -> None:
+    world = World([host(i, **PLAIN) for i in range(1, count + 1)], [on("host-1", f"s-{i}") for i in range(4)])
+    assert len(world.plan(Goal.SPREAD).moves) == (2 if count == 2 else 3)
+
+
 def test_packing_empties_the_emptiest_host_into_the_fullest() -> None:
     world = World(
         [host(i, **PLAIN) for i in (1, 2, 3)],
