@@ -23,8 +23,8 @@ from kilonova.store.database import Database
 from kilonova.store.tables import metadata
 
 ACCOUNT = "postgres"
-# Durability is not what these tests are about, and the cluster is thrown away.
-FAST = "-c listen_addresses='' -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c shared_buffers=16MB"
+# The cluster is thrown away: it need not outlive the machine, and few tests need it to outlive itself.
+FAST = "-c listen_addresses='' -c fsync=off -c full_page_writes=off -c shared_buffers=16MB"
 
 
 def postgres_programs() -> Path | None:
@@ -38,8 +38,10 @@ def postgres_programs() -> Path | None:
 class Cluster:
     """A running PostgreSQL of our own."""
 
-    def __init__(self, programs: Path, folder: Path) -> None:
+    def __init__(self, programs: Path, folder: Path, *, keeps_commits: bool = False) -> None:
         self._programs, self._folder = programs, folder
+        commits = "on" if keeps_commits else "off"
+        self._options = f"{FAST} -c synchronous_commit={commits} -c max_connections=400 -k {folder}"
         self._numbers = itertools.count(1)
         self._run("initdb", "--auth=trust", f"--username={ACCOUNT}", "--no-sync", "--encoding=UTF8", "--locale=C.UTF-8")
         self.come_back()
@@ -98,7 +100,7 @@ class Cluster:
 
     def come_back(self) -> None:
         """Be there again, with all that was committed."""
-        self._run("pg_ctl", "start", "--wait", f"--log={self._folder / 'log'}", "-o", f"{FAST} -k {self._folder}")
+        self._run("pg_ctl", "start", "--wait", f"--log={self._folder / 'log'}", "-o", self._options)
 
     def stop(self) -> None:
         """End it at once."""
@@ -106,8 +108,8 @@ class Cluster:
 
 
 @contextlib.contextmanager
-def cluster() -> Iterator[Cluster | None]:
-    """A cluster for a session, or None where PostgreSQL is not installed."""
+def cluster(*, keeps_commits: bool = False) -> Iterator[Cluster | None]:
+    """A cluster for a session, or None where PostgreSQL is not installed. `keeps_commits`: through `go_away`."""
     programs = postgres_programs()
     if programs is None:
         yield None
@@ -118,7 +120,7 @@ def cluster() -> Iterator[Cluster | None]:
         if os.geteuid() == 0:
             account = pwd.getpwnam(ACCOUNT)
             os.chown(folder, account.pw_uid, account.pw_gid)
-        made = Cluster(programs, folder)
+        made = Cluster(programs, folder, keeps_commits=keeps_commits)
         try:
             yield made
         finally:

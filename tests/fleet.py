@@ -12,15 +12,17 @@ Each process is ended by its own pid, its log is a file of its name in the fleet
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import httpx2
 from prometheus_client.parser import text_string_to_metric_families
@@ -67,7 +69,7 @@ class Node:
         if kind == "api":
             own["PORT"] = str(self.port)
         prefixed = {f"KILONOVA_{kind.upper()}_{key}": value for key, value in own.items()}
-        self._env = {**os.environ, **prefixed, **env}
+        self.env = {**os.environ, **prefixed, **env}
         self._command = [sys.executable, "-m", "kilonova.cli.main", kind, "--config", str(config)]
         self._http = httpx2.Client(base_url=f"http://127.0.0.1:{self.health_port}", timeout=10.0, trust_env=False)
         self._process: subprocess.Popen[bytes] | None = None
@@ -88,8 +90,13 @@ class Node:
         assert self._process is None, f"{self.name} runs already"
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                self._command, env=self._env, cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
+                self._command, env=self.env, cwd="/", stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT
             )
+
+    def ensure_running(self) -> None:
+        """Start it unless it runs."""
+        if self._process is None:
+            self.start()
 
     def kill(self) -> None:
         """As kill -9 does."""
@@ -98,6 +105,11 @@ class Node:
     def stop(self) -> int:
         """As an operator does: gracefully. Gives its exit code."""
         return self._end(signal.SIGTERM)
+
+    def close(self) -> None:
+        """Kill it if it runs; ask it nothing more."""
+        self.kill()
+        self._http.close()
 
     def _end(self, how: signal.Signals) -> int:
         process, self._process = self._process, None
@@ -166,7 +178,8 @@ class Client:
         login = {"auth": {"identity": {"methods": ["password"], "password": {"user": user}}, "scope": scope}}
         answer = self.http.post("/identity/v3/auth/tokens", json=login)
         assert answer.status_code == 201, answer.text
-        self.http.headers["X-Auth-Token"] = answer.headers["X-Subject-Token"]
+        self.token = answer.headers["X-Subject-Token"]
+        self.http.headers["X-Auth-Token"] = self.token
         self.http.headers["OpenStack-API-Version"] = "compute 2.90"
 
     def ask(self, method: str, path: str, body: Any = None) -> httpx2.Response:
@@ -178,6 +191,14 @@ class Client:
         answer = self.ask(method, path, body)
         assert answer.is_success, (method, path, answer.status_code, answer.text)
         return answer.json() if answer.content else None
+
+    def lift_quotas(self) -> None:
+        """Let the admin's project have as much as there is."""
+        project = self.http.get("/identity/v3/auth/tokens", headers={"X-Subject-Token": self.token}).json()
+        path = f"/os-quota-sets/{project['token']['project']['id']}"
+        self.ok("PUT", path, {"quota_set": dict.fromkeys(("instances", "cores", "ram"), -1)})
+        networking = f"/networking/v2.0/quotas/{project['token']['project']['id']}"
+        self.http.put(networking, json={"quota": {"port": -1}}).raise_for_status()
 
     def image(self) -> str:
         """An image with a few bytes; its id."""
@@ -202,6 +223,50 @@ class Client:
         return report["orphans"] | ({"silent_hosts": report["silent_hosts"]} if report["silent_hosts"] else {})
 
 
+class Load(contextlib.AbstractContextManager["Load"]):
+    """
+    Boots servers through several APIs in turn, in a thread, until the block ends; and keeps what it was told.
+
+    `accepted`: names of servers that were answered with 202; `refused`: statuses of other answers, with their Retry-After.
+    """
+
+    def __init__(self, clients: list[Client], image: str, prefix: str) -> None:
+        self._clients, self._image, self._prefix = clients, image, prefix
+        self.accepted: list[str] = []
+        self.refused: list[tuple[int, str | None]] = []
+        self.unheard = 0  # requests that no answer came to
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stopping.set()
+        self._thread.join()
+
+    def wait_accepted(self, count: int, seconds: float = 60.0) -> None:
+        """Wait until so many more have been accepted."""
+        wanted = len(self.accepted) + count
+        wait_until(lambda: len(self.accepted) >= wanted, f"{count} more boots accepted", seconds)
+
+    def _run(self) -> None:
+        for number in itertools.count():
+            if self._stopping.wait(0.02):
+                return
+            name = f"{self._prefix}-{number}"
+            try:
+                answer = self._clients[number % len(self._clients)].boot(name, self._image)
+            except httpx2.TransportError:
+                self.unheard += 1
+                continue
+            if answer.status_code == 202:
+                self.accepted.append(name)
+            else:
+                self.refused.append((answer.status_code, answer.headers.get("Retry-After")))
+
+
 class Fleet:
     """Processes by name: `api-1`, `api-2`, `conductor-1`… Made empty."""
 
@@ -209,6 +274,7 @@ class Fleet:
         self.folder, self.config = folder, folder / "kilonova.toml"
         self.database_url, self.bus_url = database_url, bus_url
         self.nodes: dict[str, Node] = {}
+        self._clients: dict[str, Client] = {}
         (folder / "images").mkdir(exist_ok=True)
         self.config.write_text(_CONFIG.format(database=database_url, bus=bus_url, folder=folder))
         self.env: dict[str, str] = {}
@@ -227,6 +293,8 @@ class Fleet:
             number = sum(node.kind == kind for node in self.nodes.values()) + 1
             node = Node(kind, f"{kind}-{number}", self.config, self.env | env)
             self.nodes[node.name] = node
+            if node.name == "api-1":  # the catalog names one URL, as it would a balancer's
+                node.env["KILONOVA_API_PUBLIC_URL"] = self.env["KILONOVA_API_PUBLIC_URL"] = node.url
             node.start()
             started.append(node)
         return started
@@ -238,8 +306,10 @@ class Fleet:
 
     def client(self, name: str = "api-1") -> Client:
         """The admin, at this API."""
-        secrets = json.loads((self.folder / "credentials.json").read_bytes())
-        return Client(self.nodes[name].url, secrets["admin_password"])
+        if name not in self._clients:
+            secrets = json.loads((self.folder / "credentials.json").read_bytes())
+            self._clients[name] = Client(self.nodes[name].url, secrets["admin_password"])
+        return self._clients[name]
 
     def wait_hosts(self, count: int, seconds: float = 60.0) -> None:
         """Wait until so many hosts have joined."""
@@ -249,8 +319,10 @@ class Fleet:
 
     def close(self) -> None:
         """Kill whatever still runs."""
+        for client in self._clients.values():
+            client.http.close()
         for node in self.nodes.values():
-            node.kill()
+            node.close()
 
 
 class Engines(contextlib.ExitStack):
@@ -258,7 +330,7 @@ class Engines(contextlib.ExitStack):
 
     def __init__(self) -> None:
         super().__init__()
-        self.cluster = self.enter_context(databases.cluster())
+        self.cluster = self.enter_context(databases.cluster(keeps_commits=True))
         self.broker = self.enter_context(brokers.broker())
 
     @contextlib.contextmanager

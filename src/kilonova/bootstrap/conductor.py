@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from kilonova.bootstrap.ground import Ground
 from kilonova.conductor.kernel.definition import Definition
 from kilonova.conductor.kernel.execution import OnJournal
-from kilonova.conductor.kernel.runner import Runner
+from kilonova.conductor.kernel.runner import LEASE_S, Runner
 from kilonova.conductor.reconcilers.base import LastRun, Reconciler, Reconcilers
 from kilonova.conductor.reconcilers.power_state import PowerStateReconciler
 from kilonova.conductor.reconcilers.service_pulse import ServicePulse
@@ -37,6 +37,7 @@ class ConductorWiring:
     binaries: Sequence[str]
     on_journal: OnJournal
     saga_workers: int = 4
+    lease_s: float = LEASE_S
     workers: int = 2
 
 
@@ -53,6 +54,7 @@ class ConductorRole:
             self._definitions(),
             owner=ground.name,
             workers=wiring.saga_workers,
+            lease_s=wiring.lease_s,
             on_journal=wiring.on_journal,
         )
         self._conductor = Conductor(self._parts(), workers=wiring.workers)

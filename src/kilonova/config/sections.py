@@ -129,6 +129,15 @@ class ConductorSection(ProcessSection, frozen=True, kw_only=True):
     health_port: HealthPort = 9781
     workers: Annotated[Threads, Meta(description="Threads for what hosts and APIs say.")] = 2
     saga_workers: Annotated[Threads, Meta(description="Threads that carry out sagas.")] = 4
+    lease_s: Annotated[
+        float,
+        Meta(
+            ge=5,
+            le=600,
+            description="Seconds until another conductor takes over what one that died was doing. One that starts again under its"
+            " name goes on at once.",
+        ),
+    ] = 20.0
 
 
 class AgentSection(ProcessSection, frozen=True, kw_only=True):

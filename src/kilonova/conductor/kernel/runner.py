@@ -1,7 +1,7 @@
 """
 Takes sagas that can go on, and runs them in a few threads.
 
-A saga is named to the runner by a wake-up (`wake`), or found by the pass that looks for due ones every `period_s` seconds; the
+A saga is named to the runner by a wake-up (`wake`), or found by the pass that looks for due ones every `_PERIOD_S` seconds; the
 pass alone would be enough, wake-ups only make it quick. What is known to be able to go on waits in a lane for each project
 (`lanes.py`), and lanes are served in turn. The pass reads a bounded number of due sagas and goes on at the next one where it left
 off, so that its cost does not grow with what is due and no saga is out of its sight.
@@ -31,7 +31,8 @@ from kilonova.store.queries import saga_leases, sagas
 
 _log = structlog.get_logger(__name__)
 
-_LEASE_S = 60.0
+LEASE_S = 60.0  # how long nobody takes over a saga from a runner that is silent
+_PERIOD_S = 1.0
 _BATCH = 500
 _MOST_BATCHES = 4  # of one pass
 _BUGS = 5  # a step that raises so often in a row is failed
@@ -46,9 +47,9 @@ class Runner:
 
     def __init__(
         self, db: Database, bus: Bus, clock: Clock, definitions: Iterable[Definition], *,
-        owner: str, workers: int = 4, period_s: float = 1.0, on_journal: OnJournal = ignore_journal,
+        owner: str, workers: int = 4, lease_s: float = LEASE_S, on_journal: OnJournal = ignore_journal,
     ) -> None:  # fmt: skip
-        self._db, self._clock, self._owner, self._period_s = db, clock, owner, period_s
+        self._db, self._clock, self._owner, self._lease_s = db, clock, owner, lease_s
         self._definitions = {definition.kind: definition for definition in definitions}
         self._kernel = Kernel(db=db, bus=bus, clock=clock, wake=self.wake, on_journal=on_journal)
         self._lanes = Lanes()
@@ -127,7 +128,7 @@ class Runner:
                 _log.warning("the database is away; trying again", why=str(why))
             except Exception:  # noqa: BLE001 - the pass is what heals everything else: it must not end
                 _log.exception("looking for due sagas failed; trying again")
-            self._stopping.wait(self._period_s)
+            self._stopping.wait(_PERIOD_S)
 
     def _work(self) -> None:
         while (saga_id := self._lanes.take()) is not None:
@@ -140,7 +141,7 @@ class Runner:
 
     def _run_one(self, saga_id: str) -> None:
         with self._db.write() as tx:
-            saga = saga_leases.take(tx, saga_id, self._owner, self._clock.now(), _LEASE_S)
+            saga = saga_leases.take(tx, saga_id, self._owner, self._clock.now(), self._lease_s)
             journal = [] if saga is None else sagas.events(tx, saga_id)
         if saga is None:
             return
