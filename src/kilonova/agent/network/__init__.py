@@ -4,6 +4,10 @@ A host's share of the networks: bridges, DHCP, metadata and firewall, converged 
     records.py     what the host was told, in a file; merge and take away (pure)
     conflicts.py   what a host must refuse before it touches anything (pure)
     devices.py     bridges: planned (pure), and made with netlink
+    routers.py     a tunnelled network's gateway: a namespace with two cables
+    tunnels.py     VXLAN devices to the other hosts of a network
+    namespaces.py  namespaces by name: made, entered, removed
+    fabric.py      all of these together, and where a network is served
     dnsmasq.py     a network's DHCP and DNS as text (pure)
     dhcp.py        dnsmasq processes: started, told, found again, ended
     firewall/      two nftables tables as text (pure), replaced in one transaction; its own text says how they judge
@@ -17,7 +21,8 @@ The *records* (one file in the data directory) are the intent. They are written 
 found on the host after a crash is either in them or on its way out. What *was made* is one folder per network in the run
 directory, named like its bridge: made before the bridge, removed after it. A pass compares the two and makes the difference:
 
-    check -> write the records -> a network's folder, bridge, metadata socket -> firewall, flows -> DHCP -> remove others
+    check -> write the records -> a network's folder, bridge, router, metadata socket -> firewall, flows -> DHCP -> tunnels ->
+    remove others
 
 Invariants
 ----------
@@ -30,5 +35,7 @@ Invariants
 
 The run directory is for root to write and for everybody to read: dnsmasq gives up its privileges before it reads its hosts
 file, and a data directory may be in a home that nobody else may enter. It does not survive a reboot, and neither do the
-bridges and processes that it stands for.
+bridges, namespaces and processes that it stands for.
+
+A flat network is served in the machine's own namespace, a tunnelled one in its router's (ADR 0007): the same code, entered there.
 """

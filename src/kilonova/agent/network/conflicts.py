@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from pathlib import Path
 
 from kilonova.agent.hypervisor.failure import HostFailure
 from kilonova.domain.addresses import ip_address, ip_network
@@ -119,6 +120,15 @@ def zone_of(segment: int) -> int:
 def uplink_pair(segment: int) -> IPv4Network:
     """The pair of addresses on which the router of a VXLAN network reaches its host."""
     return IPv4Network((int(_UPLINKS.network_address) + 2 * zone_of(segment), 31))
+
+
+def upstream_file(resolv_conf: str, beyond: Path) -> Path | None:
+    """
+    Where a router finds name servers: in a namespace the machine's own, at a loopback address, is out of reach, so then it is
+    `beyond`, the file in which systemd-resolved names those that it asks itself. None: the machine's resolv.conf will do.
+    """
+    servers = resolvers_in(resolv_conf)
+    return beyond if servers and all(server.is_loopback for server in servers) else None
 
 
 def _routed_here(share: HostNetwork) -> list[tuple[NetworkSpec, Range]]:

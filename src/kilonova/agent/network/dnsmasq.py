@@ -70,13 +70,19 @@ class DhcpPlan:
     options: str
 
 
-def plan_dhcp(network: NetworkSpec, ports: Sequence[PortSpec], folder: Folder, user: str) -> DhcpPlan | None:
-    """What serves `network`; None when none of its subnets is served."""
+def plan_dhcp(
+    network: NetworkSpec, ports: Sequence[PortSpec], folder: Folder, user: str, upstream: Path | None = None
+) -> DhcpPlan | None:
+    """
+    What serves `network`; None when none of its subnets is served.
+
+    `upstream`: the file that names the servers it asks for names it does not know (None: the machine's resolv.conf).
+    """
     served = [one for one in network.subnets if one.dhcp and (one.gateway is not None or one.ip_version == 4)]
     if not served:
         return None
     return DhcpPlan(
-        config="\n".join([*_config(network, folder, user), *_ranges(network, served), ""]),
+        config="\n".join([*_config(network, folder, user), *_upstream(upstream), *_ranges(network, served), ""]),
         hosts="".join(f"{line}\n" for port in ports for line in _host(port, served)),
         names="".join(f"{line}\n" for port in ports for line in _names(port)),
         options="".join(f"{line}\n" for port in ports for line in _options_of(port)),
@@ -117,6 +123,10 @@ def _config(network: NetworkSpec, folder: Folder, user: str) -> list[str]:
         "domain-needed",
         "bogus-priv",
     ]
+
+
+def _upstream(file: Path | None) -> list[str]:
+    return [] if file is None else [f"resolv-file={file}"]
 
 
 def _ranges(network: NetworkSpec, served: Iterable[SubnetSpec]) -> Iterator[str]:

@@ -34,6 +34,7 @@ from kilonova.domain.machine import GuestData
 DEFAULT_RUN_DIR = Path("/run/kilonova")
 GuestDataOf = Callable[[str], GuestData | None]  # by server id
 _RESOLV_CONF = Path("/etc/resolv.conf")
+_RESOLVED_CONF = Path("/run/systemd/resolve/resolv.conf")
 
 
 @dataclass(frozen=True)
@@ -163,7 +164,7 @@ class LinuxHostNetwork:
         if share.networks != self._records.share.networks:
             conflicts.check_kinds(share)
             conflicts.check_overlaps(share)
-            resolvers = conflicts.resolvers_in(_RESOLV_CONF.read_text()) if _RESOLV_CONF.exists() else []
+            resolvers = conflicts.resolvers_in(_resolv_conf())
             conflicts.check_machine(share, foreign_routes(self._own_devices()), resolvers)
             self._fabric.check(tunnels)
         return ruleset.plan_ruleset(share, self._table, self._fabric.routers(share), tunnels)
@@ -196,10 +197,11 @@ class LinuxHostNetwork:
         self._servers = records.servers_by_address(fresh.share)
 
     def _converge_dhcp(self, share: HostNetwork) -> None:
-        user = unprivileged_user()
+        user, upstream = unprivileged_user(), conflicts.upstream_file(_resolv_conf(), _RESOLVED_CONF)
         for network in share.networks:
             folder = self._folder(network.bridge)
-            plan = plan_dhcp(network, records.ports_on(share, network.id), folder, user)
+            ports = records.ports_on(share, network.id)
+            plan = plan_dhcp(network, ports, folder, user, upstream if network.is_tunnelled else None)
             if plan is None:
                 stop_dhcp(folder)
                 continue
@@ -227,6 +229,10 @@ class LinuxHostNetwork:
     def _guest_at(self, network_id: str, address: str) -> GuestData | None:
         server_id = self._servers.get((network_id, address))
         return None if server_id is None else self._guest_data(server_id)
+
+
+def _resolv_conf() -> str:
+    return _RESOLV_CONF.read_text() if _RESOLV_CONF.exists() else ""
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kilonova.agent.hypervisor.failure import HostFailure
-from kilonova.agent.network.names import router_port_name
+from kilonova.agent.network.names import router_port_name, tunnel_name
 from kilonova.domain.hostnet import HostNetwork, bridge_name
 from tests.netparts import port
 from tests.system.nodes import Fleet, Node, told
@@ -37,10 +37,12 @@ def test_a_port_that_moves_is_found_on_its_new_host(fleet: Fleet, nodes: list[No
     assert one.pings(two.address)
     nodes[1].remove_server(two.port.server_id)
     nodes[2].merge(told(two.port, on=nodes, generation=2))
-    moved = fleet.lab.guest(two.port, nodes[2].space)
-    moved.configure()
+    tunnel, old = tunnel_name(bridge_name("n1")), f"{two.port.mac} dst {nodes[1].address}"
+    assert old in nodes[0].space.run("bridge", "fdb", "show", "dev", tunnel)
     for node in nodes[:2]:
         node.update(HostNetwork(networks=told(neighbour, on=nodes, generation=2).networks))
+    assert old not in nodes[0].space.run("bridge", "fdb", "show", "dev", tunnel)
+    moved = fleet.guest(nodes[2], two.port)
     assert one.pings(moved.address)
     assert three.pings(moved.address)
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import re
 from ipaddress import IPv4Network, ip_address, ip_network
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -17,6 +18,7 @@ from kilonova.agent.network.conflicts import (
     check_ports,
     resolvers_in,
     uplink_pair,
+    upstream_file,
     zone_of,
 )
 from kilonova.domain.hostnet import HostNetwork, NetworkSpec, SubnetSpec
@@ -102,6 +104,13 @@ def test_every_segment_has_a_zone_and_a_pair_of_addresses(segment: int) -> None:
 def test_a_port_on_an_unknown_network_is_refused() -> None:
     with pytest.raises(HostFailure, match="Port p1-5 is on network n1"):
         check_ports(HostNetwork(ports=(port(5),)))
+
+
+def test_a_router_asks_beyond_the_machines_own_name_server() -> None:
+    beyond = Path("/run/beyond")
+    assert upstream_file("nameserver 127.0.0.53\n", beyond) == beyond
+    assert upstream_file("nameserver 127.0.0.1\nnameserver 192.0.2.53\n", beyond) is None
+    assert upstream_file("", beyond) is None
 
 
 def test_name_servers_are_read_as_the_machine_reads_them() -> None:

@@ -32,6 +32,12 @@ def test_the_whole_configuration() -> None:
     assert text == (Path(__file__).parent / "golden" / "dnsmasq.conf").read_text()
 
 
+def test_a_router_is_told_whom_to_ask() -> None:
+    planned = plan_dhcp(network(1), (), FOLDER, "nobody", Path("/run/beyond"))
+    assert planned is not None
+    assert "resolv-file=/run/beyond" in planned.config.splitlines()
+
+
 def test_each_port_has_its_address_and_name() -> None:
     planned = plan(
         with_subnets(network(1).subnets[0], SIX),
