@@ -85,8 +85,17 @@ class Broker:
             time.sleep(0.1)
 
     def kill(self) -> None:
-        """End it at once, as a crash does."""
+        """End it at once, as a crash does. A quorum queue made less than a second ago does not survive it: see `wait_on_disk`."""
         self._end(signal.SIGKILL)
+
+    def wait_on_disk(self, url: str, queue: str) -> None:
+        """Wait until a quorum queue is in the broker's list on the disk, which it writes now and then."""
+        name = f"{url.rpartition('/')[2]}_{queue}".encode()
+        [names] = self._folder.glob("*/quorum/*/names.dets")
+        end = time.monotonic() + START_S
+        while name not in names.read_bytes():
+            assert time.monotonic() < end, f"{queue} is not on the disk after {START_S} s"
+            time.sleep(0.05)
 
     def stop(self) -> None:
         """End it in good order."""

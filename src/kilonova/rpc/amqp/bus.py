@@ -11,6 +11,8 @@ from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+import structlog
+
 from kilonova.rpc.amqp import wire
 from kilonova.rpc.amqp.calls import Calls
 from kilonova.rpc.amqp.link import Link
@@ -23,6 +25,7 @@ from kilonova.rpc.amqp.service import Delivery, Service, Verdict
 from kilonova.rpc.bus import Gate, Handler, NoAnswer
 from kilonova.rpc.messages import Message
 
+_log = structlog.get_logger(__name__)
 _ON_DISK, _IN_MEMORY = 2, 1
 _ANSWERS_OUTLIVE_S = 60.0
 
@@ -113,7 +116,8 @@ class AmqpBus:
             services = list(self._services)
         for service in services:
             self._stop(service)
-        self._outbox.wait_empty(self.pace.drain_s if self._sending.is_up.is_set() else 0.0)
+        if not self._outbox.wait_empty(0.0 if self._sending.is_down.is_set() else self.pace.drain_s):
+            _log.warning("the bus is closed and the broker does not have everything", **self.state()._asdict())
         self._receiving.stop()
         self._sending.stop()
         self._calls.give_up_all("the bus is closed")

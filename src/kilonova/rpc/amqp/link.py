@@ -77,6 +77,8 @@ class Link:
         self._stopping.set()
         self.wake()
         self._thread.join()
+        self.is_up.clear()
+        self.is_down.set()
         with self._closing:
             if self._wake >= 0:
                 os.close(self._wake)

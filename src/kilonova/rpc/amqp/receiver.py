@@ -78,6 +78,7 @@ class Receiver:
         answers = reply_queue(address)(self._channel)
         answers.declare()
         self._channel.basic_consume(answers.name, no_ack=True, callback=self._answered)
+        self._serve_new()  # before the link counts as up: whoever is told so may call
         self.address = address
 
     def work(self) -> float | None:
