@@ -13,7 +13,7 @@ from heapq import merge
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Select, and_, bindparam, literal_column, or_, select, update
+from sqlalchemy import BindParameter, Select, and_, bindparam, literal_column, or_, select, update
 
 from kilonova.domain.saga import RUNNING, JournalEvent, Saga, SagaStatus
 from kilonova.store.database import Tx
@@ -29,7 +29,8 @@ _FREE = or_(sagas.c.lease_until.is_(None), sagas.c.lease_until <= _NOW)
 
 def _due_of(status: SagaStatus) -> Select[Any]:
     """Of one status alone: only so does the index give them in their order, and a page costs the same however many there are."""
-    after_at, after_id = bindparam("after_at", type_=sagas.c.wake_at.type), bindparam("after_id")
+    after_at = bindparam("after_at", type_=sagas.c.wake_at.type)
+    after_id: BindParameter[str] = bindparam("after_id")
     return (
         select(sagas.c.wake_at, sagas.c.id, sagas.c.project_id)
         .where(sagas.c.status == literal_column(f"'{status}'"), sagas.c.wake_at <= _NOW, sagas.c.wake_at >= after_at)
@@ -79,6 +80,10 @@ class Due(NamedTuple):
     project_id: str | None
 
 
+def _due(row: Any) -> Due:
+    return Due(row.wake_at, row.id, row.project_id)
+
+
 _FIRST = Due(datetime(1970, 1, 1, tzinfo=UTC), "", None)
 
 
@@ -90,7 +95,7 @@ def due(tx: Tx, now: datetime, limit: int, *, after: Due | None = None) -> list[
     """
     since = after or _FIRST
     asked = {"now": now, "after_at": since.wake_at, "after_id": since.id, "most": limit}
-    return list(merge(*([Due(*row) for row in tx.execute(query, asked)] for query in _DUE)))[:limit]
+    return list(merge(*([_due(row) for row in tx.execute(query, asked)] for query in _DUE)))[:limit]
 
 
 def take(tx: Tx, saga_id: str, owner: str, now: datetime, lease_s: float) -> Saga | None:
@@ -187,7 +192,7 @@ def accept_reply(tx: Tx, command_id: str, reply: msgspec.Struct, now: datetime) 
     asked = {"saga_id": command_id.partition("/")[0], "command": command_id}
     text = msgspec.json.encode(reply).decode()
     row = tx.execute(_ANSWERED, {**asked, "reply": text, "wake_at": now, "updated_at": now}).first()
-    return None if row is None else Due(*row)
+    return None if row is None else _due(row)
 
 
 def wake_host(tx: Tx, host: str, now: datetime) -> list[Due]:
@@ -199,7 +204,7 @@ def wake_host(tx: Tx, host: str, now: datetime) -> list[Due]:
         .values(wake_at=now)
         .returning(sagas.c.wake_at, sagas.c.id, sagas.c.project_id)
     )
-    return [Due(*row) for row in rows]
+    return [_due(row) for row in rows]
 
 
 def renounce(tx: Tx, owner: str, now: datetime) -> int:
