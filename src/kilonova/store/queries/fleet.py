@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import BigInteger, func, select, type_coerce
+from sqlalchemy import BigInteger, func, literal, select, type_coerce
 
 from kilonova.domain.aggregate import Aggregate
 from kilonova.domain.saga import Event
@@ -19,6 +19,8 @@ from kilonova.store.queries import aggregates, server_groups
 from kilonova.store.tables.compute import servers
 from kilonova.store.tables.hosts import hosts
 from kilonova.store.tables.sagas import saga_events
+
+_FAILED = literal(Event.STEP_FAILED.value, literal_execute=True)  # in words, so that the index of failures is taken
 
 
 class Pulse(NamedTuple):
@@ -71,7 +73,7 @@ def surroundings(tx: Tx, since: datetime) -> Surroundings:
         placed, servers.c.lifecycle == Lifecycle.BUILDING
     )
     failed = select(saga_events.c.host, func.count().label("amount")).where(
-        saga_events.c.event == Event.STEP_FAILED, saga_events.c.at >= since, saga_events.c.host.is_not(None)
+        saga_events.c.event == _FAILED, saga_events.c.at >= since, saga_events.c.host.is_not(None)
     )
     images = select(servers.c.host, servers.c.image_id).where(placed, servers.c.image_id.is_not(None)).distinct()
     return Surroundings(

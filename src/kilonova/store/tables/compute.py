@@ -58,7 +58,7 @@ servers = Table(
     Column("lifecycle", String(16), nullable=False),
     Column("intent", String(16), nullable=False),
     Column("power_state", Integer, nullable=False),
-    Column("host", Name, index=True),
+    Column("host", Name),
     Column("node", Name),
     Column("zone", Name),
     Column("saga", String(32)),
@@ -76,6 +76,7 @@ servers = Table(
     Index("ix_servers_project_created", "project_id", "created_at", "id"),
     Index("ix_servers_created", "created_at", "id"),
     Index("ix_servers_updated", "updated_at"),
+    Index("ix_servers_host", "host", "image_id", "lifecycle"),  # all that schedulers read of each, every few seconds
 )  # fmt: skip
 
 flavors = Table(

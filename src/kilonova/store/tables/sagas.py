@@ -52,6 +52,9 @@ saga_events = Table(
     Column("error", Text),
 )  # fmt: skip
 
+_failed = saga_events.c.event == "step_failed"
+Index("ix_saga_events_failed", saga_events.c.at, saga_events.c.host, sqlite_where=_failed, postgresql_where=_failed)
+
 stages = Table(
     "saga_stages", metadata,
     Column("saga_id", Uuid, ForeignKey("sagas.id", ondelete="CASCADE"), primary_key=True),
