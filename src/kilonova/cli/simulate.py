@@ -23,6 +23,7 @@ _COLUMNS = (
     "p50_ms", "p99_ms",
 )  # fmt: skip
 _ABOVE_0 = click.FloatRange(0, min_open=True)
+_PART = click.FloatRange(0, 1, min_open=True)
 _FILE = click.Path(dir_okay=False, path_type=Path)
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -62,6 +63,7 @@ def _source_options(command: Command) -> Command:
         click.option("--azure", type=click.Path(path_type=Path), help="The Azure packing trace: SQLite file, or folder of CSV."),
         click.option("--machine", metavar="ID", help="Of the Azure trace: the machine that the fleet's first hosts are."),
         click.option("--priority", type=click.Choice(["high", "low"]), help="Of the Azure trace: only these requests."),
+        click.option("--share", type=_PART, default=1.0, help="Of the Azure trace: only this part of it, drawn by the seed."),
         click.option("--limit", type=click.IntRange(1), help="Read no more than so many requests of a trace."),
         click.option("--write-trace", type=_FILE, help="Write the trace that is used, as CSV."),
     )):  # fmt: skip
@@ -127,8 +129,8 @@ def _arrivals(given: dict[str, Any], groups: tuple[HostGroup, ...], seed: int) -
     if given["trace"]:
         arrivals = trace.read_trace(given["trace"], given["limit"])
     elif given["azure"]:
-        chosen = {name: given[name] for name in ("machine", "priority", "limit")}
-        found = azure.convert(given["azure"], groups[0], **chosen)
+        part = azure.Part(seed=seed, **{name: given[name] for name in ("machine", "priority", "limit", "share")})
+        found = azure.convert(given["azure"], groups[0], part)
         say(f"Requests for machine {found.machine}: {len(found.arrivals):,}; {found.left_out:,} run only on others.")
         arrivals = found.arrivals
     else:

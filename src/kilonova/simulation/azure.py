@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import csv
 import math
+import random
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -29,10 +30,19 @@ from kilonova.simulation.fleet import HostGroup
 from kilonova.simulation.trace import Arrival, in_order
 
 _DAY_S = 86400.0
-_VM = ("vmId", "tenantId", "vmTypeId", "priority", "starttime", "endtime")
+_VM = ("vmId", "vmTypeId", "priority", "starttime", "endtime")
 _TYPE = ("vmTypeId", "machineId", "core", "memory", "hdd", "ssd")
-_PRIORITIES = {"high": 0, "low": 1}
-Cells = Mapping[str, Any]
+_PRIORITIES = {"high": 0.0, "low": 1.0}
+
+
+class Part(msgspec.Struct, frozen=True, kw_only=True):
+    """What is taken of a trace: the requests for one machine, of one priority, the first of them, a share drawn by a seed."""
+
+    machine: str | None = None  # the one that takes most requests
+    priority: str | None = None  # high or low; else both
+    limit: int | None = None
+    share: float = 1.0
+    seed: int = 1
 
 
 class Converted(msgspec.Struct, frozen=True, kw_only=True):
@@ -43,92 +53,111 @@ class Converted(msgspec.Struct, frozen=True, kw_only=True):
     left_out: int
 
 
-def convert(
-    path: Path, host: HostGroup, *, machine: str | None = None, priority: str | None = None, limit: int | None = None
-) -> Converted:
-    """
-    The requests for one machine, which is as large as `host`; without one named, the machine that takes most requests.
+class _Request(NamedTuple):
+    """A line of the trace, small: there are millions. Times in days."""
 
-    `path` is the SQLite file, or the folder with vm.csv and vmType.csv. `priority`: high or low; else both. Raises Rejected.
+    ident: str
+    kind: str
+    began: float
+    ended: float | None
+
+
+class _Size(NamedTuple):
+    """What a type takes of a machine."""
+
+    core: float
+    memory: float
+    disk: float
+
+
+_Sizes = Mapping[tuple[str, str], _Size]  # by type and machine
+
+
+def convert(path: Path, host: HostGroup, part: Part) -> Converted:
     """
-    requests = [row for row in _table(path, "vm", _VM, limit) if _is_wanted(row, priority)]
-    sizes = _sizes(path)
-    machine = machine or _busiest(requests, sizes)
-    if machine not in {named for _, named in sizes}:
-        known = ", ".join(sorted({named for _, named in sizes}, key=lambda one: (len(one), one)))
+    The arrivals on machines that are as large as `host`.
+
+    `path` is the SQLite file, or the folder with vm.csv and vmType.csv. Raises Rejected.
+    """
+    requests, sizes = list(_requests(path, part)), _sizes(path)
+    machine = part.machine or _busiest(requests, sizes)
+    machines = {named for _, named in sizes}
+    if machine not in machines:
+        known = ", ".join(sorted(machines, key=lambda one: (len(one), one)))
         raise Rejected(f"{path} has no machine {machine}.", next_step=f"The machines are {known}.")
-    fitting = [row for row in requests if (_text(row["vmTypeId"]), machine) in sizes]
-    arrivals = (_arrival(row, sizes[_text(row["vmTypeId"]), machine], host) for row in fitting)
+    fitting = [one for one in requests if (one.kind, machine) in sizes]
+    arrivals = (_arrival(one, sizes[one.kind, machine], host) for one in fitting)
     return Converted(arrivals=in_order(arrivals, str(path)), machine=machine, left_out=len(requests) - len(fitting))
 
 
-def _arrival(row: Cells, size: Cells, host: HostGroup) -> Arrival:
-    began, ended = _number(row["starttime"]), _number(row["endtime"])
-    start_s = max(0.0, began or 0.0) * _DAY_S
-    return Arrival(
-        at_s=start_s, lifetime_s=None if ended is None else max(0.0, ended * _DAY_S - start_s),
-        vcpus=_share(size["core"], host.vcpus), ram_mib=_share(size["memory"], host.ram_mib),
-        disk_gib=max(_share(size["hdd"], host.disk_gib), _share(size["ssd"], host.disk_gib)),
-        server=f"vm-{_text(row['vmId'])}", flavor=f"type-{_text(row['vmTypeId'])}",
-    )  # fmt: skip
+def _requests(path: Path, part: Part) -> Iterator[_Request]:
+    rng = random.Random(part.seed)  # noqa: S311 - variety, no secret
+    for ident, kind, priority, began, ended in islice(_table(path, "vm", _VM), part.limit):
+        is_wanted = part.priority is None or _number(priority) == _PRIORITIES[part.priority]
+        if is_wanted and (part.share >= 1 or rng.random() < part.share):
+            yield _Request(str(ident), str(kind), _number(began) or 0.0, _number(ended))
 
 
-def _sizes(path: Path) -> dict[tuple[str, str], Cells]:
-    return {(_text(row["vmTypeId"]), _text(row["machineId"])): row for row in _table(path, "vmType", _TYPE, None)}
+def _sizes(path: Path) -> _Sizes:
+    return {
+        (str(kind), str(machine)): _Size(
+            _number(core) or 0.0, _number(memory) or 0.0, max(_number(hdd) or 0.0, _number(ssd) or 0.0)
+        )
+        for kind, machine, core, memory, hdd, ssd in _table(path, "vmType", _TYPE)
+    }
 
 
-def _busiest(requests: list[Cells], sizes: Mapping[tuple[str, str], Cells]) -> str:
-    asked = Counter(_text(row["vmTypeId"]) for row in requests)
+def _busiest(requests: list[_Request], sizes: _Sizes) -> str:
+    asked = Counter(one.kind for one in requests)
     taken: Counter[str] = Counter()
     for kind, machine in sizes:
         taken[machine] += asked[kind]
     return min(taken, key=lambda one: (-taken[one], len(one), one), default="")
 
 
-def _is_wanted(row: Cells, priority: str | None) -> bool:
-    return priority is None or _number(row["priority"]) == _PRIORITIES[priority]
+def _arrival(one: _Request, size: _Size, host: HostGroup) -> Arrival:
+    start_s = max(0.0, one.began) * _DAY_S
+    return Arrival(
+        at_s=start_s, lifetime_s=None if one.ended is None else max(0.0, one.ended * _DAY_S - start_s),
+        vcpus=_whole(size.core * host.vcpus), ram_mib=_whole(size.memory * host.ram_mib),
+        disk_gib=_whole(size.disk * host.disk_gib), server=f"vm-{one.ident}", flavor=f"type-{one.kind}",
+    )  # fmt: skip
 
 
-def _share(fraction: Any, whole: int) -> int:
-    """A fraction of a machine in whole units; rounded up, but not for what floats add to a whole."""
-    return math.ceil((_number(fraction) or 0.0) * whole - 1e-6)
+def _whole(amount: float) -> int:
+    """Rounded up, but not for what floats add to a whole."""
+    return math.ceil(amount - 1e-6)
 
 
-def _table(path: Path, name: str, columns: tuple[str, ...], limit: int | None) -> Iterator[Cells]:
-    rows = _dump(path / f"{name}.csv") if path.is_dir() else _stored(path, name)
-    for row in islice(rows, limit):
-        if missing := [column for column in columns if column not in row]:
-            raise Rejected(f"The table {name} of {path} has no column {missing[0]}: this is not the packing trace.")
-        yield row
+def _table(path: Path, name: str, columns: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
+    return _dump(path / f"{name}.csv", columns) if path.is_dir() else _stored(path, name, columns)
 
 
-def _dump(path: Path) -> Iterator[Cells]:
+def _dump(path: Path, columns: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
     try:
         with path.open(encoding="utf-8", newline="") as file:
-            yield from csv.DictReader(file)
+            rows = csv.DictReader(file)
+            if missing := [name for name in columns if name not in (rows.fieldnames or ())]:
+                raise Rejected(f"{path} has no column {missing[0]}: this is not the packing trace.")
+            for row in rows:
+                yield tuple((row[name] or "").strip() for name in columns)
     except OSError as wrong:
         raise Rejected(f"{path} cannot be read: {wrong.strerror}.") from wrong
 
 
-def _stored(path: Path, name: str) -> Iterator[Cells]:
+def _stored(path: Path, name: str, columns: tuple[str, ...]) -> Iterator[tuple[Any, ...]]:
     """Rows of a table of the trace's file, which is no database of ours: opened to read, and closed."""
     try:
         with closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as file:
-            file.row_factory = sqlite3.Row
-            for row in file.execute(f"SELECT * FROM {name}"):  # noqa: S608 - one of our two names
-                yield dict(row)
+            yield from file.execute(f"SELECT {', '.join(columns)} FROM {name}")  # noqa: S608 - names of our own
     except sqlite3.Error as wrong:
         raise Rejected(f"{path} cannot be read as the packing trace: {wrong}.") from wrong
 
 
 def _number(cell: Any) -> float | None:
-    if cell is None or (isinstance(cell, str) and cell.strip().upper() in ("", "NULL", "NONE")):
+    if cell is None or (isinstance(cell, str) and cell.upper() in ("", "NULL", "NONE")):
         return None
     try:
         return float(cell)
     except ValueError as wrong:
         raise Rejected(f"The packing trace has {str(cell)[:40]!r} where a number belongs.") from wrong
-
-
-def _text(cell: Any) -> str:
-    return str(cell).strip()

@@ -67,6 +67,8 @@ def _plot(
     report: Report, title: str, about: str, value: Callable[[Sample], float], label: Callable[[float], str]
 ) -> Plot:
     top = max((value(one) for policy in report.policies for one in policy.samples), default=0.0) or 1.0
+    if label is _whole:
+        top = -(-top // _GRID) * _GRID  # so that each line of the grid is a whole number
     lines = tuple(_line(policy, value, top, report.span_s, label) for policy in report.policies)
     steps = [number / _GRID for number in range(_GRID + 1)]
     grid = tuple((round(HEIGHT * (1 - step), 1), label(top * step)) for step in steps)
