@@ -9,10 +9,11 @@ BIN := .venv/bin
 PYTEST := $(BIN)/python -m pytest
 FAST_LANES := $(wildcard tests/unit tests/component tests/story)
 WORKERS ?= 2
+SEEDS ?= 200
 HOSTS ?= 3
 ARGS ?=
 
-.PHONY: help setup system-packages guest demo lab lab-down test test-unit test-component test-story test-system lint format bench chaos migration lock clean
+.PHONY: help setup system-packages guest demo lab lab-down test test-unit test-component test-story test-system lint format bench chaos dst migration lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -76,6 +77,9 @@ bench: setup ## Measure the budgets of the design and print them
 
 chaos: setup guest ## Kill the cloud with -9 at every line of every journal, on both drivers; print what was left as JSON (as root)
 	$(BIN)/python -m tests.chaos $(ARGS)
+
+dst: setup ## Live through SEEDS=n simulated worlds with faults, checking after every event; ARGS="--seed k --steps" replays one
+	$(BIN)/python -m tests.dst --seeds $(SEEDS) --jobs $(WORKERS) $(ARGS)
 
 migration: setup ## Write the next step of the schema from the tables (NAME="what it does")
 	$(BIN)/python scripts/new_migration.py "$(NAME)"

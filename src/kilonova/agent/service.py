@@ -132,15 +132,22 @@ class Agent:
             message = f"Generation {command.generation} is older than {newest}, which this host has seen."
             self._report(command, Outcome(fault=HostFault(message=message, code=409, elsewhere=False)))
             return
-        self._driver.submit(command, partial(self._stage, command), partial(self._done, command))
+        try:
+            self._driver.submit(command, partial(self._stage, command), partial(self._done, command))
+        except BaseException:
+            self._no_longer_under_way(command)  # or it would be taken for its own repetition when it comes again
+            raise
 
     def _done(self, command: Command, outcome: Outcome) -> None:
+        self._no_longer_under_way(command)
+        self._report(command, outcome)
+
+    def _no_longer_under_way(self, command: Command) -> None:
         with self._lock:
             under_way = self._under_way.get(command.server_id, set())
             under_way.discard(command.command_id)
             if not under_way:
                 self._under_way.pop(command.server_id, None)
-        self._report(command, outcome)
 
     def _report(self, command: Command, outcome: Outcome) -> None:
         self._bus.cast(
