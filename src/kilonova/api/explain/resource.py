@@ -38,8 +38,9 @@ class Placements:
             max_count=sent.count, place=place_of(req, sent), hints=hints_of(req.params.hints),
             allow_zero_disk=req.can("os_compute_api:servers:create:zero_disk_flavor"),
         )  # fmt: skip
-        asked = self._ask(req.ctx, request)
-        showing = Showing(with_names=req.can(f"{_RULE}:hosts", ELSEWHERE))
+        sees_all = req.can(f"{_RULE}:hosts", ELSEWHERE)
+        asked = self._ask(req.ctx, request, sees_all=sees_all)
+        showing = Showing(with_names=sees_all)
         return showing.asked(asked.request, [_chosen(decision) for decision in asked.decisions], sent.count)
 
 
