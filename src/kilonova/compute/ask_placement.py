@@ -4,7 +4,7 @@ Ask where servers would go, without booting any: nothing is written, claimed or 
 The request is that of a boot, resolved by the same code, so the scheduler is asked what it would be asked. What a boot checks
 besides, quotas, keys, networks, has nothing to do with places and is left out.
 
-One thing is checked that a boot lets pass: servers that `same_host` and `different_host` name must be ones that the caller can see.
+One thing is checked that a boot lets pass: servers that `same_host` and `different_host` name must be ones the caller can see.
 Questions cost nothing, so else whoever knows the ids of others' servers could ask until he knew which share a host with his.
 """
 

@@ -80,6 +80,51 @@ def test_several_are_placed_one_after_another_and_nothing_is_booked(cloud: World
     answer = ask(cloud.a, image, hints={"group": group}, count=5)
     assert (answer["found"], len(answer["hosts"]), len(answer["decisions"])) == (False, 2, 3)
     assert "keeps its servers apart" in answer["message"]
+    named = ask(cloud.admin, cloud.admin.image(visibility="public"), count=50)
+    assert {one["host"] for one in named["hosts"]} == set(HOSTS)
+    assert len(named["hosts"]) == 50
+    assert cloud.a.ok("GET", "compute /limits")["limits"]["absolute"]["totalInstancesUsed"] <= 2
+    assert cloud.orphans() == {}
+
+
+@pytest.mark.parametrize(
+    ("fields", "hints", "refusal"),
+    [
+        ({"flavorRef": "none"}, {}, (400, "Flavor none could not be found.")),
+        ({"flavorRef": ""}, {}, (400, "placement.flavorRef")),
+        ({"imageRef": "tiny"}, {}, (400, "placement.imageRef")),
+        ({"imageRef": "11111111-2222-4333-8444-555555555555"}, {}, (400, "Invalid imageRef provided.")),
+        ({"availability_zone": "mars"}, {}, (400, "GET /os-availability-zone")),
+        ({"availability_zone": "nova:sim-1"}, {}, (403, "servers:create:forced_host")),
+        ({"host": "sim-1"}, {}, (403, "requested_destination")),
+        ({"count": 0}, {}, (400, "placement.count")),
+        ({"count": 101}, {}, (400, "placement.count")),
+        ({"name": "one"}, {}, (400, "placement.name")),
+        ({}, {"group": "11111111-2222-4333-8444-555555555555"}, (400, "GET /os-server-groups")),
+    ],
+)
+def test_a_wrong_question_is_refused_as_the_boot_would_be(
+    cloud: World, image: str, fields: Any, hints: Any, refusal: tuple[int, str]
+) -> None:
+    body = {"placement": {"flavorRef": "1", "imageRef": image, **fields}, "os:scheduler_hints": hints}
+    assert refusal[1] in cloud.a.refused(refusal[0], "POST", "kilonova /placement", body)
+
+
+def test_nobody_can_ask_beside_whose_servers_his_own_are(cloud: World, image: str) -> None:
+    server_id = cloud.a.booted(image)
+    cloud.a.settled(server_id)
+    assert ask(cloud.a, image, hints={"different_host": server_id})["request"]["hints"] == {
+        "different_host": [server_id]
+    }
+    body, refusals = {"placement": {"flavorRef": "1", "imageRef": cloud.b.image()}}, set()
+    for hint in ("same_host", "different_host"):
+        for ident in (server_id, "11111111-2222-4333-8444-555555555555"):
+            question = body | {"os:scheduler_hints": {hint: [ident]}}
+            refusals.add(
+                cloud.b.refused(400, "POST", "kilonova /placement", question).replace(ident, "ID").replace(hint, "HINT")
+            )
+    assert len(refusals) == 1
+    assert "The hint HINT names server ID, which is not one you can see." in refusals.pop()
     assert ask(cloud.admin, cloud.admin.image(visibility="public"), hints={"same_host": server_id})["found"]
 
 
