@@ -119,7 +119,7 @@ def _rows(tx: Tx, table: Table) -> Iterator[dict[str, Any]]:
 
 
 def _hash(row: dict[str, Any]) -> int:
-    packed = msgspec.msgpack.encode(sorted(row.items()))
+    packed = msgspec.msgpack.encode([row[name] for name in sorted(row)])
     return int.from_bytes(hashlib.blake2b(packed, digest_size=16).digest(), "big")
 
 
