@@ -35,6 +35,7 @@ _GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "host": ("host:host", "Hosts: let one in, look at them, take them out of use, remove them."),
         "config": ("config:config", "Write and check the settings of its processes."),
         "db": ("db:db", "Make, upgrade and fill its database."),
+        "dead-letters": ("dead_letters:dead_letters", "Look at, replay or drop messages that nobody could take."),
         "api": ("fleet:api", "Run an API process."),
         "conductor": ("fleet:conductor", "Run a conductor process."),
         "scheduler": ("fleet:scheduler", "Run a scheduler process."),

@@ -58,7 +58,8 @@ class DeadLetters:
 
     def get(self, id_: str) -> DeadLetter:
         """One. Raises Missing."""
-        return _chosen(self.every(), [id_], lambda letter: letter)[0]
+        found: DeadLetter = _chosen(self.every(), [id_], lambda letter: letter)[0]
+        return found
 
     def replay(self, ids: Collection[str] | None = None) -> list[DeadLetter]:
         """Send these again, or all casts there are. Raises Missing, or Conflict for one that cannot be; then none is sent."""
