@@ -10,6 +10,7 @@ from kilonova.conductor.kernel.definition import Definition
 from kilonova.conductor.kernel.execution import OnJournal
 from kilonova.conductor.kernel.runner import LEASE_S, Runner
 from kilonova.conductor.reconcilers.base import LastRun, Reconciler, Reconcilers
+from kilonova.conductor.reconcilers.host_accounts import HostAccountsReconciler
 from kilonova.conductor.reconcilers.power_state import PowerStateReconciler
 from kilonova.conductor.reconcilers.service_pulse import ServicePulse
 from kilonova.conductor.sagas.boot import boot_saga
@@ -20,6 +21,7 @@ from kilonova.identity.housekeeping import IdentityHousekeeping
 from kilonova.identity.service import Identity
 from kilonova.image.catalog import EveryImage
 from kilonova.network.embedded import EmbeddedNetworks
+from kilonova.rpc.host_accounts import HostAccounts
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +30,7 @@ class ConductorWiring:
     What a conductor is made of besides the ground.
 
     `binaries` are the services that this process keeps the records of, as os-services names them; `on_journal` hears of
-    every line of a saga's journal.
+    every line of a saga's journal; `accounts` are looked through for those of hosts that are gone.
     """
 
     networks: EmbeddedNetworks
@@ -39,6 +41,7 @@ class ConductorWiring:
     saga_workers: int = 4
     lease_s: float = LEASE_S
     workers: int = 2
+    accounts: HostAccounts | None = None
 
 
 class ConductorRole:
@@ -73,7 +76,9 @@ class ConductorRole:
 
     def _reconcilers(self) -> list[Reconciler]:
         db, bus, clock, ids = self._ground.db, self._ground.bus, self._ground.clock, self._ground.ids
+        accounts = self._wiring.accounts
         return [
+            *([HostAccountsReconciler(db, accounts)] if accounts is not None else []),
             PowerStateReconciler(db, bus, clock),
             ServicePulse(db, clock, ids, host=self._ground.name, binaries=self._wiring.binaries),
             IdentityHousekeeping(self._wiring.identity),

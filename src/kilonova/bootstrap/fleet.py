@@ -26,7 +26,7 @@ from kilonova.conductor.reconcilers.service_pulse import ServicePulse
 from kilonova.conductor.refusals import RefusalLog
 from kilonova.conductor.vitals import JournalMetrics, VitalsCollector
 from kilonova.config.fleet import FleetConfig, SchedulerSection
-from kilonova.config.sections import ApiSection, BusSection, DatabaseSection, ProcessSection
+from kilonova.config.sections import ApiSection, BusSection, DatabaseSection, NetworkSection, ProcessSection
 from kilonova.daemon.health import Check, Health
 from kilonova.daemon.life import Daemon
 from kilonova.daemon.listener import Listener
@@ -36,6 +36,7 @@ from kilonova.faults import Faults
 from kilonova.identity.service import build_identity
 from kilonova.network.defaults import DefaultNetwork
 from kilonova.network.embedded import EmbeddedNetworks
+from kilonova.network.networks import NetworkSettings
 from kilonova.network.notify import HostNotifier
 from kilonova.rpc.host_accounts import HostAccounts, NoAccounts
 from kilonova.rpc.observed import ObservedBus
@@ -130,6 +131,7 @@ def make_conductor(config: FleetConfig) -> Daemon:
             saga_workers=config.conductor.saga_workers,
             lease_s=config.conductor.lease_s,
             workers=config.conductor.workers,
+            accounts=_accounts(config.bus),
         )
         return [ConductorRole(plane.ground, wiring)]
 
@@ -168,9 +170,22 @@ def first_start(config: FleetConfig) -> FirstStart:
 
     return FirstStart(
         base_url=public_url(config.api),
-        network=DefaultNetwork(cidr=config.network.default_cidr),
+        network=_default_network(config.network),
         keep=lambda made: write_credentials(path, made),
     )
+
+
+def _default_network(section: NetworkSection) -> DefaultNetwork:
+    """The network that a first start makes, of the kind that all of them are. Raises Rejected for ids in no order."""
+    if section.first_vni > section.last_vni:
+        raise Rejected(
+            f"[network] first_vni is {section.first_vni} and last_vni {section.last_vni}.",
+            next_step="Let last_vni be the higher, or leave both out.",
+        )
+    carried = NetworkSettings(
+        kind=section.type, max_mtu=section.underlay_mtu, vnis=(section.first_vni, section.last_vni)
+    )
+    return DefaultNetwork(cidr=section.default_cidr, carried=carried)
 
 
 def public_url(api: ApiSection) -> str:
@@ -185,7 +200,7 @@ def _api_parts(config: FleetConfig, plane: ControlPlane) -> ApiParts:
         images=make_images(plane.ground, Path(config.images.folder)),
         networks=plane.networks,
         notifier=plane.notifier,
-        default_network=DefaultNetwork(cidr=config.network.default_cidr),
+        default_network=_default_network(config.network),
         policy_file=Path(config.api.policy_file),
         chosen=lambda: {"database": "PostgreSQL", "bus": "RabbitMQ"},
         last_runs=list,
@@ -199,5 +214,8 @@ def _api_parts(config: FleetConfig, plane: ControlPlane) -> ApiParts:
 
 def _accounts(bus: BusSection) -> HostAccounts:
     if not bus.management_url:
-        return NoAccounts()
+        return NoAccounts(
+            "The settings name no [bus] management_url, so no host can be given an account on the bus.",
+            next_step="Set [bus] management_url in the settings of the API's processes, and start them again.",
+        )
     return RabbitAccounts(bus.management_url.reveal(), bus.url_for_hosts or bus.url.reveal())

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
+from itertools import product
 
 from kilonova.compute.ports import Images
 from kilonova.domain.aggregate import ZONE_KEY, Aggregate
@@ -21,7 +23,7 @@ from kilonova.domain.machine import ImageRef
 from kilonova.rpc.bus import Bus
 from kilonova.rpc.messages import CacheImage, FleetChanged
 from kilonova.store.database import Database, Tx
-from kilonova.store.queries import aggregates, hosts, servers
+from kilonova.store.queries import aggregates, host_access, hosts, servers
 from kilonova.store.queries.counters import next_number
 
 
@@ -113,9 +115,12 @@ class Aggregates:
         """Have its hosts fetch images ahead of need. Raises Missing, or Rejected for images that are not there."""
         with self._database.read() as tx:
             names = aggregates.get(tx, number).hosts
-        for image in [self._image(ctx, image_id) for image_id in image_ids]:
-            for name in names:
-                self._bus.cast(f"agent.{name}", CacheImage(image=image, request_id=ctx.request_id))
+        wanted = [self._image(ctx, image_id) for image_id in image_ids]
+        with self._database.write() as tx:
+            for image, name in product(wanted, names):
+                host_access.grant_image(tx, name, image.id, self._clock.now())
+                command = CacheImage(image=image, request_id=ctx.request_id)
+                tx.after_commit(partial(self._bus.cast, f"agent.{name}", command))
 
     def _image(self, ctx: RequestContext, image_id: str) -> ImageRef:
         try:

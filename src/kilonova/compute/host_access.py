@@ -36,7 +36,6 @@ from kilonova.store.database import Database, Tx
 from kilonova.store.queries import host_access, host_images, hosts, servers, services
 
 LONGEST = timedelta(days=30)
-_GRANT = timedelta(hours=6)
 _KEPT_FOR = timedelta(days=7)  # an expired token is shown that long
 _log = structlog.get_logger(__name__)
 
@@ -123,11 +122,6 @@ class HostAccess:
         if not may and not any(image_id in _images_of(msgspec.json.decode(raw, type=Disks)) for raw in needed):
             self._refusals.note(f"host.{host}", "image", "no server of its own needs this image", image_id)
             raise Denied(f"No server on host {host} needs image {image_id[:64]}.")
-
-    def grant_image(self, host: str, image_id: str) -> None:
-        """A host is told to fetch an image ahead of need: let it, for a while."""
-        with self._database.write() as tx:
-            host_access.grant_image(tx, host, image_id, self._clock.now() + _GRANT)
 
     def remove(self, name: str) -> None:
         """

@@ -131,7 +131,8 @@ def test_a_host_reads_no_image_that_it_has_no_business_with(fleet: Fleet, url: s
         b"".join(source.read(IMAGE))
     (refusal,) = fleet.admin.get(f"{BASE}/refusals").json()["refusals"]
     assert (refusal["sender"], refusal["what"], refusal["about"]) == (f"host.{other}", "image", IMAGE)
-    fleet.access.grant_image(other, IMAGE)
+    with fleet.world.db.write() as tx:
+        host_access.grant_image(tx, other, IMAGE, fleet.world.clock.now())
     assert b"".join(source.read(IMAGE)) == BITS
     source.close()
 

@@ -8,7 +8,7 @@ compare-and-swap: of two hosts with the same one, one joins.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 import msgspec
@@ -20,6 +20,7 @@ from kilonova.store.database import Tx
 from kilonova.store.tables.host_access import credentials, image_grants, join_tokens, refusals
 
 KEPT_REFUSALS = 1000
+GRANT_FOR = timedelta(hours=6)
 _TOKEN_COLUMNS = [column for column in join_tokens.c if column.name != "secret_hash"]
 _CREDENTIAL = select(credentials).where(credentials.c.host == bindparam("host"))
 
@@ -67,9 +68,9 @@ def tokens(tx: Tx) -> list[JoinToken]:
     return [JoinToken(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's documented row accessor
 
 
-def credential(tx: Tx, host: str) -> HostCredential | None:
-    """A host's credential, a revoked one too."""
-    row = tx.execute(_CREDENTIAL, {"host": host}).first()
+def credential(tx: Tx, host: str, *, lock: bool = False) -> HostCredential | None:
+    """A host's credential, a revoked one too; `lock` lets nobody give it another until this transaction ends."""
+    row = tx.execute(_CREDENTIAL.with_for_update() if lock else _CREDENTIAL, {"host": host}).first()
     return None if row is None else HostCredential(**row._mapping)  # noqa: SLF001 - SQLAlchemy's documented row accessor
 
 
@@ -104,8 +105,9 @@ def revoke(tx: Tx, host: str, now: datetime, *, generation: int | None = None) -
     return tx.execute(update(credentials).where(*held).values(revoked_at=now)).rowcount == 1
 
 
-def grant_image(tx: Tx, host: str, image_id: str, until: datetime) -> None:
-    """A host may fetch an image until then, whether or not a server of its own needs it."""
+def grant_image(tx: Tx, host: str, image_id: str, now: datetime) -> None:
+    """A host is told to fetch an image ahead of need: it may for GRANT_FOR, whether or not a server of its own needs it."""
+    until = now + GRANT_FOR
     add = _dialect(tx).insert(image_grants).values(host=host, image_id=image_id, expires_at=until)
     tx.execute(add.on_conflict_do_update(index_elements=["host", "image_id"], set_={"expires_at": until}))
 
