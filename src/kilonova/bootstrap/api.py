@@ -39,7 +39,6 @@ from kilonova.image.service import ImageService
 from kilonova.network.backing import Backing
 from kilonova.network.defaults import DefaultNetwork
 from kilonova.network.embedded import EmbeddedNetworks
-from kilonova.network.networks import NetworkSettings
 from kilonova.network.notify import HostNotifier
 from kilonova.network.resolve import NicResolver
 from kilonova.rebalance.records import Rebalancing
@@ -114,7 +113,9 @@ class ApiRole:
             identity_service(parts.identity),
             compute_service(compute),
             image_service(parts.images),
-            network_service(Backing(ground.db, ground.clock, ground.ids, parts.notifier), NetworkSettings()),
+            network_service(
+                Backing(ground.db, ground.clock, ground.ids, parts.notifier), parts.default_network.carried
+            ),
             placement_service(
                 database=ground.db, bus=ground.bus, clock=ground.clock, ids=ground.ids, images=compute.images
             ),

@@ -68,6 +68,7 @@ def host_plan(config: AgentConfig, membership: Membership | None) -> HostPlan:
             "accelerator": agent.accelerator,
             "image_backend": agent.image_backend,
             "guest_dir": agent.guest_dir,
+            "tunnel_ip": agent.tunnel_ip,
         },
     )
 

@@ -166,6 +166,12 @@ class AgentSection(ProcessSection, frozen=True, kw_only=True):
         "auto"
     )
     image_backend: Annotated[Literal["qcow2", "raw"], Meta(description="The form of disks on the host.")] = "qcow2"
+    tunnel_ip: Annotated[
+        str,
+        Meta(
+            description="The IPv4 address of this host that other hosts' tunnels reach it at; empty: that of the default route."
+        ),
+    ] = ""
     guest_dir: Annotated[
         str, Meta(description="Where the tiny guest is, whose kernel shows whether KVM works; may be empty.")
     ] = ""
@@ -180,9 +186,24 @@ class ImagesSection(Section, frozen=True, kw_only=True):
 
 
 class NetworkSection(Section, frozen=True, kw_only=True):
-    """The network that a first start makes."""
+    """Networks, and the one that a first start makes."""
 
-    default_cidr: Annotated[str, Meta(description="Its range.")] = "10.42.0.0/16"
+    default_cidr: Annotated[str, Meta(description="The range of the network that a first start makes.")] = (
+        "10.42.0.0/16"
+    )
+    type: Annotated[
+        Literal["vxlan", "flat"],
+        Meta(description="What networks are: vxlan spans hosts and may overlap others; flat is each host's own."),
+    ] = "vxlan"
+    underlay_mtu: Annotated[
+        int, Meta(ge=1280, le=65535, description="The MTU of the wire between hosts, in bytes; VXLAN takes 50 of it.")
+    ] = 1500
+    first_vni: Annotated[
+        int, Meta(ge=1, le=(1 << 24) - 1, description="The first of the ids that VXLAN networks are given.")
+    ] = 10_000
+    last_vni: Annotated[
+        int, Meta(ge=1, le=(1 << 24) - 1, description="The last of them; a host tells 65535 in a row apart.")
+    ] = 75_534
 
 
 class LogSection(Section, frozen=True, kw_only=True):
