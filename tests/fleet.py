@@ -58,6 +58,11 @@ def wait_until(level: Callable[[], Any], what: str, seconds: float = 60.0) -> An
     return found
 
 
+def password_in(folder: Path) -> str:
+    """The admin's, as the first start left it."""
+    return str(json.loads((folder / "credentials.json").read_bytes())["admin_password"])
+
+
 class Node:
     """One process of a fleet."""
 
@@ -307,8 +312,7 @@ class Fleet:
     def client(self, name: str = "api-1") -> Client:
         """The admin, at this API."""
         if name not in self._clients:
-            secrets = json.loads((self.folder / "credentials.json").read_bytes())
-            self._clients[name] = Client(self.nodes[name].url, secrets["admin_password"])
+            self._clients[name] = Client(self.nodes[name].url, password_in(self.folder))
         return self._clients[name]
 
     def wait_hosts(self, count: int, seconds: float = 60.0) -> None:
