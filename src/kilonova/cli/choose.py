@@ -30,6 +30,11 @@ def server(client: Client, ref: str) -> Thing:
     return _only("server", ref, same)
 
 
+def is_id(ref: str) -> bool:
+    """Whether it has the form of an id; a name may have it too."""
+    return _UUID.match(ref) is not None
+
+
 def image(client: Client, ref: str) -> Thing:
     """An image. Raises NotFound, Ambiguous."""
     body = _by_id(client, "image", f"/images/{ref}", None, ref)
@@ -115,7 +120,7 @@ def _usable(client: Client) -> list[Thing]:
 
 
 def _by_id(client: Client, service: str, path: str, key: str | None, ref: str) -> Thing | None:
-    if not _UUID.match(ref):
+    if not is_id(ref):
         return None
     try:
         body: Thing = client.get(service, path)

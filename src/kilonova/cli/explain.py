@@ -9,7 +9,7 @@ import click
 from kilonova.cli import boot_options as parse
 from kilonova.cli import choose
 from kilonova.cli.client import Client, connect
-from kilonova.cli.errors import NO_CAPACITY
+from kilonova.cli.errors import NO_CAPACITY, NotFound
 from kilonova.cli.output import output_option, print_facts
 from kilonova.cli.talk import say
 
@@ -23,10 +23,10 @@ def explain(server: str, output: str) -> None:
     """
     Say why a server is where it is, or nowhere: what each filter removed and why, and which hosts were best.
 
-    Names of hosts are shown to administrators.
+    Names of hosts are shown to administrators. A server that is gone can still be asked about by its id.
     """
     with connect() as client:
-        found = choose.server(client, server)
+        found = _found(client, server)
         placement = client.get("kilonova", f"/servers/{found['id']}/placement")["placement"]
     host = found.get("OS-EXT-SRV-ATTR:host")
     _show(f"{found['name']} is {found['status']}" + (f" on {host}" if host else ""), placement, output)
@@ -57,6 +57,16 @@ def place(output: str, **options: Any) -> None:
     _show(_answer(placement, options["count"]), placement, output)
     if not placement["found"]:
         click.get_current_context().exit(NO_CAPACITY)
+
+
+def _found(client: Client, ref: str) -> dict[str, Any]:
+    """The server; as much as is known of one that may be gone."""
+    try:
+        return choose.server(client, ref)
+    except NotFound:
+        if not choose.is_id(ref):
+            raise
+        return {"id": ref, "name": ref, "status": "gone"}
 
 
 def _wanted(client: Client, options: dict[str, Any]) -> dict[str, Any]:

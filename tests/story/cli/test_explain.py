@@ -62,6 +62,16 @@ def test_an_active_server_is_explained_with_its_winner(cloud: Commands) -> None:
     assert cloud.facts("explain", "web") == placement(cloud, server["id"])
 
 
+def test_a_server_that_is_gone_is_explained_by_its_id(cloud: Commands) -> None:
+    ident = cloud.facts("boot", "web")["id"]
+    before = cloud.facts("explain", "web")
+    cloud.ok("delete", "web")
+    assert cloud.ok("explain", ident).startswith(f"{ident} is gone\nA host was found.")
+    assert cloud.facts("explain", ident) == before
+    never = cloud.run("explain", "11111111-2222-4333-8444-555555555555")
+    assert (never.exit_code, never.stdout) == (3, "")
+
+
 def test_a_question_says_where_and_boots_nothing(cloud: Commands) -> None:
     done = cloud.run("place")
     assert (done.exit_code, "flavor m1.nano, the smallest that fits" in done.stderr) == (0, True)
