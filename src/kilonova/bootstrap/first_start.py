@@ -51,6 +51,7 @@ class FirstStart:
 
 def write_credentials(path: Path, made: Credentials) -> None:
     """Keep the first passwords where only their owner can read them."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o711)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(msgspec.json.encode(made))

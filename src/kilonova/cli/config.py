@@ -58,3 +58,9 @@ def explained() -> Iterator[Any]:
         yield
     except KilonovaError as error:
         raise CliError(error.message, next_step=error.next_step) from None
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        raise CliError(
+            f"{where}{error.strerror or error}.",
+            next_step="Look at the paths in the settings, and at which account runs this process.",
+        ) from None

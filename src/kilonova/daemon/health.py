@@ -19,6 +19,8 @@ import msgspec
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
+from kilonova.domain.errors import Conflict
+
 Check = Callable[[], str]
 """What is wrong, in words; "" when nothing is."""
 
@@ -40,10 +42,16 @@ class Health:
 
 
 class HealthServer:
-    """Serves a process' health. Raises OSError when the port is taken."""
+    """Serves a process' health. Raises Conflict when the port cannot be had."""
 
     def __init__(self, health: Health, host: str, port: int) -> None:
-        self._server = _Server((host, port), _Handler)
+        try:
+            self._server = _Server((host, port), _Handler)
+        except OSError as why:
+            raise Conflict(
+                f"Port {port} of {host}, for this process' health, cannot be had: {why.strerror}.",
+                next_step="Set another health_port in the process' section.",
+            ) from why
         self._server.health = health
         self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
 

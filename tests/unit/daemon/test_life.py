@@ -1,0 +1,127 @@
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Sequence
+
+import httpx2
+import pytest
+from prometheus_client import CollectorRegistry, Counter
+
+from kilonova.daemon import life
+from kilonova.daemon.health import Health, HealthServer
+from kilonova.daemon.life import Daemon, Role, live
+from kilonova.domain.errors import Conflict
+
+WAIT_S = 20.0
+
+
+class Part:
+    """A role that tells what happens to it."""
+
+    def __init__(self, name: str, heard: list[str], *, stops_badly: bool = False) -> None:
+        self._name, self._heard, self._stops_badly = name, heard, stops_badly
+
+    def start(self) -> None:
+        self._heard.append(f"start {self._name}")
+
+    def stop(self) -> None:
+        self._heard.append(f"stop {self._name}")
+        if self._stops_badly:
+            raise RuntimeError("no")
+
+
+class Living:
+    """A process of two parts, in a thread; its only check is ours to turn."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.problem = "it is away"
+        self.heard: list[str] = []
+        self.asked, self.serving, self.stopping = threading.Event(), threading.Event(), threading.Event()
+        monkeypatch.setattr(life, "FIRST_PAUSE_S", 0.01)
+        monkeypatch.setattr(life, "_notify", self._notified)
+        self.health = Health({"database": self._check}, CollectorRegistry())
+        daemon = Daemon(
+            health=self.health, health_host="127.0.0.1", health_port=0, make_roles=self._roles,
+            close=lambda: self.heard.append("close"),
+        )  # fmt: skip
+        self.thread = threading.Thread(target=live, args=(daemon, self.stopping))
+        self.thread.start()
+
+    def _check(self) -> str:
+        self.asked.set()
+        return self.problem
+
+    def _roles(self) -> Sequence[Role]:
+        return [Part("one", self.heard, stops_badly=True), Part("other", self.heard)]
+
+    def _notified(self, state: str) -> None:
+        self.heard.append(state)
+        self.serving.set()
+
+    def end(self) -> None:
+        self.stopping.set()
+        self.thread.join(WAIT_S)
+        assert not self.thread.is_alive()
+
+
+def test_it_serves_once_its_checks_pass_and_ends_what_it_began_in_reverse(monkeypatch: pytest.MonkeyPatch) -> None:
+    living = Living(monkeypatch)
+    assert living.asked.wait(WAIT_S)
+    assert living.heard == []
+    assert "waiting for database" in living.health.problems()["process"] or living.health.hold == "starting"
+    living.problem = ""
+    assert living.serving.wait(WAIT_S)
+    assert living.health.problems() == {}
+    living.problem = "gone again"
+    assert living.health.problems() == {"database": "gone again"}
+    living.end()
+    # One that stops badly keeps no other from being stopped.
+    assert living.heard == [
+        "start one", "start other", "READY=1", "STOPPING=1", "stop other", "stop one", "close",
+    ]  # fmt: skip
+    assert living.health.problems()["process"] == "stopping"
+
+
+def test_told_to_stop_while_it_waits_it_starts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    living = Living(monkeypatch)
+    assert living.asked.wait(WAIT_S)
+    living.end()
+    assert living.heard == ["STOPPING=1", "close"]
+
+
+def test_health_over_http() -> None:
+    registry = CollectorRegistry()
+    Counter("things", "Things", registry=registry).inc()
+    problems = {"bus": "it is not connected"}
+    health = Health({"bus": lambda: problems.get("bus", "")}, registry)
+    server = HealthServer(health, "127.0.0.1", 0)
+    server.start()
+    try:
+        with httpx2.Client(base_url=f"http://127.0.0.1:{server.port}", trust_env=False) as http:
+            assert http.get("/healthz/live").status_code == 200
+            ready = http.get("/healthz/ready")
+            assert ready.status_code == 503
+            assert ready.json()["problems"] == {"process": "starting", "bus": "it is not connected"}
+            problems.clear()
+            health.hold = ""
+            assert http.get("/healthz/ready/").json() == {"status": "ok", "problems": {}}
+            assert "things_total 1.0" in http.get("/metrics").text
+            assert http.get("/etc/passwd").status_code == 404
+    finally:
+        server.stop()
+
+
+def test_a_port_that_is_taken_is_said_to_be() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(Conflict, match="cannot be had") as raised:
+        HealthServer(Health({}, CollectorRegistry()), "127.0.0.1", taken.getsockname()[1])
+    assert "health_port" in raised.value.next_step
+
+
+def test_systemd_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: pytest.TempPathFactory) -> None:
+    address = f"{tmp_path}/notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as supervisor:
+        supervisor.bind(address)
+        monkeypatch.setenv("NOTIFY_SOCKET", address)
+        life._notify("READY=1")
+        assert supervisor.recv(100) == b"READY=1"
