@@ -12,7 +12,7 @@ import msgspec
 
 from benchmarks.section import machine
 
-NAMES = ("cli_start", "up", "boots", "reads", "growth", "images", "rim")
+NAMES = ("cli_start", "up", "boots", "reads", "growth", "images", "rim", "scheduler", "bus")
 
 
 def main() -> None:
