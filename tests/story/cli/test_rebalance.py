@@ -19,7 +19,7 @@ def uneven(cloud: Commands) -> Iterator[Commands]:
         services = client.get("compute", "/os-services", binary="nova-compute", host=EMPTY)["services"]
         where = f"/os-services/{services[0]['id']}"
         client.call("compute", "PUT", where, body={"status": "disabled"})
-        cloud.ok("boot", "web", "--min-count", "4", "--max-count", "4")
+        cloud.ok("boot", "web", "--flavor", "m1.large", "--min-count", "4", "--max-count", "4")
         client.call("compute", "PUT", where, body={"status": "enabled"})
     yield cloud
     cloud.ok("delete", *cloud.ok("ps", "-o", "ids").split())
