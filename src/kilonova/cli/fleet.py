@@ -36,13 +36,14 @@ def agent(config_file: Path) -> None:
     """Run an agent process, until SIGTERM. Guests go on running."""
     # Imported here, and nothing of the control plane: an agent's process never loads what reads the database.
     from kilonova.bootstrap.host import make_agent  # noqa: PLC0415
-    from kilonova.config.load import load_config  # noqa: PLC0415
+    from kilonova.config.load import DEFAULT_PATH, load_config  # noqa: PLC0415
     from kilonova.config.sections import AgentConfig  # noqa: PLC0415
     from kilonova.daemon.life import live  # noqa: PLC0415
     from kilonova.logs import configure_logs  # noqa: PLC0415
 
     with explained():
-        config = load_config(AgentConfig, config_file)
+        # A host that has joined needs no settings but what it was given then.
+        config = load_config(AgentConfig, config_file, may_lack=config_file == DEFAULT_PATH)
         configure_logs(config.log.level, {"process": "agent"})
         live(make_agent(config))
 

@@ -43,14 +43,16 @@ class BadConfig(Rejected):
     code = "rejected.config"
 
 
-def load_config(kind: type[Config], path: Path, environment: Mapping[str, str] | None = None) -> Config:
+def load_config(
+    kind: type[Config], path: Path, environment: Mapping[str, str] | None = None, *, may_lack: bool = False
+) -> Config:
     """
     The sections that `kind` has, from the file at `path` and the environment. Other sections are not looked into.
 
-    Raises BadConfig.
+    `may_lack`: that there is no such file is as if it were empty. Raises BadConfig.
     """
     env = os.environ if environment is None else environment
-    source = _Source(path, _read(path), {})
+    source = _Source(path, {} if may_lack and not path.exists() else _read(path), {})
     for name in source.tables:
         if name not in SECTIONS:
             raise source.complaint(f"there is no section [{name}]{_meant(name, SECTIONS)}", name)

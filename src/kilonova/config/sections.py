@@ -161,7 +161,7 @@ class AgentSection(ProcessSection, frozen=True, kw_only=True):
     ] = "/var/lib/kilonova/hosts"
     credential_dir: Annotated[
         str, Meta(description="Where `kilonova host join` left what the host proves itself with.")
-    ] = "/var/lib/kilonova/host"
+    ] = "/etc/kilonova"
     accelerator: Annotated[Literal["auto", "kvm", "tcg"], Meta(description="How guests run; auto tries KVM out.")] = (
         "auto"
     )

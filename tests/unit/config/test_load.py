@@ -97,6 +97,11 @@ def test_what_is_missing_is_named_with_both_ways_to_give_it(tmp_path: Path) -> N
         load_config(FleetConfig, tmp_path / "other.toml", {})
 
 
+def test_a_host_that_has_joined_needs_no_file(tmp_path: Path) -> None:
+    config = load_config(AgentConfig, tmp_path / "none.toml", {"KILONOVA_AGENT_HOSTS": "7"}, may_lack=True)
+    assert (config.bus, config.agent.hosts) == (None, 7)
+
+
 def test_a_secret_given_twice_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "kilonova.toml"
     path.write_text('[bus]\nurl = "a"\nurl_file = "b"\n[database]\nurl = "c"\n')
