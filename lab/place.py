@@ -116,11 +116,13 @@ def lasting(name: str, within: Place | None = None) -> Inside:
 
 def _begin(within: Place, name: str, wrapper: tuple[str, ...]) -> subprocess.Popen[bytes]:
     command = within.command(*wrapper, *_UNSHARE, sys.executable, "-c", _INIT, name)
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+    process = subprocess.Popen(
+        command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )  # one that lasts holds nothing of its maker
     assert process.stdout
     said = process.stdout.readline()
     process.stdout.close()
-    assert said == b"ready\n", "the lab could not be set up"
+    assert said == b"ready\n", f"the lab could not be set up: {said.decode()}"
     return process
 
 
