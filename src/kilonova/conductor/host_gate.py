@@ -48,12 +48,14 @@ _UNKNOWN_REFRESH_S = (
     0.5  # a host that has just joined need not wait for REFRESH_S; one that never did must not cost a query each time
 )
 _CAPACITY = 8192
+MOST_SERVERS = 10_000
 
 NO_SENDER = "the bus does not vouch for who sent it"
 NO_CREDENTIAL = "it has no credential: it never joined, or was removed"
 NOT_FOR_HOSTS = "hosts do not send this"
 OTHER_HOST = "it speaks for another host"
 OTHER_SERVER = "it speaks of a server that is not on it and never was sent there"
+TOO_MANY = "it speaks of more servers than a host can have"
 OTHER_COMMAND = "the command was not sent to it, or is about another server"
 
 
@@ -111,6 +113,8 @@ class HostGate:
     def _of_servers(self, host: str, observed: Sequence[Observed]) -> Objection | None:
         if not observed:
             return None
+        if len(observed) > MOST_SERVERS:
+            return Objection(TOO_MANY, str(len(observed)))
         with self._db.read() as tx:
             foreign = host_word.foreign(tx, host, [seen.server_id for seen in observed])
             lies = host_word.never_there(tx, host, foreign) if foreign else []

@@ -18,7 +18,7 @@ import httpx2
 
 from kilonova.domain.errors import Rejected, Unavailable
 from kilonova.domain.host_access import bus_user, host_of
-from kilonova.rpc.amqp.names import EXCHANGE, host_permissions
+from kilonova.rpc.amqp.names import EXCHANGE, cast_key, host_permissions
 
 _TIMEOUT_S = 10.0
 _NEXT_STEP = "Look at RabbitMQ's management plugin and at [bus] management_url, then try again."
@@ -46,7 +46,7 @@ class RabbitAccounts:
 
     def create(self, host: str) -> str:
         """Make the host's user anew."""
-        self.remove(host)
+        self._drop_user(host)
         user, password, may = quote(bus_user(host), safe=""), secrets.token_urlsafe(32), host_permissions(host)
         vhost = quote(self._vhost, safe="")
         self._call("PUT", f"users/{user}", {"password": password, "tags": ""})
@@ -60,8 +60,10 @@ class RabbitAccounts:
         )
 
     def remove(self, host: str) -> None:
-        """Remove the host's user; RabbitMQ breaks its connections off."""
-        self._call("DELETE", f"users/{quote(bus_user(host), safe='')}")
+        """Remove the host's user, its connections with it, and what was said to it and not heard: it is for no later host."""
+        self._drop_user(host)
+        queue = quote(cast_key(f"agent.{host}"), safe="")
+        self._call("DELETE", f"queues/{quote(self._vhost, safe='')}/{queue}")
 
     def hosts(self) -> Sequence[str]:
         """Hosts that have a user here."""
@@ -71,6 +73,9 @@ class RabbitAccounts:
     def close(self) -> None:
         """Let go of the connection."""
         self._http.close()
+
+    def _drop_user(self, host: str) -> None:
+        self._call("DELETE", f"users/{quote(bus_user(host), safe='')}")
 
     def _call(self, method: str, path: str, body: dict[str, str] | None = None) -> Any:
         try:

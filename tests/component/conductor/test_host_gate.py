@@ -14,6 +14,7 @@ from sqlalchemy import event
 from kilonova.agent.hypervisor.sim.driver import Pace, SimDriver, SimSettings
 from kilonova.agent.service import Agent, HostIdentity
 from kilonova.conductor.host_gate import (
+    MOST_SERVERS,
     NO_CREDENTIAL,
     NO_SENDER,
     NOT_FOR_HOSTS,
@@ -21,6 +22,7 @@ from kilonova.conductor.host_gate import (
     OTHER_HOST,
     OTHER_SERVER,
     REFRESH_S,
+    TOO_MANY,
     HostGate,
 )
 from kilonova.conductor.refusals import RefusalLog
@@ -262,6 +264,13 @@ def shared_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Gat
     with databases.sqlite(folder) as db:
         world = GatedWorld(db, folder)
         yield world, world.active()
+
+
+def test_a_host_cannot_make_us_look_for_servers_without_end(world: GatedWorld) -> None:
+    many = tuple(observed(str(number)) for number in range(MOST_SERVERS + 1))
+    assert world.admits(A, HostObserved(host=A, observed=many[1:]))
+    assert not world.admits(A, HostObserved(host=A, observed=many))
+    assert [one.why for one in world.refusals()] == [TOO_MANY]
 
 
 # --- credentials ---

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from amqp.exceptions import AccessRefused
+from amqp.exceptions import AccessRefused, NotFound
 from kombu import Connection, Exchange, Queue
 
 from kilonova.conductor.host_gate import HostGate
@@ -95,6 +96,16 @@ def refused(url: str, forbidden: Callable[[Any], object]) -> bool:
         except AccessRefused:
             return True
         return False
+
+
+def queues(cluster: Cluster) -> set[str]:
+    """The queues that casts to hosts wait in."""
+    found = set()
+    for name in (A, B, NEAR):
+        with Connection(cluster.url) as connection, contextlib.suppress(NotFound):
+            connection.channel().queue_declare(cast_key(f"agent.{name}"), passive=True)
+            found.add(cast_key(f"agent.{name}"))
+    return found
 
 
 def published(key: str, exchange: str = EXCHANGE, **properties: Any) -> Callable[[Any], object]:
@@ -188,6 +199,8 @@ def test_a_removed_host_is_disconnected_and_may_be_removed_again(cluster: Cluste
     cluster.accounts.remove(B)
     cluster.accounts.remove(B)
     assert cluster.accounts.hosts() == [A, NEAR]
+    assert queues(cluster) >= {cast_key("agent.a"), cast_key("agent.a.b")}
+    assert cast_key("agent.b") not in queues(cluster)
     with pytest.raises(NoAnswer):
         cluster.plane.call(f"agent.{B}", GetUptime(), timeout_s=3)
     assert cluster.plane.call(f"agent.{A}", GetUptime(), timeout_s=WAIT_S) == Uptime(text="up on a")

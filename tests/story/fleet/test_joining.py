@@ -100,7 +100,7 @@ def test_servers_live_and_die_on_hosts_that_joined_and_none_is_ever_refused(join
     for server in servers:
         delete(client, server)
     assert wait_until(lambda: client.orphans() == {}, "no orphans", 30)
-    assert {sender: refusals(client, f"host.{sender}") for sender in HOSTS} == dict.fromkeys(HOSTS, set())
+    assert [refusals(client, f"host.{name}") for name in HOSTS] == [set(), set()]
 
 
 def test_a_host_that_speaks_for_another_is_refused_and_written_down(joined: Fleet) -> None:
@@ -136,7 +136,7 @@ def test_a_host_goes_when_it_is_empty_and_stays_out_until_it_joins_again(joined:
     assert client.http.delete(f"{ROOM}/{host}").status_code == 204
     assert host not in rows(client)
     agent = joined.nodes[f"agent-{HOSTS.index(host) + 1}"]
-    wait_until(lambda: agent.problems(), "the agent has lost the bus", 60)
+    wait_until(agent.problems, "the agent has lost the bus", 60)
     assert host not in rows(client)
     agent.stop()
     join(joined, host, token(client))  # a new token: the old name is free

@@ -11,6 +11,8 @@ from kilonova.identity.throttle import FREE_FAILURES
 from tests.fakes.auth import MEMBER_A, READER_A
 from tests.story.hosts.conftest import BASE, Fleet
 
+NOWHERE = "99999999-2222-4333-8444-555555555555"
+
 
 def test_every_codec_compiles(fleet: Fleet) -> None:
     assert compile_all(fleet.rim.services[0]) > 5
@@ -88,12 +90,19 @@ def test_a_bus_that_is_down_is_said_and_the_token_stays_good(fleet: Fleet) -> No
     assert fleet.nobody.post(f"{BASE}/join", json=asked).status_code == 201
 
 
+def test_whoever_guesses_a_credential_has_to_wait_and_keeps_no_host_out(fleet: Fleet) -> None:
+    path, secret = f"{BASE}/self/images/{NOWHERE}", fleet.join("rack-1")
+    codes = [fleet.nobody.get(path, auth=("rack-1", "guess")).status_code for _ in range(FREE_FAILURES + 2)]
+    assert codes == [401] * (FREE_FAILURES + 1) + [429]
+    assert fleet.nobody.get(path, auth=("rack-1", secret)).status_code == 403  # known, and without business there
+
+
 @pytest.mark.parametrize(
     "header",
     ["", "Basic", "Basic !!!", "Bearer x", "Basic " + base64.b64encode(b"host-0:wrong").decode(),
      "Basic " + base64.b64encode(b"\xff\xfe").decode(), "Basic " + base64.b64encode(b"no-colon").decode()],
 )  # fmt: skip
 def test_no_image_for_who_is_no_host(fleet: Fleet, header: str) -> None:
-    path = f"{BASE}/self/images/11111111-2222-4333-8444-555555555555"
+    path = f"{BASE}/self/images/{NOWHERE}"
     answer = fleet.nobody.get(path, headers={"Authorization": header})
     assert answer.status_code == 401

@@ -49,16 +49,18 @@ class HostImages:
         return Reply(stream, status=None if part is None else 206, headers=headers)
 
     def _host(self, req: Request[Any, Any]) -> str:
-        """Which host asks. Raises Unauthenticated, TooManyAttempts."""
+        """
+        Which host asks. Raises Unauthenticated, TooManyAttempts.
+
+        A right credential opens whatever went before: guessing is hopeless, and a guesser must not be able to keep a host out.
+        """
         name, secret = _basic(req.headers.get("authorization", ""))
-        self._throttle.check(name, req.client)
         try:
-            host = self._access.authenticate(name, secret, req.client)
+            return self._access.authenticate(name, secret, req.client)
         except Unauthenticated:
+            self._throttle.check(name, req.client)
             self._throttle.failed(name, req.client)
             raise
-        self._throttle.succeeded(name, req.client)
-        return host
 
 
 def _basic(header: str) -> tuple[str, str]:
