@@ -22,7 +22,7 @@ def test_whatever_is_accepted_a_host_can_say(protocol: str, ethertype: str) -> N
         return
     made = rule(protocol=protocol, ethertype=ethertype)
     spec = RuleSpec(id="r", direction="ingress", ethertype=ethertype, protocol=made.protocol)
-    assert host_rules.expression(spec)
+    assert host_rules.expression(spec, "knb0")
 
 
 @pytest.mark.parametrize(
