@@ -40,7 +40,9 @@ class BoundedHeads(HttpToolsProtocol):
         self._received += len(data)
         super().data_received(data)
         if self._deadline is not None and self._received > self.head_bytes:
-            self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"The head is longer than {self.head_bytes} bytes.")
+            self._refuse(
+                HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"The head is longer than {self.head_bytes} bytes."
+            )
 
     def on_message_begin(self) -> None:
         """A request on a kept connection has its own limits."""
