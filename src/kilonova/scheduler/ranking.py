@@ -12,6 +12,7 @@ import random
 from collections.abc import Iterable, Mapping
 from copy import copy
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +22,21 @@ from kilonova.domain.placement import Candidate, FilterStep
 from kilonova.scheduler.columns import Floats, Ints, Positions
 from kilonova.scheduler.fleet import GENERATION, Fleet
 from kilonova.scheduler.plugin import Filter, NamingFilter, Weigher
+from kilonova.scheduler.said import NAMED, PASSED, Removals, Said
 from kilonova.scheduler.spans import Span, is_flat, is_overridden, multiplier_of
 
-PASSED, NAMED = 255, 254  # NAMED: removed by a filter that names hosts
 _NOBODY: Positions = np.zeros(0, np.intp)
 _NOTHING: Mapping[str, Floats] = {}
+
+
+_TOP = 4  # how many times as far from the best as the nearly best a host may be and belong to the top
+
+
+class Part(NamedTuple):
+    """Some hosts of a fleet, as a fleet of their own, and their places in the whole."""
+
+    fleet: Fleet
+    hosts: Positions
 
 
 @dataclass(frozen=True)
@@ -71,8 +82,9 @@ class Ranking:
         self.total: Floats = np.zeros(len(fleet))
         self._near: Positions | None = None
         self._best = -np.inf
-        self._reasons: dict[int, str] = {}  # what is said of a decision, kept as long as it stays true
-        self._steps: tuple[FilterStep, ...] | None = None
+        self._top: Positions | None = None  # in order, with all whose score is not below the floor
+        self._floor = -np.inf
+        self._said = Said(profile.pure)
         self._candidates: dict[int, Candidate] = {}
         passing = np.flatnonzero(self.first == PASSED)
         for span in self.spans:
@@ -89,30 +101,7 @@ class Ranking:
         self, fleet: Fleet, request: SchedulingRequest, left: int, but: Positions = _NOBODY
     ) -> tuple[FilterStep, ...]:
         """What each filter did with the `left` hosts, up to the one that left none; those of `but` were removed before."""
-        if len(but):
-            return self._steps_without(fleet, request, left, but)
-        if self._steps is None:
-            self._steps = self._steps_without(fleet, request, left, but)
-        return self._steps
-
-    def _steps_without(
-        self, fleet: Fleet, request: SchedulingRequest, left: int, but: Positions
-    ) -> tuple[FilterStep, ...]:
-        gone = np.bincount(self.first[but], minlength=PASSED + 1)
-        steps = []
-        for code, each in enumerate(self.profile.pure):
-            if not left:
-                break
-            removed, reason = int(self.counts[code] - gone[code]), ""
-            if removed and gone[code]:
-                reason = each.reason(fleet, request, np.setdiff1d(np.flatnonzero(self.first == code), but))
-            elif removed:
-                reason = self._reasons.get(code, "")
-                if not reason:
-                    reason = self._reasons[code] = each.reason(fleet, request, np.flatnonzero(self.first == code))
-            steps.append(FilterStep(name=each.name, before=left, removed=removed, reason=reason))
-            left -= removed
-        return tuple(steps)
+        return self._said.steps(Removals(self.first, self.counts, fleet, request), left, but)
 
     def candidate(self, fleet: Fleet, host: int) -> Candidate:
         """One host as a decision names it."""
@@ -127,21 +116,17 @@ class Ranking:
         return known
 
     def update(
-        self, fleet: Fleet, request: SchedulingRequest, hosts: Positions, known: Mapping[str, Floats] | None = None
+        self, fleet: Fleet, request: SchedulingRequest, part: Part, known: Mapping[str, Floats] = _NOTHING
     ) -> bool:
         """Ask about changed hosts again. False when that does not do, and a new ranking has to be made."""
-        part = fleet.part(hosts)
-        first = _first(part, request, self.profile)
-        if not self._take_figures(part, request, hosts, known or {}):
+        hosts = part.hosts
+        if len(hosts) > len(fleet) // 4 or not self._take_figures(part, request, known):
             return False
+        first = _first(part.fleet, request, self.profile)
         for codes, sign in ((self.first[hosts], -1), (first, 1)):
             np.add.at(self.counts, codes, sign)
-            for code in set(codes.tolist()):
-                self._reasons.pop(code, None)
+            self._said.forget(codes.tolist())
         self.first[hosts] = first
-        self._steps = None
-        for host in hosts.tolist():
-            self._candidates.pop(host, None)
         now = first == PASSED
         moved = [span for span in self.spans if not span.holds(hosts[now], self._passes)]
         passing = np.flatnonzero(self.first == PASSED) if moved else _NOBODY
@@ -149,20 +134,29 @@ class Ranking:
             self._weigh(passing)
         else:
             self.total[hosts] = np.where(now, sum(span.parts(hosts) for span in self.spans), -np.inf)
-            self._near = None
+            self._rejoin(hosts)
         return True
 
-    def _take_figures(
-        self, part: Fleet, request: SchedulingRequest, hosts: Positions, known: Mapping[str, Floats]
-    ) -> bool:
+    def _rejoin(self, hosts: Positions) -> None:
+        """These hosts have other scores: they may belong to the top now. Those that fell out of it may stay."""
+        for host in hosts.tolist():
+            self._candidates.pop(host, None)
+        self._near = None
+        if self._top is not None:
+            good = hosts[self.total[hosts] >= self._floor]
+            places = np.searchsorted(self._top, good)
+            is_new = self._top[np.minimum(places, len(self._top) - 1)] != good
+            self._top = np.insert(self._top, places[is_new], good[is_new])
+
+    def _take_figures(self, part: Part, request: SchedulingRequest, known: Mapping[str, Floats]) -> bool:
         """Bring this ranking's own figures of these hosts up to date. False when a weigher has begun to tell hosts apart."""
-        for each in counting(part, self.profile):
-            fresh = known[each.name][hosts] if each.name in known else each.score(part, request)
+        for each in counting(part.fleet, self.profile):
+            fresh = known[each.name][part.hosts] if each.name in known else each.score(part.fleet, request)
             if each.name in self.flat:
                 if (fresh != self.flat[each.name]).any():
                     return False
             elif each.name not in known:
-                next(span for span in self.spans if span.weigher is each).raw[hosts] = fresh
+                next(span for span in self.spans if span.weigher is each).raw[part.hosts] = fresh
         return True
 
     def _passes(self, host: int) -> bool:
@@ -178,7 +172,7 @@ class Ranking:
                 span.measure(passing)
                 other.spans.append(span)
                 other.total += span.parts(slice(None))
-        other._near, other._candidates = None, {}  # noqa: SLF001 - one of us
+        other._near, other._top, other._candidates = None, None, {}  # noqa: SLF001 - one of us
         return other
 
     def without(self, but: Positions) -> tuple[Ranking, frozenset[int]]:
@@ -192,10 +186,18 @@ class Ranking:
         return self._copy_without(out), frozenset()
 
     def near(self) -> tuple[Positions, float]:
-        """The hosts that are as good as the best, and the best score."""
-        if self._near is None:
-            self._best = float(self.total.max())
-            self._near = np.flatnonzero(self.total >= self._best - self.profile.near_best)
+        """The hosts that are as good as the best, and the best score; looked for in the top while it is known to have them."""
+        while self._near is None:
+            if self._top is None:
+                self._floor = float(self.total.max()) - _TOP * self.profile.near_best
+                self._top = np.flatnonzero(self.total >= self._floor)
+            totals = self.total[self._top]
+            self._best = float(totals.max())
+            worst = self._best - self.profile.near_best
+            if worst >= self._floor:
+                self._near = self._top[totals >= worst]
+            else:
+                self._top = None
         return self._near, self._best
 
     def best(self, count: int, rng: random.Random, skip: frozenset[int]) -> list[int]:
@@ -220,7 +222,7 @@ class Ranking:
             scores += span.parts(passing)
         self.total = np.full(len(self.first), -np.inf)
         self.total[passing] = scores
-        self._near, self._candidates = None, {}
+        self._near, self._top, self._candidates = None, None, {}
 
     def _copy_without(self, out: Positions) -> Ranking:
         other = copy(self)

@@ -22,7 +22,8 @@ from kilonova.domain.placement import Decision
 from kilonova.scheduler.columns import Floats, Positions
 from kilonova.scheduler.decide import decide
 from kilonova.scheduler.fleet import Fleet
-from kilonova.scheduler.ranking import Profile, Ranking, counting
+from kilonova.scheduler.plugin import Weigher
+from kilonova.scheduler.ranking import Part, Profile, Ranking, counting
 from kilonova.scheduler.spans import is_flat
 
 _OWN_HINTS = frozenset({"group", "same_host", "different_host"})
@@ -40,62 +41,63 @@ class Shapes:
 
     def touched(self, hosts: Iterable[int]) -> None:
         """These hosts' columns have changed."""
-        before = len(self._log)
         self._log.extend(hosts)
-        self._figures.touched(self._log[before:])
         if len(self._log) > _LOG:
             self._log.clear()
             self._kept.clear()
+            self._figures = Figures(self._fleet, self._profile)
 
     def decide(self, request: SchedulingRequest, rng: random.Random) -> Decision:
         """What `decide` says, sooner."""
         return decide(self._fleet, request, self._profile, rng, lambda: self._ranking(request))
 
     def _ranking(self, request: SchedulingRequest) -> Ranking:
-        key, known = shape_of(request), self._figures.of(request)
-        kept = self._kept.pop(key, None)
-        ranking = None if kept is None else kept[0]
-        if kept is not None and kept[1] < len(self._log):
-            changed: Positions = np.array(sorted(set(self._log[kept[1] :])), np.intp)
-            if len(changed) > len(self._fleet) // 4 or not kept[0].update(self._fleet, request, changed, known):
-                ranking = None
+        key, now = shape_of(request), len(self._log)
+        ranking, seen = self._kept.pop(key, (None, self._figures.seen))
+        part = self._changed_since(seen)
+        known = self._figures.of(request, part, now)
+        if part is not None and ranking is not None and not ranking.update(self._fleet, request, part, known):
+            ranking = None
         if ranking is None:
             ranking = Ranking(self._fleet, request, self._profile, known)
             while self._kept and (len(self._kept) + 1) * ranking.size > self._limit:
                 self._kept.popitem(last=False)
-        self._kept[key] = ranking, len(self._log)
+        self._kept[key] = ranking, now
         return ranking
+
+    def _changed_since(self, seen: int) -> Part | None:
+        """The hosts that have changed since the log was so long; the figures have seen no less of it than any ranking."""
+        if seen == len(self._log):
+            return None
+        hosts: Positions = np.array(sorted(set(self._log[seen:])), np.intp)
+        return Part(self._fleet.part(hosts), hosts)
 
 
 class Figures:
     """The figures of those weighers that read no request: worked out once for all shapes, brought up to date when asked for."""
 
     def __init__(self, fleet: Fleet, profile: Profile) -> None:
+        self.seen = 0  # of the log of changes
         self._fleet = fleet
         self._weighers = [each for each in counting(fleet, profile) if not each.reads_request]
         self._kept: dict[str, Floats] = {}
-        self._changed: set[int] = set()
 
-    def touched(self, hosts: Iterable[int]) -> None:
-        """These hosts' columns have changed."""
-        self._changed.update(hosts)
-
-    def of(self, request: SchedulingRequest) -> dict[str, Floats]:
-        """All of them by the weigher's name, not to be written; the request only has to be some request."""
-        if self._kept and not self._changed:
-            return self._kept
-        changed: Positions = np.array(sorted(self._changed), np.intp)
-        part = self._fleet.part(changed) if self._kept else None
-        for each in self._weighers:
-            kept = self._kept.get(each.name)
-            fresh = None if part is None else each.score(part, request)
-            if kept is None or (fresh is not None and is_flat(kept) and (fresh != kept[0]).any()):
-                every = each.score(self._fleet, request)
-                self._kept[each.name] = np.broadcast_to(every[0], len(every)) if is_flat(every) else every
-            elif fresh is not None and not is_flat(kept):
-                kept[changed] = fresh
-        self._changed.clear()
+    def of(self, request: SchedulingRequest, part: Part | None, now: int) -> dict[str, Floats]:
+        """All of them by the weigher's name, not to be written. `part`: all hosts that changed since `seen`, or more."""
+        if part is not None or not self._kept:
+            for each in self._weighers:
+                self._refresh(each, request, part)
+        self.seen = now
         return self._kept
+
+    def _refresh(self, each: Weigher, request: SchedulingRequest, part: Part | None) -> None:
+        kept = self._kept.get(each.name)
+        fresh = None if part is None else each.score(part.fleet, request)
+        if kept is None or (fresh is not None and is_flat(kept) and (fresh != kept[0]).any()):
+            every = each.score(self._fleet, request)
+            self._kept[each.name] = np.broadcast_to(every[0], len(every)) if is_flat(every) else every
+        elif part is not None and not is_flat(kept):
+            kept[part.hosts] = fresh
 
 
 def shape_of(request: SchedulingRequest) -> Hashable:

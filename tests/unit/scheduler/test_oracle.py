@@ -21,7 +21,7 @@ from tests.unit.scheduler import oracle
 from tests.unit.scheduler.worlds import World, requests, worlds
 
 HERE = np.array([1, 0, 2])  # some of a fleet, in another order
-often = settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow])
+often = settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 
 
 OFFERED = {
@@ -77,7 +77,7 @@ every_weigher = st.dictionaries(
 ) | st.sampled_from(list(PROFILES.values()))
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 @given(world=worlds, wanted=requests, filters=every_filter, mixture=every_weigher, seed=st.integers(0, 9))
 def test_a_decision_by_any_mixture_is_what_plain_rules_say(
     world: World, wanted: SchedulingRequest, filters: list[str], mixture: dict[str, float], seed: int

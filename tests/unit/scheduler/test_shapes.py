@@ -82,3 +82,48 @@ def test_kept_rankings_decide_as_new_ones(
 
 def _all(count: int) -> Any:
     return type(PROFILE)(PROFILE.filters, PROFILE.weighers, candidates=count, near_best=PROFILE.near_best)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_long_story_of_claims_and_releases_leaves_kept_rankings_right(seed: int) -> None:
+    rng = random.Random(seed)
+    made = [
+        host(
+            i,
+            ram_mib=rng.choice([4096, 8192]),
+            ram_mib_used=rng.randrange(2048),
+            vcpus_used=rng.randrange(20),
+            traits=("HW_AES",) * rng.randrange(2),
+        )
+        for i in range(400)
+    ]
+    live = LiveFleet(fleet(*made, groups=GROUPS), PROFILE)
+    shapes = [
+        request(ram_mib=ram, vcpus=vcpus, extra_specs=specs, hints=hints)
+        for ram, vcpus in ((256, 1), (1024, 4))
+        for specs in ({}, {"trait:HW_AES": "required"})
+        for hints in ({}, {"group": "anti-affinity"}, {"group": "soft-affinity"})
+    ]
+    for generation in range(2, 250):
+        wanted = rng.choice(shapes)
+        kept, new = live.decide(wanted, random.Random(1)), decide(live.fleet, wanted, PROFILE, random.Random(1))
+        assert kept.explanation.steps == new.explanation.steps
+        scores = {one.host: one.score for one in decide(live.fleet, wanted, _all(400), random.Random(1)).candidates}
+        assert len(kept.candidates) == PROFILE.candidates
+        ranked = sorted(scores.values(), reverse=True)
+        for place, one in enumerate(kept.candidates):
+            assert one.score == pytest.approx(scores[one.host])
+            assert sum(one.parts.values()) == pytest.approx(one.score)
+            assert one.score >= min(ranked[0] - PROFILE.near_best, ranked[place]) - 1e-9
+        for best in kept.candidates[: rng.randrange(1, 3)]:
+            live.apply(_moved(live, best.host_id, generation, wanted, rng))
+
+
+def _moved(live: LiveFleet, host_id: str, generation: int, wanted: SchedulingRequest, rng: random.Random) -> HostUse:
+    """A claim, or now and then a host that is emptied."""
+    use = live.fleet.use[:, live.fleet.roster.by_id[host_id]].tolist()
+    kept, taken = (0, 0) if rng.random() < 0.2 else (1, 1)
+    return HostUse(
+        host_id=host_id, generation=generation, vcpus_used=use[0] * kept + wanted.vcpus * taken,
+        ram_mib_used=use[1] * kept + wanted.ram_mib * taken, disk_gib_used=use[2] * kept + taken, servers=use[3] * kept + taken,
+    )  # fmt: skip
