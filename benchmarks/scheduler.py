@@ -25,5 +25,7 @@ def figures(at: dict[str, float]) -> list[Figure]:
     """Those that the design has budgets for."""
     return [
         at_most("decision, warm p99", at["p99_ms"], "ms", 1.0),
+        at_most("decision, cold p99", at["cold_p99_ms"], "ms", 5.0),
+        at_least("decisions in bursts", at["placements_per_s"], "1/s", 30_000.0),
         at_least("durable claims", at["durable_claims_per_s"], "1/s", 3000.0),
     ]

@@ -22,9 +22,15 @@ _OPTIONS = {
     "accelerator": "--accelerator",
     "sim_pace": "--pace",
     "placement": "--placement",
+    "cpu_ratio": "--cpu-ratio",
+    "ram_ratio": "--ram-ratio",
+    "disk_ratio": "--disk-ratio",
 }
 # Where the setting of an option is, when it is not at the top.
-_WITHIN = {"placement": "scheduler.profile"}
+_WITHIN = {
+    "placement": "scheduler.profile",
+    **{name: f"host_defaults.{name}" for name in ("cpu_ratio", "ram_ratio", "disk_ratio")},
+}
 
 
 def new_settings(existing: CloudSettings | None, asked: Mapping[str, Any], data_dir: Path) -> CloudSettings:

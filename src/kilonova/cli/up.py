@@ -11,7 +11,7 @@ import os
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -23,9 +23,21 @@ from kilonova.cli.talk import Progress, progress, say
 from kilonova.scheduler.settings import PROFILES
 from kilonova.settings import CloudSettings
 
+Command = TypeVar("Command", bound=Callable[..., Any])
 _ANSWERS_WITHIN_S = 60.0
 _HOSTS_WITHIN_S = 90.0
 _PAUSE_S = 0.05
+
+
+def _ratio_options(command: Command) -> Command:
+    """How far hosts may be overcommitted."""
+    for name, unit in ("disk", "disk"), ("ram", "RAM"), ("cpu", "vCPUs for each CPU"):
+        what = f"How many {unit}" if name == "cpu" else f"How many times its {unit}"
+        text = f"{what} may be claimed of a host that joins from now on."
+        command = click.option(f"--{name}-ratio", type=click.FloatRange(0, min_open=True), metavar="F", help=text)(
+            command
+        )
+    return command
 
 
 @click.command()
@@ -50,6 +62,7 @@ _PAUSE_S = 0.05
     type=click.Choice(list(PROFILES)),
     help="Whether servers are packed on few hosts or spread over many; default: nova, which spreads by what is free.",
 )
+@_ratio_options
 @click.option("--foreground", is_flag=True, help="Stay, and log here.")
 def up(data_dir: Path | None, foreground: bool, **options: Any) -> None:  # noqa: FBT001 - an option of click's
     """Bring up a cloud on this machine, or say that it is up."""

@@ -55,10 +55,15 @@ def test_differences_are_told_by_option() -> None:
     assert plan.command_line({"hypervisor": "sim", "sim_hosts": 4}) == "kilonova up --sim --hosts 4"
 
 
-def test_a_placement_is_kept_among_the_schedulers_settings() -> None:
+def test_placement_and_ratios_are_kept_where_the_scheduler_and_hosts_read_them() -> None:
     packed = plan.new_settings(SIM, {"placement": "packing", "port": 9001}, HERE)
     assert (packed.scheduler.profile, packed.port, packed.sim_hosts) == ("packing", 9001, 3)
-    assert plan.new_settings(packed, {}, HERE).scheduler.profile == "packing"
+    packed = plan.new_settings(packed, {"cpu_ratio": 4.0}, HERE)
+    assert (packed.scheduler.profile, packed.host_defaults.cpu_ratio, packed.host_defaults.ram_ratio) == (
+        "packing",
+        4.0,
+        1.5,
+    )
     assert plan.differences(packed, {"placement": "nova"}) == ["--placement is packing, you asked for nova"]
 
 
