@@ -31,12 +31,13 @@ _ANSWERS_OUTLIVE_S = 60.0
 
 
 class BusState(NamedTuple):
-    """How the bus fares: whether both connections are up, and how many messages wait, are unconfirmed, were dropped."""
+    """How it fares: are both connections up, how many messages wait, are unconfirmed, were dropped; connections lost so far."""
 
     connected: bool
     waiting: int
     unconfirmed: int
     dropped: int
+    reconnects: int
 
 
 class AmqpBus:
@@ -126,7 +127,8 @@ class AmqpBus:
         """How it fares, for health checks and metrics."""
         waiting, unconfirmed = self._outbox.counts()
         connected = self._receiving.is_up.is_set() and self._sending.is_up.is_set()
-        return BusState(connected, waiting, unconfirmed, self._outbox.dropped)
+        losses = self._receiving.losses + self._sending.losses
+        return BusState(connected, waiting, unconfirmed, self._outbox.dropped, losses)
 
     # --- for services ---
 

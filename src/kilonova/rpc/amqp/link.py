@@ -58,6 +58,7 @@ class Link:
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._closing = threading.Lock()
         self._stopping = threading.Event()
+        self.losses = 0  # of connections that were up
         self.is_up = threading.Event()
         self.is_down = threading.Event()  # the last attempt failed
         self._thread = threading.Thread(target=self._run, name=f"amqp-{name}", daemon=True)
@@ -120,15 +121,16 @@ class Link:
         kombu = Connection(
             next(self._urls), heartbeat=pace.heartbeat_s, connect_timeout=pace.answer_s, transport_options=options
         )
+        # Not kombu's own `connect`, which sleeps and tries again: when to try is the loop's matter.
+        connection: Any = kombu.transport.establish_connection()
         try:
-            connection = kombu.connect()
             # The library would look for `blocked` before every message sent: here the loop does, when there is something to read.
             connection.client_properties.get("capabilities", {}).pop("connection.blocked", None)
             yield connection
             connection.close()
         finally:
             with suppress(Exception):
-                kombu.collect()
+                connection.collect()
 
     def _up(self, connection: Any) -> None:
         self.is_down.clear()
@@ -138,6 +140,7 @@ class Link:
     def _down(self, error: Exception, failures: int) -> None:
         was_up = self.is_up.is_set()
         self.is_up.clear()
+        self.losses += was_up
         self._role.failed(error)
         self.is_down.set()
         if not isinstance(error, _EXPECTED):

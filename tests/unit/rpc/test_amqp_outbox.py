@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import random
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kilonova.rpc.amqp.outbox import Letter, Outbox
+from kilonova.rpc.amqp.pace import Pace
+
+
+def letter(name: str, told: list[tuple[str, bool]], until: float | None = None) -> Letter:
+    return Letter(name, b"", {}, until=until, done=lambda is_kept: told.append((name, is_kept)))
+
+
+def taken(outbox: Outbox, first: int, window: int = 10) -> list[str]:
+    found = []
+    while (one := outbox.take(first + len(found), window, 0.0)) is not None:
+        found.append(one.key)
+    return found
+
+
+def test_letters_go_in_their_order_and_no_more_than_the_window() -> None:
+    told: list[tuple[str, bool]] = []
+    outbox = Outbox(10)
+    for name in "abc":
+        outbox.put(letter(name, told))
+    assert taken(outbox, 1, window=2) == ["a", "b"]
+    outbox.confirm(1, multiple=False)
+    assert taken(outbox, 3, window=2) == ["c"]
+    outbox.confirm(3, multiple=True)
+    assert told == [("a", True), ("b", True), ("c", True)]
+    assert outbox.wait_empty(0)
+
+
+def test_what_is_in_flight_goes_first_over_the_next_connection() -> None:
+    outbox = Outbox(10)
+    for name in "abc":
+        outbox.put(letter(name, []))
+    assert taken(outbox, 1, window=2) == ["a", "b"]
+    outbox.rewind()
+    assert taken(outbox, 1) == ["a", "b", "c"]
+
+
+def test_what_the_broker_could_not_keep_goes_again_behind_the_others() -> None:
+    outbox = Outbox(10)
+    for name in "abc":
+        outbox.put(letter(name, []))
+    assert taken(outbox, 1, window=2) == ["a", "b"]
+    outbox.refuse(1, multiple=False)
+    assert taken(outbox, 3) == ["c", "a"]
+
+
+def test_a_full_box_drops_the_oldest_and_tells_whoever_asked() -> None:
+    told: list[tuple[str, bool]] = []
+    outbox = Outbox(2)
+    for name in "abcd":
+        outbox.put(letter(name, told))
+    assert outbox.dropped == 2
+    assert told == [("a", False), ("b", False)]
+    assert taken(outbox, 1) == ["c", "d"]
+
+
+def test_a_letter_that_is_worth_nothing_any_more_is_not_sent() -> None:
+    told: list[tuple[str, bool]] = []
+    outbox = Outbox(10)
+    outbox.put(letter("late", told, until=5.0))
+    outbox.put(letter("good", told, until=7.0))
+    one = outbox.take(1, 10, now=6.0)
+    assert one is not None
+    assert one.key == "good"
+    assert told == [("late", False)]
+
+
+def test_what_the_broker_refuses_can_be_given_up() -> None:
+    told: list[tuple[str, bool]] = []
+    outbox = Outbox(10)
+    outbox.put(letter("a", told))
+    outbox.put(letter("b", told))
+    taken(outbox, 1, window=1)
+    assert [one.key for one in outbox.drop_in_flight()] == ["a"]
+    assert told == [("a", False)]
+    assert outbox.counts() == (1, 0)
+
+
+@given(st.lists(st.sampled_from(["put", "take", "confirm", "refuse", "rewind"]), max_size=80))
+def test_whatever_happens_each_letter_is_confirmed_once_or_still_there(steps: list[str]) -> None:
+    outbox, told, number, made = Outbox(1000), [], 0, 0
+    for step in steps:
+        if step == "put":
+            outbox.put(letter(str(made), told))
+            made += 1
+        elif step == "take":
+            number += outbox.take(number + 1, 5, 0.0) is not None
+        elif step == "rewind":
+            outbox.rewind()
+            number = 0
+        elif number:
+            getattr(outbox, step)(number, multiple=step == "confirm")
+    assert sum(outbox.counts()) + len(told) == made
+    assert len({name for name, _ in told}) == len(told)
+
+
+@given(st.integers(0, 10_000), st.integers())
+def test_pauses_between_connections_are_bounded_and_never_nothing(failures: int, seed: int) -> None:
+    pace = Pace()
+    assert pace.reconnect_s / 4 <= pace.reconnect_after(failures, random.Random(seed)) <= pace.reconnect_most_s
+
+
+def test_a_message_whose_handler_fails_has_a_quarter_of_a_minute() -> None:
+    pace = Pace()
+    assert [pace.retry_after(number) for number in range(1, pace.deliveries)] == [0.5, 1.0, 2.0, 4.0, 8.0]
