@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import event
 
-from kilonova.agent.hypervisor.sim.driver import Pace, SimDriver, SimSettings
-from kilonova.agent.service import Agent, HostIdentity
 from kilonova.conductor.host_gate import (
     MOST_SERVERS,
     NO_CREDENTIAL,
@@ -25,13 +25,11 @@ from kilonova.conductor.host_gate import (
     TOO_MANY,
     HostGate,
 )
+from kilonova.conductor.kernel.definition import Definition, Failure, StepFailed
 from kilonova.conductor.refusals import RefusalLog
-from kilonova.domain.host_access import Refusal, bus_user
+from kilonova.domain.host_access import bus_user
 from kilonova.domain.report import HostFault, Observed, Outcome
 from kilonova.domain.server import PowerState
-from kilonova.domain.status import status_of
-from kilonova.rpc.bus import Handler
-from kilonova.rpc.inprocess import InProcessBus
 from kilonova.rpc.messages import (
     FleetChanged,
     Heartbeat,
@@ -50,72 +48,8 @@ from kilonova.store.queries import actions, host_access
 from kilonova.store.queries.keyset import Keyset
 from tests import databases
 from tests.unit.scheduler.building import request
-from tests.world.clock import ManualClock
-from tests.world.plane import FACTS, TENANT, World
-
-A, B, C = "host-0", "host-1", "host-2"
-
-
-class AsHost:
-    """The bus as a host's agent has it: all that it sends to the control plane goes through the gate."""
-
-    def __init__(self, bus: InProcessBus, user: str, gate: HostGate, refused: list[Message]) -> None:
-        self._bus, self._user, self._gate, self._refused = bus, user, gate, refused
-
-    def serve(self, topic: str, handler: Handler, *, workers: int = 1) -> Callable[[], None]:
-        return self._bus.serve(topic, handler, workers=workers)
-
-    def cast(self, topic: str, message: Message) -> None:
-        if topic.startswith("agent.") or self._admits(message):
-            self._bus.cast(topic, message)
-
-    def call(self, topic: str, message: Message, *, timeout_s: float = 10.0) -> Message:
-        assert self._admits(message)
-        return self._bus.call(topic, message, timeout_s=timeout_s)
-
-    def fanout(self, topic: str, message: Message) -> None:
-        raise AssertionError("a host has nothing to tell everybody")
-
-    def _admits(self, message: Message) -> bool:
-        if self._gate.admit(self._user, message):
-            return True
-        self._refused.append(message)
-        return False
-
-
-class GatedWorld(World):
-    """A world whose agents speak through the gate."""
-
-    def __init__(self, database: Database, folder: Path) -> None:
-        self.refused: list[Message] = []
-        with database.write() as tx:
-            for name in (A, B, C):
-                host_access.give_credential(tx, name, "hash", ManualClock().now())
-        super().__init__(database, folder, hosts_count=3)
-
-    def start(self) -> None:
-        self.gate = HostGate(self.db, self.clock, RefusalLog(self.db, self.clock))
-        super().start()
-
-    def _join(self, name: str) -> SimDriver:
-        driver = SimDriver(SimSettings(facts=FACTS, pace=Pace(spread=0.0), state_dir=self.folder / name), self.clock)
-        bus = AsHost(self.bus, bus_user(name), self.gate, self.refused)
-        Agent(HostIdentity(name, self.boot_ids[name]), driver, bus, self.clock, workers=0).start()
-        return driver
-
-    def admits(self, host: str, message: Message) -> bool:
-        return self.gate.admit(bus_user(host), message)
-
-    def refusals(self) -> list[Refusal]:
-        with self.db.read() as tx:
-            return host_access.refused(tx)
-
-    def active(self) -> str:
-        """A server that is up; its id."""
-        server_id = self.boot()
-        self.settle()
-        assert status_of(self.server(server_id)).status == "ACTIVE"
-        return server_id
+from tests.world.gated import A, B, C, GatedWorld
+from tests.world.plane import FACTS, TENANT
 
 
 @pytest.fixture
@@ -163,6 +97,33 @@ def test_an_honest_host_is_never_refused(world: GatedWorld) -> None:
     world.kill()
     world.settle()
     assert (world.refused, world.refusals()) == ([], [])
+
+
+def test_an_honest_host_whose_every_word_comes_late_and_twice_is_never_refused(world: GatedWorld) -> None:
+    failed: list[str] = []
+
+    def edit(definition: Definition) -> Definition:
+        for step in definition.steps:
+            if step.name == "spawn":
+                step.reply = partial(fail_once, step.reply, failed)  # type: ignore[method-assign]
+        return definition
+
+    world.again_after_s, world.edit = (3.0, 45.0, 200.0), edit
+    world.kill()
+    servers = [world.active() for _ in range(3)]
+    assert failed  # so one of them went from one host to another
+    for server_id in servers:
+        world.delete_server(TENANT, server_id)
+    world.settle()
+    assert (world.refused, world.refusals()) == ([], [])
+
+
+def fail_once(reply: Any, failed: list[str], tx: Any, run: Any, outcome: Any) -> Any:
+    host = run.results["place"].host
+    if not failed:
+        failed.append(host)
+        raise StepFailed(Failure(message="this host is out of luck", elsewhere=True, host=host))
+    return reply(tx, run, outcome)
 
 
 def test_a_report_that_comes_again_when_all_is_over_is_no_lie(world: GatedWorld) -> None:
