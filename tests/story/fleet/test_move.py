@@ -84,16 +84,18 @@ def test_a_cloud_of_one_process_becomes_a_fleet(engines: fleet.Engines, tmp_path
 
         (data_dir / "images" / image).rename(folder / "images" / image)
         (data_dir / "credentials.json").rename(folder / "credentials.json")
-        made.start("api", "conductor", "scheduler")
-        made.start(
-            "agent",
-            KILONOVA_AGENT_HOSTS=str(HOSTS),
-            KILONOVA_AGENT_NAME="sim",
-            KILONOVA_AGENT_DATA_DIR=f"{data_dir}/hosts",
-        )
-        made.wait_ready()
-        client = made.client()
-        assert client.statuses() == {"one": "ACTIVE", "two": "ACTIVE"}
-        assert client.boot("three", image).status_code == 202
-        wait_until(lambda: client.statuses().get("three") == "ACTIVE", "a server boots from the moved image")
-        wait_until(lambda: client.orphans() == {}, "no orphans")
+        goes_on_in(made, data_dir, image)
+
+
+def goes_on_in(made: fleet.Fleet, data_dir: Path, image: str) -> None:
+    """The servers moved are there, and another boots beside them."""
+    made.start("api", "conductor", "scheduler")
+    made.start(
+        "agent", KILONOVA_AGENT_HOSTS=str(HOSTS), KILONOVA_AGENT_NAME="sim", KILONOVA_AGENT_DATA_DIR=f"{data_dir}/hosts"
+    )
+    made.wait_ready()
+    client = made.client()
+    assert client.statuses() == {"one": "ACTIVE", "two": "ACTIVE"}
+    assert client.boot("three", image).status_code == 202
+    wait_until(lambda: client.statuses().get("three") == "ACTIVE", "a server boots from the moved image")
+    wait_until(lambda: client.orphans() == {}, "no orphans")
