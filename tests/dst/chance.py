@@ -35,7 +35,7 @@ class Odds(msgspec.Struct, frozen=True, kw_only=True):
 
 _MOST = {
     "lose": 0.08, "double": 0.15, "delay": 0.1, "store_fails": 0.03, "store_unknown": 0.03, "pause": 0.05,
-    "crash_write": 0.03, "crash_send": 0.03, "spawn_fails": 0.2,
+    "crash_write": 0.03, "crash_send": 0.03, "spawn_fails": 0.5,
 }  # fmt: skip
 STRIKES = ("crash", "cut", "power", "skew", "agent")
 

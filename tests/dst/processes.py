@@ -11,6 +11,7 @@ import random
 from typing import TYPE_CHECKING
 
 from kilonova.agent.heart import Heart
+from kilonova.agent.hypervisor.port import Done
 from kilonova.agent.hypervisor.sim.driver import Pace, SimDriver, SimSettings
 from kilonova.agent.hypervisor.sim.machines import Machines
 from kilonova.agent.service import Agent, HostIdentity
@@ -43,7 +44,7 @@ if TYPE_CHECKING:
     from tests.dst.world import World
 
 FACTS = HostFacts(
-    vcpus=3, ram_mib=4096, disk_gib=100, hypervisor_type="kilonova-sim", hypervisor_version=1000000, accelerator="sim",
+    vcpus=5, ram_mib=8192, disk_gib=100, hypervisor_type="kilonova-sim", hypervisor_version=1000000, accelerator="sim",
     arch="x86_64",
 )  # fmt: skip
 RATIOS = HostDefaults(cpu_ratio=1.0, ram_ratio=1.0)
@@ -214,17 +215,20 @@ class _Driver(SimDriver):
         super().__init__(settings, clock)
         self._host = host
 
-    def _booted(self, command: EnsureServer, done: object) -> None:
-        world = self._host.world
-        if world.chance.happens(world.odds.spawn_fails, "spawn failed"):
-            done(Outcome(fault=HostFault(message="The disk is full.", elsewhere=True)))  # type: ignore[operator]
-            return
-        self._host.addresses[command.server_id] = tuple(
+    def _booted(self, command: EnsureServer, done: Done) -> None:
+        host, world = self._host, self._host.world
+        host.addresses[command.server_id] = tuple(
             address for link in command.spec.guest.links for address in link.addresses
         )
-        super()._booted(command, done)  # type: ignore[arg-type]
+        if not world.chance.happens(world.odds.spawn_fails, "spawn failed"):
+            super()._booted(command, done)
+        elif world.chance.happens(0.5):
+            done(_FAILED)
+        else:  # it is half there
+            super()._booted(command, lambda _: done(_FAILED))
 
 
+_FAILED = Outcome(fault=HostFault(message="The disk is full.", elsewhere=True))
 PACE = Pace(image_s=2.0, disks_s=0.2, network_s=0.1, domain_s=1.0, spread=1.0)
 SCHEDULING = SchedulerSettings(cache_mib=1, refresh_s=20.0)
 

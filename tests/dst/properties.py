@@ -1,5 +1,5 @@
 """
-What must hold: after every event (`after_event`, cheap), and when the faults have stopped and all has come to rest (`in_the_end`).
+What must hold: after every event (`after_event`, cheap), and once faults have stopped and all has come to rest (`in_the_end`).
 
 The records are read here with SQL of our own, on purpose: a fault of the product's queries must not hide itself.
 """

@@ -75,7 +75,7 @@ class World:
         self.api = Api(self, "api")
         self.conductors = [ConductorProcess(self, f"conductor-{i}") for i in range(chance.pick((1, 2, 2, 3)))]
         self.schedulers = [SchedulerProcess(self, f"scheduler-{i}") for i in range(chance.pick((1, 1, 2)))]
-        self.hosts = [HostProcess(self, f"host-{i}") for i in range(chance.pick((1, 2, 2, 3)))]
+        self.hosts = [HostProcess(self, f"host-{i}") for i in range(chance.pick((1, 2, 3, 3)))]
         self.processes = [self.api, *self.conductors, *self.schedulers, *self.hosts]
         self.users, self.faults = Users(self), Faults(self)
         self.properties = Properties(self)
@@ -112,7 +112,7 @@ class World:
         self.events.after_each = self._after_event
         self.events.run(1.0)
         self.odds = self.transport.odds = self.chance.odds()
-        self.users.plan(self.chance.pick((3, 6, 10)), FAULTS_LAST_S * 0.7)
+        self.users.plan(self.chance.pick((4, 8, 12)), FAULTS_LAST_S * 0.7)
         self.faults.plan(FAULTS_LAST_S)
         self.events.run(FAULTS_LAST_S)
         self.odds = self.transport.odds = Odds.none()

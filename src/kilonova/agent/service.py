@@ -16,6 +16,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
+import msgspec
 import structlog
 
 from kilonova.agent.hypervisor.failure import HostFailure
@@ -158,7 +159,7 @@ class Agent:
                 command_id=command.command_id,
                 server_id=command.server_id,
                 generation=command.generation,
-                outcome=outcome,
+                outcome=msgspec.structs.replace(outcome, boot_id=self._boot_id),
             ),
         )
 
@@ -210,11 +211,12 @@ class Agent:
             self._clock.call_later(OBSERVE_EVERY_S, lambda: self._bus.cast(self._topic, Observe()))
 
     def _observe(self) -> None:
-        self._bus.cast(CONDUCTOR, HostObserved(host=self.host, observed=tuple(self._driver.observe())))
+        seen = tuple(self._driver.observe())
+        self._bus.cast(CONDUCTOR, HostObserved(host=self.host, observed=seen, boot_id=self._boot_id))
         self._observe_later()
 
     def _power_changed(self, observed: Observed) -> None:
-        self._bus.cast(CONDUCTOR, PowerChanged(host=self.host, observed=observed))
+        self._bus.cast(CONDUCTOR, PowerChanged(host=self.host, observed=observed, boot_id=self._boot_id))
 
     def _tell_network(self, tell: Callable[[HostNetwork], None], state: HostNetwork) -> None:
         try:

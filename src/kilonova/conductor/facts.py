@@ -5,6 +5,9 @@ A host's word is a fact, and facts alone are written here; what ought to be done
 business. One judgement cannot be left to them, because it needs the event itself: a guest that stopped while its host
 ran stopped by its own will (somebody typed `poweroff` in it), so its intent follows; a guest that is down because its
 host was restarted is still wanted.
+
+So a guest stopped by its own will only if it is known to have run in the same run of its host. What a host says may come late
+and in any order; it therefore says in which run of its own (`boot_id`) it saw it.
 """
 
 from __future__ import annotations
@@ -15,9 +18,10 @@ from datetime import datetime
 from kilonova.domain.report import Observed, Outcome
 from kilonova.domain.server import Intent, Lifecycle, PowerState, Server
 from kilonova.store.database import Tx
-from kilonova.store.queries import server_facts
+from kilonova.store.queries import hosts, server_facts
 
 _DOWN = (PowerState.SHUTDOWN, PowerState.CRASHED)
+_UP = (PowerState.RUNNING, PowerState.PAUSED, PowerState.SUSPENDED)
 _INTENT_OF = {
     PowerState.RUNNING: Intent.ACTIVE,
     PowerState.PAUSED: Intent.PAUSED,
@@ -51,8 +55,16 @@ def fold_outcome(tx: Tx, server_id: str, generation: int, outcome: Outcome, now:
     server = server_facts.some(tx, [server_id]).get(server_id)
     if server is None or outcome.power_state is None or server.generation != generation or server.saga is not None:
         return
-    if outcome.fault is None and server.lifecycle is Lifecycle.BUILT:
-        server_facts.observe_power(tx, server_id, outcome.power_state, server.intent, now)
+    state = state_after(tx, server.host, outcome)
+    if outcome.fault is None and server.lifecycle is Lifecycle.BUILT and state is not PowerState.NOSTATE:
+        server_facts.observe_power(tx, server_id, state, server.intent, now)
+
+
+def state_after(tx: Tx, host: str | None, outcome: Outcome) -> PowerState:
+    """The power state that a command left its server in; NOSTATE, not known, when the host was restarted since."""
+    if host is None or not hosts.runs_as(tx, host, outcome.boot_id):
+        return PowerState.NOSTATE
+    return outcome.power_state or PowerState.RUNNING
 
 
 def strays(tx: Tx, host: str, observed: Sequence[Observed]) -> list[Server]:
@@ -74,7 +86,7 @@ def _fold(tx: Tx, server: Server, state: PowerState, now: datetime, *, by_host_r
     if state is server.power_state:
         return False
     intent = server.intent
-    if not by_host_restart and state in _INTENT_OF and not (state in _DOWN and server.power_state in _DOWN):
+    if not by_host_restart and state in _INTENT_OF and (state not in _DOWN or server.power_state in _UP):
         intent = _INTENT_OF[state]
     server_facts.observe_power(tx, server.id, state, intent, now)
     return True

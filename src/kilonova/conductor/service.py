@@ -94,9 +94,10 @@ class Conductor:
                 self._heartbeat(names)
             case HostStarted():
                 return self._host_started(message)
-            case PowerChanged(host=host, observed=observed):
+            case PowerChanged(host=host, observed=observed, boot_id=boot_id):
                 with self._parts.db.write() as tx:
-                    facts.fold_observation(tx, host, observed, self._parts.clock.now())
+                    if hosts.runs_as(tx, host, boot_id):
+                        facts.fold_observation(tx, host, observed, self._parts.clock.now())
             case HostObserved():
                 self._host_observed(message)
             case _:
@@ -135,7 +136,8 @@ class Conductor:
 
     def _host_observed(self, seen: HostObserved) -> None:
         with self._parts.db.write() as tx:
-            facts.fold_host(tx, seen.host, seen.observed, self._parts.clock.now(), was_restarted=False)
+            was_restarted = hosts.ran_anew(tx, seen.host, seen.boot_id)
+            facts.fold_host(tx, seen.host, seen.observed, self._parts.clock.now(), was_restarted=was_restarted)
             self._remove_strays(tx, seen.host, facts.strays(tx, seen.host, seen.observed))
 
     def _remove_strays(self, tx: Tx, host: str, strays: list[Server]) -> None:

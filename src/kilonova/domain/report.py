@@ -28,8 +28,9 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """How a command ended on a host: a fault, or what is now true."""
+    """How a command ended on a host: a fault, or what is now true. `boot_id`: the run of the host in which it was true."""
 
     fault: HostFault | None = None
     power_state: PowerState | None = None
+    boot_id: str = ""
     facts: dict[str, str] = {}  # e.g. root device name, console paths

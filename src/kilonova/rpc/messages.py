@@ -166,10 +166,11 @@ class Heartbeat(Message, frozen=True, kw_only=True):
 
 
 class PowerChanged(Message, frozen=True, kw_only=True):
-    """A machine changed its power state without being told to."""
+    """A machine changed its power state without being told to, in this run of its host."""
 
     host: str
     observed: Observed
+    boot_id: str = ""
 
 
 class HostState(Message, frozen=True, kw_only=True):
@@ -187,6 +188,7 @@ class HostObserved(Message, frozen=True, kw_only=True):
 
     host: str
     observed: tuple[Observed, ...]
+    boot_id: str = ""
 
 
 class SagaReady(Message, frozen=True, kw_only=True):

@@ -9,11 +9,23 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
+from sqlalchemy import insert, select
 
+from kilonova.conductor.kernel.definition import Definition, Run
+from kilonova.conductor.sagas.boot import PlaceStep, SpawnStep
+from kilonova.conductor.sagas.delete import ForgetStep
+from kilonova.domain.host import HostUse
+from kilonova.store.database import Tx
+from kilonova.store.queries import hosts, server_facts
+from kilonova.store.tables import hosts as tables
 from tests.dst.world import Verdict, World, simulating
 
 REPOSITORY = Path(__file__).parents[3]
@@ -50,3 +62,87 @@ def _elsewhere(seed: int, hash_seed: str) -> Verdict:
         cwd=REPOSITORY, env={**os.environ, "PYTHONHASHSEED": hash_seed}, stdout=subprocess.PIPE, timeout=120, check=True,
     )  # fmt: skip
     return msgspec.json.decode(replay.stdout, type=Verdict)
+
+
+# --- the properties can break: bugs planted through the sagas' own ports ---
+
+
+class ClaimsBlindly(PlaceStep):
+    """Places without claiming: the check and the compare-and-swap on the host's generation are skipped."""
+
+    def do(self, tx: Tx, run: Run, prepared: Any) -> Any:
+        """The first candidate, whether it still has room or not."""
+        with _patched(hosts, "claim", _claim_without_looking):
+            return super().do(tx, run, prepared)
+
+
+class KeepsTheClaim(PlaceStep):
+    """Does not give the claim back."""
+
+    def undo(self, tx: Tx, run: Run) -> None:
+        """The server is on no host, and its claim stays."""
+        server_facts.unplace(tx, run.saga.server_id, run.now)
+
+
+class NeverRemoves(SpawnStep):
+    """Leaves what was made on the host, and goes elsewhere."""
+
+    def undo(self, tx: Tx, run: Run) -> None:
+        """Nothing."""
+
+
+class ForgetsQuota(ForgetStep):
+    """Deletes without giving the quota back."""
+
+    def do(self, tx: Tx, run: Run, prepared: Any) -> None:
+        """All but the quota."""
+        server = server_facts.get(tx, run.saga.server_id)
+        none = msgspec.structs.replace(server.flavor, vcpus=0, ram_mib=0)
+        server_facts.forget(tx, msgspec.structs.replace(server, flavor=none), run.now)
+
+
+PLANTED = {
+    "host counters do not add up": ("place", lambda step: ClaimsBlindly(step._bus)),
+    "claim on a host that the server is not on": ("place", lambda step: KeepsTheClaim(step._bus)),
+    " and on host-": ("spawn", lambda step: NeverRemoves(step._networks)),
+    "quota does not add up": ("forget", lambda _step: ForgetsQuota()),
+}
+
+
+@pytest.mark.parametrize("words", PLANTED)
+def test_a_planted_bug_breaks_a_property(words: str) -> None:
+    name, plant = PLANTED[words]
+
+    def edit(definition: Definition) -> Definition:
+        return replace(definition, steps=[plant(step) if step.name == name else step for step in definition.steps])
+
+    failures = []
+    for seed in range(60):
+        world = World(seed)
+        world.edit = edit
+        failures.append(world.run().failure)
+        if words in failures[-1]:
+            return
+    pytest.fail(f"60 worlds, and none said {words!r}; they said {set(failures)}")
+
+
+def _claim_without_looking(
+    tx: Tx, host_id: str, wanted: hosts.Claim, now: datetime, *, zone: str | None = None
+) -> HostUse:
+    row = tx.execute(select(tables.hosts).where(tables.hosts.c.id == host_id)).one()
+    tx.execute(insert(tables.claims).values(**msgspec.structs.asdict(wanted), host_id=host_id, created_at=now))
+    used = row.vcpus_used + wanted.vcpus
+    return HostUse(
+        host_id=host_id, generation=row.generation, vcpus_used=used, ram_mib_used=row.ram_mib_used,
+        disk_gib_used=row.disk_gib_used, servers=row.servers,
+    )  # fmt: skip
+
+
+@contextmanager
+def _patched(module: Any, name: str, value: Any) -> Iterator[None]:
+    before = getattr(module, name)
+    setattr(module, name, value)
+    try:
+        yield
+    finally:
+        setattr(module, name, before)

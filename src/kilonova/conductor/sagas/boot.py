@@ -17,6 +17,7 @@ from typing import Any
 
 import msgspec
 
+from kilonova.conductor import facts
 from kilonova.conductor.kernel.definition import Await, Definition, Failure, Run, Step, StepFailed, TryAgain
 from kilonova.conductor.machine import Disks, disks_of, machine_of
 from kilonova.conductor.ports import Images, Networks
@@ -25,7 +26,7 @@ from kilonova.domain.boot import BootParams, SchedulingRequest
 from kilonova.domain.placement import Candidate, Choice, Decision, PassedOver, told
 from kilonova.domain.report import Outcome
 from kilonova.domain.saga import SagaStatus
-from kilonova.domain.server import Fault, Lifecycle, PowerState
+from kilonova.domain.server import Fault, Lifecycle
 from kilonova.rpc.bus import Bus, NoAnswer
 from kilonova.rpc.messages import EnsureServer, FleetChanged, FleetUse, Place, Placed, RemoveServer
 from kilonova.store.database import Tx
@@ -188,9 +189,10 @@ class ActivateStep(Step):
         self._networks = networks
 
     def do(self, tx: Tx, run: Run, _prepared: Any) -> None:
-        """The server is ACTIVE from this commit on."""
+        """The server is ACTIVE from this commit on; whether it still runs is not known if its host went down since it said so."""
         spawned: Outcome = run.results["spawn"]
-        server_facts.launched(tx, run.saga.server_id, spawned.power_state or PowerState.RUNNING, run.now)
+        state = facts.state_after(tx, run.results["place"].host, spawned)
+        server_facts.launched(tx, run.saga.server_id, state, run.now)
         self._networks.activate(tx, run.saga.server_id, run.now)
 
 

@@ -23,6 +23,7 @@ from kilonova.store.tables.hosts import claims, hosts
 
 _LOCK = select(hosts).where(hosts.c.id == bindparam("host_id")).with_for_update()
 _NAMED = select(hosts).where(hosts.c.name == bindparam("host"))
+_BOOT_ID = select(hosts.c.boot_id).where(hosts.c.name == bindparam("host"))
 _MOVE = update(hosts).where(hosts.c.id == bindparam("host_id"), hosts.c.generation == bindparam("seen_generation"))
 _CLAIM_OF = select(claims.c.host_id).where(claims.c.server_id == bindparam("server_id"))
 _ADD_CLAIM = insert(claims)
@@ -68,6 +69,23 @@ def register(
 def add(tx: Tx, new: Sequence[Host]) -> None:
     """Write whole records: of hosts that are moved here or made up. One that comes up is written by `register`."""
     tx.execute(insert(hosts), [msgspec.structs.asdict(one) for one in new])
+
+
+def ran_anew(tx: Tx, name: str, boot_id: str) -> bool:
+    """
+    Whether a word from this run of the host ("": it does not say) is the first since another run's; it is remembered.
+
+    Words of two runs may come in any order: each change between them is a restart, and the last word is of the run that is.
+    """
+    if not boot_id:
+        return False
+    turned = update(hosts).where(hosts.c.name == name, hosts.c.boot_id != boot_id).values(boot_id=boot_id)
+    return bool(tx.execute(turned).rowcount)
+
+
+def runs_as(tx: Tx, name: str, boot_id: str) -> bool:
+    """Whether the host is, as far as is known, still in this run of its ("": taken for granted)."""
+    return not boot_id or tx.execute(_BOOT_ID, {"host": name}).scalar() == boot_id
 
 
 def seen(tx: Tx, names: Sequence[str], now: datetime) -> None:
