@@ -143,6 +143,11 @@ class Broker:
         reply = self._http.request(method, f"/api/{path}", json=body).raise_for_status()
         return reply.json() if reply.content else None
 
+    def ctl(self, *arguments: str) -> None:
+        """`rabbitmqctl`, on this broker."""
+        command = [str(SERVER.with_name("rabbitmqctl")), "--quiet", *arguments]
+        subprocess.run(command, check=True, env=self._environment(), capture_output=True, timeout=START_S)
+
     def _answers(self) -> bool:
         try:
             reply = self._http.get("/api/health/checks/virtual-hosts")

@@ -8,7 +8,10 @@ from contextlib import suppress
 
 
 class TcpProxy:
-    """Carries bytes to `port` until it is cut. `cut` breaks what is connected, and refuses what comes until `mend`."""
+    """
+    Carries bytes to `port`. `cut` breaks what is connected and refuses what comes, `freeze` swallows all that is sent and says
+    nothing, both until `mend`.
+    """
 
     def __init__(self, port: int) -> None:
         self._target = ("127.0.0.1", port)
@@ -17,7 +20,7 @@ class TcpProxy:
         self._lock = threading.Lock()
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._threads: list[threading.Thread] = []
-        self._is_cut = self._is_closed = False
+        self._is_cut = self._is_frozen = self._is_closed = False
         self._accepting = threading.Thread(target=self._accept, daemon=True)
         self._accepting.start()
 
@@ -29,9 +32,15 @@ class TcpProxy:
         for pair in pairs:
             _break(*pair)
 
+    def freeze(self) -> None:
+        """Carry nothing any more, and tell nobody."""
+        self._is_frozen = True
+
     def mend(self) -> None:
-        """Let connections through again."""
-        self._is_cut = False
+        """Let connections through again; those that were frozen are broken."""
+        if self._is_frozen:
+            self.cut()
+        self._is_cut = self._is_frozen = False
 
     def close(self) -> None:
         """End it."""
@@ -61,16 +70,16 @@ class TcpProxy:
                     continue
                 self._pairs.append((client, server))
             for ends in ((client, server), (server, client)):
-                thread = threading.Thread(target=_carry, args=ends, daemon=True)
+                thread = threading.Thread(target=self._carry, args=ends, daemon=True)
                 self._threads.append(thread)
                 thread.start()
 
-
-def _carry(source: socket.socket, sink: socket.socket) -> None:
-    with suppress(OSError):
-        while data := source.recv(65536):
-            sink.sendall(data)
-    _break(source, sink)
+    def _carry(self, source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                if not self._is_frozen:
+                    sink.sendall(data)
+        _break(source, sink)
 
 
 def _break(*ends: socket.socket) -> None:

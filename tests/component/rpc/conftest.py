@@ -11,7 +11,7 @@ from kilonova.rpc.bus import Bus, Gate
 from kilonova.rpc.inprocess import InProcessBus
 from tests.brokers import Broker
 
-QUICK = Pace(reconnect_s=0.05, reconnect_most_s=0.5, retry_s=0.01, retry_most_s=0.05, heartbeat_s=4.0)
+QUICK = Pace(reconnect_s=0.05, reconnect_most_s=0.5, retry_s=0.01, retry_most_s=0.05, deliveries=6, heartbeat_s=4.0)
 
 MakeAmqp = Callable[..., AmqpBus]
 

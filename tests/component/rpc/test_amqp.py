@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 
 import pytest
+from kombu.connection import Connection
 
 from kilonova.domain.errors import Conflict, Missing
 from kilonova.rpc.amqp.deadletters import DeadLetters
-from kilonova.rpc.amqp.names import EXCHANGE
+from kilonova.rpc.amqp.names import EXCHANGE, POISON
 from kilonova.rpc.bus import NoAnswer
 from kilonova.rpc.messages import Heartbeat, Message, Ok, Uptime
 from tests.brokers import Broker
@@ -103,6 +104,27 @@ def test_what_cannot_be_read_is_a_dead_letter_and_stops_nobody(amqp: MakeAmqp, v
     [letter] = wait_until(DeadLetters(vhost).every, "a dead letter")
     assert letter.why.startswith("it could not be read: Invalid value 'FromTheFuture'")
     assert letter.body == '{"type": "FromTheFuture"}'
+
+
+def test_a_message_that_ends_whoever_takes_it_is_given_up_by_the_broker(amqp: MakeAmqp, vhost: str) -> None:
+    first = amqp()
+    first.serve("here", Seen())
+    first.cast("here", ready("poison"))
+    first.close()
+    with Connection(vhost) as connection:
+        for _ in range(POISON + 1):
+            with (
+                connection.channel() as channel
+            ):  # a process that ends in the handler: its channel closes, unacknowledged
+                wait_until(lambda: channel.basic_get("cast:here"), "the message again")
+        [letter] = wait_until(DeadLetters(vhost).every, "a dead letter")
+    assert letter.why == "the broker gave it up: delivery_limit"
+    assert (letter.type, letter.kind, letter.topic, letter.sender) == ("SagaReady", "cast", "here", "guest")
+    assert letter.died_at.startswith("20")
+    seen = Seen()
+    amqp().serve("here", seen)
+    assert DeadLetters(vhost).replay() == [letter]
+    seen.wait("poison")
 
 
 def test_the_gate_is_asked_with_who_the_broker_says_it_was(amqp: MakeAmqp, vhost: str) -> None:

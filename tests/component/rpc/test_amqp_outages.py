@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -12,7 +13,7 @@ from kilonova.rpc.amqp.deadletters import DeadLetters
 from kilonova.rpc.bus import NoAnswer
 from kilonova.rpc.messages import Ok
 from tests.brokers import Broker
-from tests.component.rpc.conftest import MakeAmqp
+from tests.component.rpc.conftest import QUICK, MakeAmqp
 from tests.component.rpc.seen import Seen, ready
 from tests.realcloud import wait_until
 from tests.tcpproxy import TcpProxy
@@ -159,3 +160,27 @@ def test_topics_are_served_again_after_many_cuts(amqp: MakeAmqp, proxy: TcpProxy
         proxy.mend()
         bus.cast("here", ready(str(number)))
     seen.wait(*map(str, range(5)))
+
+
+def test_a_network_that_falls_silent_is_noticed_by_its_heartbeats(amqp: MakeAmqp, proxy: TcpProxy, vhost: str) -> None:
+    seen = Seen()
+    bus = amqp(through(proxy, vhost), pace=replace(QUICK, heartbeat_s=1.0, answer_s=2.0))
+    bus.serve("here", seen)
+    proxy.freeze()
+    bus.cast("here", ready("a"))
+    wait_until(lambda: bus.state().reconnects >= 2, "both connections given up")
+    assert seen.messages == []
+    proxy.mend()
+    seen.wait("a")
+
+
+def test_a_broker_short_of_disk_is_left_alone_until_it_has_some(amqp: MakeAmqp, rabbitmq: Broker) -> None:
+    seen, bus, sender = Seen(), amqp(), amqp()
+    bus.serve("here", seen)
+    rabbitmq.ctl("set_disk_free_limit", "900000GB")
+    sender.cast("here", ready("first"))  # the broker says that it is short when somebody sends
+    sender.cast("here", ready("second"))
+    wait_until(lambda: sender.state().waiting + sender.state().unconfirmed, "messages held back")
+    rabbitmq.ctl("set_disk_free_limit", "50MB")
+    seen.wait("first", "second")
+    assert sender.state().reconnects == 0

@@ -40,7 +40,7 @@ What fails, and what heals it:
                                          calls say NoAnswer
     the network is cut without a word    two heartbeats (20 s), then as above; half-written data: 10 s
     a receiver dies in a handler         the broker gives the message to another at once, or keeps it for the next
-    a handler fails                      again after 0.5, 1, 2, 4, 8 s; then a dead letter
+    a handler fails                      again after 0.5, 1, 2, 4 and then every 8 s; after a minute a dead letter
     a message ends its process           given up by the broker after 20 deliveries; a dead letter
     the broker is short of memory, disk  nothing is sent, acknowledgements go on; the outbox holds
     an account may not write somewhere   the message that did is found, logged and dropped; the others go on

@@ -28,7 +28,7 @@ DEAD_LETTERS = "kilonova.dead-letters"
 DEAD_KEY = "dead"
 _DEAD_LETTERS_MOST = 100_000
 _UNCOUNTED = 1_000_000  # RabbitMQ 4 counts deliveries where nobody asked it to, and drops at 20: looking must not lose
-_POISON = 20  # deliveries after which the broker gives a message up, handled or not: it ends the processes that take it
+POISON = 20  # deliveries after which the broker gives a message up, handled or not: it ends the processes that take it
 _CALLS_OUTLIVE_MS = 60_000
 
 _EXCHANGE = Exchange(EXCHANGE, "topic", durable=True)
@@ -58,7 +58,7 @@ def reply_key(address: str) -> str:
 
 def cast_queue(topic: str) -> Queue:
     """Replicated, on disk, there whether or not anybody serves the topic."""
-    arguments = {"x-queue-type": "quorum", "x-delivery-limit": _POISON, "x-dead-letter-exchange": GRAVE}
+    arguments = {"x-queue-type": "quorum", "x-delivery-limit": POISON, "x-dead-letter-exchange": GRAVE}
     key = cast_key(topic)
     return Queue(key, _MET, routing_key=key, durable=True, queue_arguments=arguments)
 

@@ -16,7 +16,7 @@ class Pace:
     reconnect_most_s: float = 10.0
     retry_s: float = 0.5  # after the first failure of a handler; doubled with each
     retry_most_s: float = 8.0
-    deliveries: int = 6  # a message whose handler failed that often is a dead letter: 15 s in all
+    deliveries: int = 12  # a message whose handler failed that often is a dead letter: a minute in all
     settle_s: float = 5.0  # how long `serve` waits to be served
     drain_s: float = 10.0  # how long `close` waits for the broker to take what is in the outbox
     outbox: int = 10_000

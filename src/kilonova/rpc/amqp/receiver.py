@@ -120,7 +120,10 @@ class Receiver:
             }
             self._channel.basic_qos(0, service.prefetch, False)
             service.tags = [self._consume(service, kind, one) for kind, one in queues.items()]
-            service.is_served.set()
+            with self._lock:
+                service.is_served.set()
+                if service not in self._services:  # it was removed while it was taken up
+                    self._leaving.append((service, threading.Event()))
 
     def _consume(self, service: Service, kind: Kind, made: Any) -> str:
         bound = made(self._channel)

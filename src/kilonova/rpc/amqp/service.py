@@ -8,8 +8,8 @@ A delivery ends in one of these verdicts, given once and carried out by the rece
     back     it was not begun: somebody else shall have it
 
 **Failures.** A handler fails because a database is away, or because of the message itself, and nobody can tell which. So a
-message is tried `Pace.deliveries` times over some 15 seconds, which a restart of a database takes no longer than, and holds its
-place in the prefetch window meanwhile: when everything fails, nothing more is taken. Then it is a dead letter, with the last
+message is tried `Pace.deliveries` times over a minute, which a database's failover takes no longer than, and holds its place in
+the prefetch window meanwhile: when everything fails, nothing more is taken. Then it is a dead letter, with the last
 error in words. The broker counts the deliveries (a quorum queue does), so restarts and other processes count too. A message that
 ends the process itself never comes to be counted here: the broker gives it up, after more deliveries than this.
 
@@ -126,7 +126,9 @@ class Service:
 
     def take(self, delivery: Delivery) -> None:
         """A message has come."""
-        if self._threads:
+        if self._is_stopping:
+            self._give_back(delivery)
+        elif self._threads:
             self._queue.put(delivery)
         else:
             self._handle(delivery)
