@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 from pathlib import Path
 
 import msgspec
@@ -13,15 +14,30 @@ FILE = "host.json"
 
 
 class Membership(msgspec.Struct, frozen=True, kw_only=True):
-    """The host's name, where the API is, the host's secret for it, and the bus URL with the host's own user."""
+    """
+    The host's name, where the API is, the host's secret for it, and the bus URL with the host's own user.
+
+    `ca_file` is what the API's certificate is checked against, where the system's own authorities do not know it.
+    """
 
     name: str
     api_url: str
     secret: str
     bus_url: str
+    ca_file: str = ""
 
     def __repr__(self) -> str:
         return f"Membership(name={self.name!r}, api_url={self.api_url!r})"
+
+
+def trusted(ca_file: str) -> ssl.SSLContext | bool:
+    """What an HTTP client is to check certificates against. Raises Rejected for a file that holds none."""
+    if not ca_file:
+        return True
+    try:
+        return ssl.create_default_context(cafile=ca_file)
+    except OSError as why:  # ssl.SSLError is one
+        raise Rejected(f"{ca_file} holds no certificates: {why}.", next_step="Name a PEM file.") from why
 
 
 def read_membership(folder: Path) -> Membership:

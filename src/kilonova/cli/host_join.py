@@ -26,14 +26,22 @@ _LOCAL = {"localhost", "127.0.0.1", "::1"}
     type=click.Path(file_okay=False, path_type=Path),
     help="Where to keep what it is given; default: /etc/kilonova as root, ~/.config/kilonova as others.",
 )
-def join(url: str, token: str, name: str | None, config_dir: Path | None) -> None:
+@click.option(
+    "--cacert",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False, resolve_path=True),
+    help="What to check an https:// URL's certificate against, now and later; default: the system's authorities.",
+)
+def join(url: str, token: str, name: str | None, config_dir: Path | None, cacert: str | None) -> None:
     """Join the cloud at URL as a host, with a TOKEN that an administrator made (kilonova host token)."""
     from kilonova.agent.credential import Membership, write_membership  # noqa: PLC0415 - msgspec, for this alone
 
     root, folder = _root_of(url), config_dir or default_config_dir()
     _check_writable(folder)
-    told = _ask(root, {"token": token.strip(), "name": name or socket.gethostname()})
-    membership = Membership(name=told["name"], api_url=root, secret=told["secret"], bus_url=told["bus_url"])
+    told = _ask(root, {"token": token.strip(), "name": name or socket.gethostname()}, cacert or "")
+    membership = Membership(
+        name=told["name"], api_url=root, secret=told["secret"], bus_url=told["bus_url"], ca_file=cacert or ""
+    )
     try:
         path = write_membership(folder, membership)
     except OSError as why:
@@ -76,12 +84,18 @@ def _check_writable(folder: Path) -> None:
         )
 
 
-def _ask(root: str, wanted: dict[str, str]) -> dict[str, Any]:
+def _ask(root: str, wanted: dict[str, str], ca_file: str) -> dict[str, Any]:
     import httpx2  # noqa: PLC0415 - slow to import
 
+    from kilonova.agent.credential import trusted  # noqa: PLC0415 - as above
+    from kilonova.domain.errors import Rejected  # noqa: PLC0415 - as above
+
     try:
-        answer = httpx2.post(f"{root}/kilonova/v1/hosts/join", json={"host": wanted}, timeout=60.0, trust_env=False)
+        with httpx2.Client(verify=trusted(ca_file), timeout=60.0, trust_env=False) as client:
+            answer = client.post(f"{root}/kilonova/v1/hosts/join", json={"host": wanted})
         body = answer.json()
+    except Rejected as why:
+        raise CliError(why.message, next_step=why.next_step, exit_code=USAGE) from why
     except httpx2.TimeoutException as late:
         raise CliError(
             f"{root} did not answer in time. The token may be used up by now.",

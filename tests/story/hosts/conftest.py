@@ -86,10 +86,12 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
 
 
 @contextmanager
-def listening(rim: Rim) -> Iterator[str]:
-    """The API on a socket of its own; its URL."""
+def listening(rim: Rim, certificate: Path | None = None) -> Iterator[str]:
+    """The API on a socket of its own, with TLS if a certificate and its key are given; its URL."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server = uvicorn.Server(uvicorn.Config(rim, log_config=None, access_log=False, lifespan="off"))
+        server = uvicorn.Server(
+            uvicorn.Config(rim, log_config=None, access_log=False, lifespan="off", ssl_certfile=certificate)
+        )
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
@@ -97,7 +99,7 @@ def listening(rim: Rim) -> Iterator[str]:
             while not server.started:
                 assert time.monotonic() < end
                 time.sleep(0.01)
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+            yield f"{'https' if certificate else 'http'}://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             server.should_exit = True
             thread.join(20)

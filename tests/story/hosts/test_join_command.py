@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
 
 from kilonova.agent.credential import FILE, Membership, read_membership
+from kilonova.agent.images.remote import RemoteImages
 from kilonova.cli.main import cli
 from kilonova.domain.errors import Rejected
 from tests import brokers
 from tests.story.hosts.conftest import Fleet, listening
+from tests.world.plane import IMAGE
 
 
 @pytest.fixture
@@ -90,3 +98,42 @@ def test_an_agent_that_was_not_let_in_says_what_to_do(tmp_path: Path, content: s
         read_membership(tmp_path)
     assert "kilonova host join" in told.value.next_step
     assert Membership(name="n", api_url="u", secret="hush", bus_url="hush").secret == "hush"
+
+
+def test_an_api_with_a_certificate_of_its_own_is_trusted_by_name_only(fleet: Fleet, tmp_path: Path) -> None:
+    pem = certificate(tmp_path)
+    with listening(fleet.rim, pem) as url:
+        token, folder = fleet.token(), tmp_path / "etc"
+        stranger = join(url, token, "--name", "rack-1", "--config-dir", str(folder))
+        assert (stranger.exit_code, "CERTIFICATE_VERIFY_FAILED" in stranger.stderr) == (1, True)
+        done = join(url, token, "--name", "rack-1", "--config-dir", str(folder), "--cacert", str(pem))
+        assert done.exit_code == 0, done.output
+        images = RemoteImages(read_membership(folder), pause=lambda _s: None)
+        with pytest.raises(PermissionError):  # known there, and without business with this image
+            b"".join(images.read(IMAGE))
+        images.close()
+        junk = tmp_path / "junk"
+        junk.write_text("no certificate")
+        wrong = join(url, token, "--config-dir", str(folder), "--cacert", str(junk))
+        assert (wrong.exit_code, "holds no certificates" in wrong.stderr) == (2, True)
+
+
+def certificate(folder: Path) -> Path:
+    """A key, and a certificate for 127.0.0.1 that it signed itself, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kilonova")])
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))
+        .not_valid_after(now + timedelta(hours=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    secret = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    path = folder / "api.pem"
+    path.write_bytes(secret + made.public_bytes(serialization.Encoding.PEM))
+    return path

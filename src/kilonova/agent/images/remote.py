@@ -15,7 +15,7 @@ from urllib.parse import quote
 import httpx2
 import structlog
 
-from kilonova.agent.credential import Membership
+from kilonova.agent.credential import Membership, trusted
 from kilonova.domain.errors import Missing
 
 ATTEMPTS = 6
@@ -42,6 +42,7 @@ class RemoteImages:
             headers={"Accept-Encoding": "identity"},
             timeout=httpx2.Timeout(30.0, connect=10.0),
             transport=transport,
+            verify=trusted(membership.ca_file),
             trust_env=False,
         )
 
