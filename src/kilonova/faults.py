@@ -1,5 +1,5 @@
 """
-Fault points: places where a test ends the process, or has a host fail, in a cloud that is otherwise the real one.
+Fault points: places where a test ends the process, has a host fail, or loses messages, in a cloud that is otherwise the real one.
 
 The environment alone can ask for them, and a process that runs with one says so in its log. `KILONOVA_FAULT` is a list of
 them, parted by commas:
@@ -8,6 +8,10 @@ them, parted by commas:
     kill:cast:EnsureServer      as a message of this type is handed to the bus, before anybody has it
     kill:stage:disks            as a host comes to this stage of making a machine
     fail:spawn                  every machine that a host makes is reported as one it could not make
+    messages:SEED:0.05:/FILE    one message in twenty is dropped, doubled, or delayed by up to a second, as long as /FILE is there
+
+What befalls the messages of a process follows from the seed alone, message by message; each is a line of the log. One that is
+delayed is overtaken by those behind it. Calls are left alone: whoever asks knows that no answer came.
 
 `kill` is SIGKILL, at the first time that the process comes by; `+0.2` at its end lets that many seconds pass before. What is
 between two such points is one transaction or one pass of an agent, so that killing at all of them is killing everywhere.
@@ -16,14 +20,18 @@ between two such points is one transaction or one pass of an agent, so that kill
 from __future__ import annotations
 
 import os
+import random
 import re
 import signal
 import threading
 from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
 
 import msgspec
 import structlog
 
+from kilonova.domain.clock import Clock, SystemClock
 from kilonova.domain.errors import Rejected
 from kilonova.domain.report import HostFault, Outcome
 from kilonova.domain.saga import JournalEvent, Saga
@@ -34,6 +42,8 @@ VARIABLE = "KILONOVA_FAULT"
 _POINT = re.compile(
     r"(?:(fail):(spawn)|(kill):(journal:\w+:\d+:(?:before|after)|cast:\w+|stage:\w+)(?:\+(\d+\.?\d*))?)"
 )
+_MESSAGES = re.compile(r"messages:([\w.-]+):(0?\.\d+|1):(/[^,]+)")
+_DELAY_S = 1.0
 _FAILURE = Outcome(fault=HostFault(message="A fault point failed the machine.", elsewhere=False))
 _log = structlog.get_logger(__name__)
 
@@ -46,8 +56,12 @@ class Faults:
         self._kill_at: dict[str, float] = {}  # point -> seconds to let pass
         self._fails_spawn = False
         self._is_dying = False
+        self._messages: MessageFaults | None = None
         for word in text.split(",") if text else ():
             found = _POINT.fullmatch(word)
+            if messages := _MESSAGES.fullmatch(word):
+                self._messages = MessageFaults(messages[1], float(messages[2]), Path(messages[3]), SystemClock())
+                continue
             if found is None:
                 raise Rejected(f"{VARIABLE} has no fault point {word!r}.", next_step=f"unset {VARIABLE}")
             if found[1]:
@@ -63,6 +77,8 @@ class Faults:
 
     def bus(self, bus: Bus) -> Bus:
         """The bus, watched if there is anything to watch for."""
+        if self._messages is not None:
+            bus = _FaultyBus(bus, self._messages)
         return _WatchedBus(bus, self) if self._kill_at or self._fails_spawn else bus
 
     def handed_over(self, message: Message) -> Message:
@@ -99,3 +115,45 @@ class _WatchedBus:
 
     def cast(self, topic: str, message: Message) -> None:
         self._bus.cast(topic, self._faults.handed_over(message))
+
+
+class MessageFaults:
+    """Drops, doubles or delays one message in `1 / rate`, while there is a file `armed`."""
+
+    def __init__(self, seed: str, rate: float, armed: Path, clock: Clock) -> None:
+        self._chance = random.Random(seed)  # noqa: S311 - to be replayed, not to be secret
+        self._rate, self._armed, self._clock = rate, armed, clock
+        self._lock = threading.Lock()
+
+    def send(self, deliver: Callable[[str, Message], None], topic: str, message: Message) -> None:
+        """Deliver it: once, twice, later or not at all."""
+        with self._lock:
+            is_hit = self._chance.random() < self._rate
+            fault, delay_s = self._chance.choice(("drop", "double", "delay")), self._chance.uniform(0.0, _DELAY_S)
+        if not is_hit or not self._armed.exists():
+            deliver(topic, message)
+            return
+        _log.warning(
+            "message fault", fault=fault, message=type(message).__name__, topic=topic, delay_s=round(delay_s, 3)
+        )
+        if fault == "double":
+            deliver(topic, message)
+        if fault != "drop":
+            self._clock.call_later(delay_s, partial(deliver, topic, message))
+
+
+class _FaultyBus:
+    """A bus whose casts and fan-outs meet message faults."""
+
+    def __init__(self, bus: Bus, faults: MessageFaults) -> None:
+        self._bus, self._faults = bus, faults
+        self.call, self.close = bus.call, bus.close
+
+    def serve(self, topic: str, handler: Handler, *, workers: int = 1) -> Callable[[], None]:
+        return self._bus.serve(topic, handler, workers=workers)
+
+    def cast(self, topic: str, message: Message) -> None:
+        self._faults.send(self._bus.cast, topic, message)
+
+    def fanout(self, topic: str, message: Message) -> None:
+        self._faults.send(self._bus.fanout, topic, message)
