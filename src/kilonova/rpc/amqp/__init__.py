@@ -36,7 +36,7 @@ dropped. A replayed letter is judged as from its first sender too, so replaying 
 
 What fails, and what heals it:
 
-    the broker restarts or is away       the outbox holds; both links come back by themselves, within 10 s of it at most;
+    the broker restarts or is away       the outbox holds; both links come back by themselves, within 5 s of it at most;
                                          calls say NoAnswer
     the network is cut without a word    two heartbeats (20 s), then as above; half-written data: 10 s
     a receiver dies in a handler         the broker gives the message to another at once, or keeps it for the next

@@ -13,7 +13,7 @@ class Pace:
     heartbeat_s: float = 10.0  # two missed end a connection
     answer_s: float = 10.0  # how long the broker may take over one request, or a write over the socket
     reconnect_s: float = 0.2
-    reconnect_most_s: float = 10.0
+    reconnect_most_s: float = 5.0
     retry_s: float = 0.5  # after the first failure of a handler; doubled with each
     retry_most_s: float = 8.0
     deliveries: int = 12  # a message whose handler failed that often is a dead letter: a minute in all
