@@ -73,7 +73,8 @@ class FleetLab:
     def down(self) -> None:
         """End it; the kernel ends what is in it."""
         os.kill(self.control.pid, signal.SIGKILL)
-        for process in self._processes.values():
+        children = (place.child for place in (*self.hosts, self.control))
+        for process in (*self._processes.values(), *filter(None, children)):
             process.wait()
 
     # --- processes ---

@@ -69,10 +69,10 @@ class ThisMachine(Place):
 
 
 class Inside(Place):
-    """A lab that is up, known by the pid of its first process, as this process sees it."""
+    """A lab that is up, known by the pid of its first process, as this process sees it; `child`, when it is ours."""
 
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
+    def __init__(self, pid: int, child: subprocess.Popen[bytes] | None = None) -> None:
+        self.pid, self.child = pid, child
 
     def command(self, *words: str) -> list[str]:
         return ["nsenter", "-t", str(self.pid), "-m", "-n", "-u", "-i", "-p", "--", *words]
@@ -100,18 +100,20 @@ class Lab(Inside, AbstractContextManager["Lab"]):
         super().__init__(0)
 
     def __enter__(self) -> Self:
-        self._process = _begin(ThisMachine(), "lab", ("setpriv", "--pdeathsig", "KILL"))
-        self.pid = _first_process(self._process.pid)
+        self.child = _begin(ThisMachine(), "lab", ("setpriv", "--pdeathsig", "KILL"))
+        self.pid = _first_process(self.child.pid)
         return self
 
     def __exit__(self, *problem: object) -> None:
-        self._process.kill()
-        self._process.wait()
+        assert self.child is not None
+        self.child.kill()
+        self.child.wait()
 
 
 def lasting(name: str, within: Place | None = None) -> Inside:
     """A lab that stays when this process ends, until its first process is killed or the lab that it is in is. Needs root."""
-    return Inside(_first_process(_begin(within or ThisMachine(), name, ("setsid",)).pid))
+    child = _begin(within or ThisMachine(), name, ("setsid",))
+    return Inside(_first_process(child.pid), child)
 
 
 def _begin(within: Place, name: str, wrapper: tuple[str, ...]) -> subprocess.Popen[bytes]:
