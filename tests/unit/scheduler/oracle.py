@@ -6,8 +6,6 @@ What every filter and weigher should say, in plain Python and a host at a time: 
 
 from __future__ import annotations
 
-import json
-import operator
 from collections.abc import Callable
 from ipaddress import ip_address, ip_network
 from math import floor
@@ -17,28 +15,11 @@ from kilonova.domain.boot import SchedulingRequest
 from kilonova.domain.host import Host, is_alive
 from kilonova.store.queries.hosts import Claim, fits
 from tests.unit.scheduler.building import NOW
+from tests.unit.scheduler.oracle_languages import query, spec_holds
 from tests.unit.scheduler.worlds import World
 
 May = Callable[[World, Host, SchedulingRequest], bool]
 Figure = Callable[[World, Host, SchedulingRequest], float]
-
-
-def spec_holds(have: str, wanted: str) -> bool:
-    """The language of extra specs."""
-    verb, _, rest = wanted.partition(" ")
-    numbers = {"=": operator.ge, "==": operator.eq, "!=": operator.ne, ">=": operator.ge, "<=": operator.le}
-    texts = {"s==": operator.eq, "s!=": operator.ne, "s<": operator.lt, "s>=": operator.ge}
-    if verb in numbers:
-        try:
-            return bool(numbers[verb](float(have), float(rest)))
-        except ValueError:
-            return False
-    if verb in texts:
-        return bool(texts[verb](have, rest))
-    if verb == "<or>":
-        return have in [word.strip() for word in wanted.split("<or>")[1:]]
-    pieces = {"<in>": [rest], "<all-in>": rest.split()}
-    return all(piece in have for piece in pieces[verb]) if verb in pieces else have == wanted
 
 
 def resources(world: World, host: Host, wanted: SchedulingRequest) -> bool:
@@ -48,7 +29,11 @@ def resources(world: World, host: Host, wanted: SchedulingRequest) -> bool:
 def traits(world: World, host: Host, wanted: SchedulingRequest) -> bool:
     has = {*host.facts.traits, *world.said.get(host.id, ())}
     asked = [*wanted.extra_specs.items(), *wanted.image_properties.items()]
-    return all((key[6:] in has) == (value == "required") for key, value in asked if key.startswith("trait:"))
+    features = {
+        ("hw:tpm_version", "2.0"): "COMPUTE_SECURITY_TPM_2_0", ("hw_sound_model", "virtio"): "COMPUTE_SOUND_MODEL_VIRTIO",
+    }  # fmt: skip
+    needed = {features[said] for said in asked if said in features}
+    return needed <= has and all((k[6:] in has) == (v == "required") for k, v in asked if k.startswith("trait:"))
 
 
 def capabilities(world: World, host: Host, wanted: SchedulingRequest) -> bool:
@@ -126,33 +111,6 @@ def near(world: World, host: Host, wanted: SchedulingRequest) -> bool:
         return False
 
 
-def query(world: World, host: Host, wanted: SchedulingRequest) -> bool:
-    if not wanted.hints.get("query"):
-        return True
-    try:
-        return bool(_value(world, host, json.loads(str(wanted.hints["query"]))))
-    except (ValueError, KeyError, TypeError, IndexError):
-        return False
-
-
-def _value(world: World, host: Host, said: Any) -> Any:
-    variables: dict[str, Any] = {
-        "$host": host.name, "$hypervisor_hostname": host.name, "$vcpus_total": host.facts.vcpus,
-        "$vcpus_used": host.vcpus_used, "$free_ram_mb": host.facts.ram_mib - host.ram_mib_used,
-        "$free_disk_mb": (host.facts.disk_gib - host.disk_gib_used) * 1024, "$num_instances": host.servers,
-        "$total_usable_ram_mb": host.facts.ram_mib, "$num_io_ops": world.building.get(host.name, 0),
-    }  # fmt: skip
-    if not isinstance(said, list):
-        return variables[said] if isinstance(said, str) and said.startswith("$") else said
-    values = [_value(world, host, one) for one in said[1:]]
-    if said[0] in ("and", "or", "not"):
-        return {"and": all(values), "or": any(values), "not": any(not value for value in values)}[said[0]]
-    if said[0] == "in":
-        return values[0] in values[1:]
-    holds = {"=": operator.eq, "<": operator.lt, ">": operator.gt, "<=": operator.le, ">=": operator.ge}[said[0]]
-    return len(values) > 1 and all(holds(values[0], other) for other in values[1:])
-
-
 def words(text: str) -> set[str]:
     return {word.strip() for word in text.split(",")}
 
@@ -183,6 +141,21 @@ def aggregate_projects(world: World, host: Host, wanted: SchedulingRequest) -> b
 def aggregate_flavors(world: World, host: Host, wanted: SchedulingRequest) -> bool:
     said = [words(one["instance_type"]) for one in world.metadata(host) if "instance_type" in one]
     return not said or wanted.flavor_name in set.union(*said)
+
+
+def own_aggregates(world: World, host: Host, wanted: SchedulingRequest) -> bool:
+    def names_it(one: dict[str, str]) -> bool:
+        return any(k.startswith("filter_tenant_id") and wanted.project_id in words(v) for k, v in one.items())
+
+    owned = {other.name for other in world.hosts if any(names_it(one) for one in world.metadata(other))}
+    return not owned or host.name in owned
+
+
+def isolated_aggregates(world: World, host: Host, wanted: SchedulingRequest) -> bool:
+    asked = {k for k, v in [*wanted.extra_specs.items(), *wanted.image_properties.items()] if v == "required"}
+    return all(
+        k in asked for one in world.metadata(host) for k, v in one.items() if k[:6] == "trait:" and v == "required"
+    )
 
 
 def isolated(world: World, host: Host, wanted: SchedulingRequest) -> bool:
@@ -229,6 +202,8 @@ FILTERS: dict[str, May] = {
     "AggregateMultiTenancyIsolation": aggregate_projects,
     "AggregateTypeAffinityFilter": aggregate_flavors,
     "IsolatedHostsFilter": isolated,
+    "IsolatedAggregatesFilter": isolated_aggregates,
+    "ProjectAggregatesFilter": own_aggregates,
     "NumInstancesFilter": lambda w, h, r: h.servers < w.settings.max_instances_per_host,
     "AggregateNumInstancesFilter": lambda w, h, r: h.servers < cap(w, h, "max_instances_per_host"),
     "IoOpsFilter": lambda w, h, r: w.building.get(h.name, 0) < w.settings.max_io_ops_per_host,

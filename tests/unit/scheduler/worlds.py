@@ -22,7 +22,7 @@ from tests.unit.scheduler.building import NOW, host, request
 MOST_HOSTS = 8
 HOSTS = [f"host-{i}" for i in range(MOST_HOSTS)]
 IMAGES = ["image-a", "image-b"]
-TRAITS = ["HW_AES", "CUSTOM_GOLD"]
+TRAITS = ["HW_AES", "CUSTOM_GOLD", "COMPUTE_SECURITY_TPM_2_0", "COMPUTE_SOUND_MODEL_VIRTIO"]
 POLICIES = ("affinity", "anti-affinity", "soft-affinity", "soft-anti-affinity")
 SETTINGS = SchedulerSettings(
     max_instances_per_host=3, max_io_ops_per_host=2, metrics={"watts": -2.0, "noise": 0.5},
@@ -106,7 +106,7 @@ _METADATA = _said(
     hw_architecture=["x86_64", "x86_64, aarch64"], os_distro=["debian"], max_instances_per_host=["1", "4", "many"],
     max_io_ops_per_host=["1", "5"], ram_weight_multiplier=["-1.5", "2", "heavy"], cpu_weight_multiplier=["0", "3"],
     soft_affinity_weight_multiplier=["5"], num_instances_weight_multiplier=["1"],
-    image_locality_weight_multiplier=["0.5"],
+    image_locality_weight_multiplier=["0.5"], **{"trait:CUSTOM_GOLD": ["required", "preferred"], "trait:HW_AES": ["required"]},
 )  # fmt: skip
 _SPECS = _said(
     ssd=["true", "s== true", "<or> no <or> maybe", "<in> tru"], rack=["r1", "s>= r2", "s!= r1"],
@@ -117,14 +117,14 @@ _SPECS = _said(
         "capabilities:stats:watts": ["<= 100"], "capabilities:vcpus_total": ["= 3"], "hypervisor_type": ["KVM"],
         "trait:HW_AES": ["required", "forbidden"], "trait:CUSTOM_GOLD": ["required"], "trait:NOBODY": ["forbidden"],
         "hw:numa_nodes": ["1", "2"], "hw:cpu_policy": ["shared", "dedicated"], "hw:mem_page_size": ["large", "small"],
-        "pci_passthrough:alias": ["gpu:1"],
+        "pci_passthrough:alias": ["gpu:1"], "hw:tpm_version": ["2.0"],
     },
 )  # fmt: skip
 _PROPERTIES = _said(
     hw_architecture=["x86_64", "AMD64", "i386", "aarch64"], architecture=["arm64"], img_hv_type=["kvm", "QEMU", "xen"],
     hypervisor_type=["kvm"], hw_vm_mode=["hvm", "hv", "xen"], os_distro=["debian", "arch"], hw_numa_nodes=["2"],
     img_hv_requested_version=[">=8.2,<9", "<8", "==6.2", "6.2.0", "newest", "!=8.2.1"], hw_cpu_policy=["dedicated"],
-    **{"trait:CUSTOM_GOLD": ["required"]},
+    hw_sound_model=["virtio"], **{"trait:CUSTOM_GOLD": ["required"]},
 )  # fmt: skip
 _QUERIES: list[Any] = [
     [">=", "$free_ram_mb", 1024], ["=", "$host", "host-1"], ["in", "$hypervisor_hostname", "host-0", "host-2"],

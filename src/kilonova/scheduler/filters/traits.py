@@ -6,12 +6,13 @@ from typing import ClassVar
 
 from kilonova.domain.boot import SchedulingRequest
 from kilonova.scheduler.columns import Bools, Positions
+from kilonova.scheduler.filters.features import traits_of_features
 from kilonova.scheduler.fleet import Fleet, words
 from kilonova.scheduler.plugin import Filter
 
 
 class TraitsFilter(Filter):
-    """`trait:NAME` is `required` or `forbidden`; a host has a bit for each trait."""
+    """`trait:NAME` is `required` or `forbidden`, and features require theirs; a host has a bit for each trait."""
 
     name: ClassVar = "TraitsFilter"
 
@@ -30,7 +31,8 @@ class TraitsFilter(Filter):
 
 def _wanted(request: SchedulingRequest) -> list[tuple[str, bool]]:
     said = [*request.extra_specs.items(), *request.image_properties.items()]
-    return [(key.removeprefix("trait:"), value == "required") for key, value in said if key.startswith("trait:")]
+    named = [(key.removeprefix("trait:"), value == "required") for key, value in said if key.startswith("trait:")]
+    return named + [(name, True) for name in traits_of_features(request)] if said else named
 
 
 def _said(fleet: Fleet, request: SchedulingRequest, hosts: slice | Positions) -> list[str]:
