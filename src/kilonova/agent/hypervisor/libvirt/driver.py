@@ -68,10 +68,7 @@ class LibvirtDriver:
         reserved = settings.reserved_disk_mib << 20
         cache = ImageCache(layout.images, images, clock, reserved_bytes=reserved)
         backend: DiskBackend = _BACKENDS[settings.backend](cache, reserved_bytes=reserved)
-        self._facts = msgspec.structs.replace(
-            host_facts(domains.connection(), settings.data_dir, self.accelerator, settings.address),
-            tunnel_ip=network.tunnel_address(),
-        )
+        self._facts = host_facts(domains.connection(), settings.data_dir, self.accelerator, network.tunnel_address())
         shape = HostShape(
             kvm=self.accelerator.name == "kvm",
             arch=self._facts.arch,

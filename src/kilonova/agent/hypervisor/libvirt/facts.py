@@ -22,6 +22,7 @@ _COMPUTE_TRAITS = (
     ),
     *(f"COMPUTE_GRAPHICS_MODEL_{name}" for name in ("BOCHS", "CIRRUS", "VGA", "VIRTIO")),
 )
+_ALONE = "127.0.0.1"  # of a host that nobody else can reach
 # libvirt's CPU features that have a trait of another spelling; `os-traits` is the list.
 _CPU_TRAITS = {
     **{
@@ -38,8 +39,8 @@ _CPU_TRAITS = {
 }
 
 
-def host_facts(connection: libvirt.virConnect, data_dir: Path, accelerator: Accelerator, address: str) -> HostFacts:
-    """The facts of the host behind a connection."""
+def host_facts(connection: libvirt.virConnect, data_dir: Path, accelerator: Accelerator, tunnel_ip: str) -> HostFacts:
+    """The facts of the host behind a connection; `tunnel_ip` is its address among hosts, empty when it has none."""
     _model, ram_mib, vcpus, _mhz, cells, sockets, cores, threads = connection.getInfo()
     cpu = ET.fromstring(connection.getCapabilities()).find("host/cpu")  # noqa: S314 - libvirt wrote it
     features = () if cpu is None else tuple(sorted(str(one.get("name")) for one in cpu.findall("feature")))
@@ -55,7 +56,8 @@ def host_facts(connection: libvirt.virConnect, data_dir: Path, accelerator: Acce
         cpu_model=("" if cpu is None else cpu.findtext("model")) or "",
         cpu_topology={"cells": cells, "sockets": sockets, "cores": cores, "threads": threads},
         cpu_features=features,
-        address=address,
+        address=tunnel_ip or _ALONE,
+        tunnel_ip=tunnel_ip,
         # An emulated machine has the emulator's CPU and not the host's.
         traits=tuple(sorted({*_COMPUTE_TRAITS, *(_cpu_traits(features) if kvm else ())})),
         stats={"accelerator_why": accelerator.why},

@@ -27,4 +27,3 @@ class LibvirtSettings(msgspec.Struct, frozen=True, kw_only=True):
     probe_timeout_s: float = 10.0
     reserved_disk_mib: int = 512
     image_max_age_s: float = 24 * 3600.0
-    address: str = "127.0.0.1"
