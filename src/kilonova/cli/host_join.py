@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,6 +14,7 @@ import click
 from kilonova.cli.errors import FAILED, TIMED_OUT, USAGE, CliError
 from kilonova.cli.talk import say
 
+_FROM_STDIN = "-"
 _LOCAL = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -33,12 +35,17 @@ _LOCAL = {"localhost", "127.0.0.1", "::1"}
     help="What to check an https:// URL's certificate against, now and later; default: the system's authorities.",
 )
 def join(url: str, token: str, name: str | None, config_dir: Path | None, cacert: str | None) -> None:
-    """Join the cloud at URL as a host, with a TOKEN that an administrator made (kilonova host token)."""
+    """
+    Join the cloud at URL as a host, with a TOKEN that an administrator made (kilonova host token).
+
+    A TOKEN of - is read from standard input, so that no list of processes shows it.
+    """
     from kilonova.agent.credential import Membership, write_membership  # noqa: PLC0415 - msgspec, for this alone
 
     root, folder = _root_of(url), config_dir or default_config_dir()
     _check_writable(folder)
-    told = _ask(root, {"token": token.strip(), "name": name or socket.gethostname()}, cacert or "")
+    text = sys.stdin.readline() if token == _FROM_STDIN else token
+    told = _ask(root, {"token": text.strip(), "name": name or socket.gethostname()}, cacert or "")
     membership = Membership(
         name=told["name"], api_url=root, secret=told["secret"], bus_url=told["bus_url"], ca_file=cacert or ""
     )

@@ -49,6 +49,12 @@ def test_a_host_joins_and_keeps_what_it_was_given_to_itself(fleet: Fleet, url: s
         assert secret not in done.output + repr(kept)
 
 
+def test_a_token_may_come_by_standard_input(fleet: Fleet, url: str, tmp_path: Path) -> None:
+    words = ["host", "join", url, "-", "--name", "rack-1", "--config-dir", str(tmp_path)]
+    done = CliRunner().invoke(cli, words, input=f"{fleet.token()}\n")
+    assert done.exit_code == 0, done.output
+
+
 def test_joining_again_replaces_the_file(fleet: Fleet, url: str, tmp_path: Path) -> None:
     join(url, fleet.token(), "--name", "rack-1", "--config-dir", str(tmp_path))
     before = read_membership(tmp_path)
