@@ -13,7 +13,7 @@ SEEDS ?= 200
 HOSTS ?= 3
 ARGS ?=
 
-.PHONY: help setup system-packages guest demo lab lab-down test test-unit test-component test-story test-system lint format bench chaos dst migration lock clean
+.PHONY: help setup system-packages guest demo lab lab-down test test-unit test-component test-story test-system lint format bench bench-fleet chaos dst migration lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -74,6 +74,9 @@ format: setup ## Rewrite the tree the way `lint` wants it
 
 bench: setup ## Measure the budgets of the design and print them
 	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-fleet: setup ## Measure a fleet: 1,000 simulated hosts, PostgreSQL, RabbitMQ (ARGS="--hosts 100 --servers 1000 --seconds 10" for less)
+	$(BIN)/python -m benchmarks.fleet $(ARGS)
 
 chaos: setup guest ## Kill the cloud with -9 at every line of every journal, on both drivers; print what was left as JSON (as root)
 	$(BIN)/python -m tests.chaos $(ARGS)

@@ -11,6 +11,7 @@ import multiprocessing
 import resource
 import threading
 import time
+from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 
 import msgspec
@@ -45,17 +46,19 @@ class Seen(msgspec.Struct, kw_only=True):
 
 def boot_for(cloud: SimCloud, *, clients: int, seconds: float, most: int = 1_000_000) -> Seen:
     """Boot with so many clients at once, for so long or until each has booted `most`."""
-    api = cloud.api()
-    processes = min(2, clients)
     plan = Plan(
-        port=cloud.port, token=api.token, body=msgspec.json.encode(cloud.boot_body("bench")),
-        clients=clients // processes, until=0.0, most=most,
+        port=cloud.port, token=cloud.api().token, body=msgspec.json.encode(cloud.boot_body("bench")),
+        clients=clients // min(2, clients), until=seconds, most=most,
     )  # fmt: skip
-    with ProcessPoolExecutor(processes, mp_context=multiprocessing.get_context("spawn")) as pool:
-        list(pool.map(_ready, range(processes)))
+    return boot_all([plan] * min(2, clients))
+
+
+def boot_all(plans: Sequence[Plan]) -> Seen:
+    """Each plan in a process of its own, all at once; their `until` is in seconds from now."""
+    with ProcessPoolExecutor(len(plans), mp_context=multiprocessing.get_context("spawn")) as pool:
+        list(pool.map(_ready, range(len(plans))))
         began = time.time()
-        plan = msgspec.structs.replace(plan, until=began + seconds)
-        parts = list(pool.map(_boots, [plan] * processes))
+        parts = list(pool.map(_boots, [msgspec.structs.replace(plan, until=began + plan.until) for plan in plans]))
     return Seen(
         to_active=[s for part in parts for s in part.to_active],
         to_accepted=[s for part in parts for s in part.to_accepted],
