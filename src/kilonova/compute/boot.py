@@ -15,6 +15,7 @@ from datetime import datetime
 
 import msgspec
 
+from kilonova.compute.backlog import Backlog, Bounds
 from kilonova.compute.devices import plan_devices
 from kilonova.compute.names import host_label, server_name
 from kilonova.compute.ports import Images, NicResolver
@@ -52,18 +53,21 @@ class _Resolved(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BootServers:
-    """The use case, wired. Call it with the caller's context and a request."""
+    """The use case, wired. Call it with the caller's context and a request. `bounds` are of what may wait to be built."""
 
     def __init__(
-        self, *, database: Database, bus: Bus, clock: Clock, ids: Ids, images: Images, nics: NicResolver
-    ) -> None:
+        self, *, database: Database, bus: Bus, clock: Clock, ids: Ids, images: Images, nics: NicResolver,
+        bounds: Bounds | None = None,
+    ) -> None:  # fmt: skip
         self._database, self._bus, self._clock, self._ids = database, bus, clock, ids
         self._images, self._nics = images, nics
+        self._backlog = Backlog(database, clock, bounds)
 
     def __call__(self, ctx: RequestContext, request: BootRequest) -> Booted:
-        """Accept the request. Raises Rejected, Denied or OverQuota with nothing written."""
+        """Accept the request. Raises Rejected, Denied, OverQuota, TooManyWaiting or Unavailable with nothing written."""
         if ctx.project_id is None or ctx.user_id is None:
             raise Denied("A server belongs to a project: use a token scoped to one.")
+        self._backlog.admit(ctx.project_id)
         image = find_image(self._images, ctx, request)
         with self._database.write() as tx:
             resolved, count = self._resolve(tx, ctx, request, image)
@@ -73,6 +77,7 @@ class BootServers:
             join_group(tx, ctx, request.hints, [server.id for server in new], quotas.limits(tx, str(ctx.project_id)))
             for server in new:
                 self._start(tx, ctx, server, resolved)
+        self._backlog.accepted(ctx.project_id, count)
         return Booted(
             reservation_id=resolved.reservation_id, server_ids=tuple(server.id for server in new),
             admin_pass=resolved.admin_pass, disk_config=resolved.disk_config,

@@ -25,6 +25,7 @@ from kilonova.api.compute.servers import actions, lists, metadata, networks, tag
 from kilonova.api.compute.servers import resource as servers
 from kilonova.api.framework import COMPUTE, Microversions, Route, Service, bind
 from kilonova.compute.aggregates import Aggregates
+from kilonova.compute.backlog import Bounds
 from kilonova.compute.boot import BootServers
 from kilonova.compute.console import ReadConsole
 from kilonova.compute.delete import DeleteServer
@@ -58,6 +59,7 @@ class ComputePorts(msgspec.Struct, frozen=True, kw_only=True):
     nics: NicResolver
     networks: Networks
     projects: Projects
+    bounds: Bounds = Bounds()
 
 
 def compute_service(ports: ComputePorts) -> Service:
@@ -86,7 +88,9 @@ def _server_routes(ports: ComputePorts) -> Iterator[Route]:
     database, bus, clock, ids = ports.database, ports.bus, ports.clock, ports.ids
     resource = servers.Servers(
         database=database, clock=clock, delete=DeleteServer(database=database, bus=bus, clock=clock, ids=ids),
-        boot=BootServers(database=database, bus=bus, clock=clock, ids=ids, images=ports.images, nics=ports.nics),
+        boot=BootServers(
+            database=database, bus=bus, clock=clock, ids=ids, images=ports.images, nics=ports.nics, bounds=ports.bounds
+        ),
         update=UpdateServerRecord(database=database, clock=clock, tell_guest=_tell_guest(ports)),
     )  # fmt: skip
     yield from bind(lists.ROUTES, lists.ServerLists(database=database, clock=clock))

@@ -13,9 +13,9 @@ from heapq import merge
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import BindParameter, Select, and_, bindparam, literal_column, or_, select, update
+from sqlalchemy import BindParameter, Select, and_, bindparam, func, literal_column, or_, select, update
 
-from kilonova.domain.saga import RUNNING, JournalEvent, Saga, SagaStatus
+from kilonova.domain.saga import LIVE, RUNNING, JournalEvent, Saga, SagaStatus
 from kilonova.store.database import Tx
 from kilonova.store.queries.sagas import append_events, saga_of, show_on_server
 from kilonova.store.tables.compute import servers
@@ -23,6 +23,7 @@ from kilonova.store.tables.sagas import sagas
 
 # Written out, not bound: only so can SQLite tell that the partial index on running sagas will do. All others are many more.
 _IS_RUNNING = sagas.c.status.in_([literal_column(f"'{status}'") for status in RUNNING])
+_IS_LIVE = sagas.c.status.in_([literal_column(f"'{status}'") for status in LIVE])  # as the index on them says it
 _NOW = bindparam("now", type_=sagas.c.wake_at.type)
 _FREE = or_(sagas.c.lease_until.is_(None), sagas.c.lease_until <= _NOW)
 
@@ -33,7 +34,8 @@ def _due_of(status: SagaStatus) -> Select[Any]:
     after_id: BindParameter[str] = bindparam("after_id")
     return (
         select(sagas.c.wake_at, sagas.c.id, sagas.c.project_id)
-        .where(sagas.c.status == literal_column(f"'{status}'"), sagas.c.wake_at <= _NOW, sagas.c.wake_at >= after_at)
+        .where(_IS_LIVE, sagas.c.status == literal_column(f"'{status}'"))
+        .where(sagas.c.wake_at <= _NOW, sagas.c.wake_at >= after_at)
         .where(or_(sagas.c.wake_at > after_at, sagas.c.id > after_id), _FREE)
         .order_by(sagas.c.wake_at, sagas.c.id)
         .limit(bindparam("most"))
@@ -41,6 +43,13 @@ def _due_of(status: SagaStatus) -> Select[Any]:
 
 
 _DUE = tuple(_due_of(status) for status in RUNNING)
+_READY = (
+    select(sagas.c.project_id)
+    .where(_IS_LIVE, sagas.c.status == literal_column(f"'{SagaStatus.READY}'"), sagas.c.wake_at <= _NOW)
+    .limit(bindparam("most"))
+    .subquery()
+)
+_WAITING_FOR_US = select(_READY.c.project_id, func.count().label("many")).group_by(_READY.c.project_id)
 _HAS_TO_DO = or_(
     sagas.c.status == SagaStatus.READY,
     and_(sagas.c.status == SagaStatus.PARKED, or_(sagas.c.wake_at <= _NOW, sagas.c.reply.is_not(None))),
@@ -96,6 +105,11 @@ def due(tx: Tx, now: datetime, limit: int, *, after: Due | None = None) -> list[
     since = after or _FIRST
     asked = {"now": now, "after_at": since.wake_at, "after_id": since.id, "most": limit}
     return list(merge(*([_due(row) for row in tx.execute(query, asked)] for query in _DUE)))[:limit]
+
+
+def waiting(tx: Tx, now: datetime, most: int) -> dict[str | None, int]:
+    """How many sagas of each project wait for a conductor, looking at no more than `most` of them."""
+    return {row.project_id: row.many for row in tx.execute(_WAITING_FOR_US, {"now": now, "most": most})}
 
 
 def take(tx: Tx, saga_id: str, owner: str, now: datetime, lease_s: float) -> Saga | None:
