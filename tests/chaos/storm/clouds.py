@@ -1,0 +1,162 @@
+"""What a storm needs of a fleet; and a fleet of processes on this machine, with simulated hosts."""
+
+from __future__ import annotations
+
+import os
+import signal
+import tempfile
+from abc import abstractmethod
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+from typing import Any, Self
+
+from tests.fleet import Client, Engines, Node
+
+_CONTROL_PLANE = ("api", "api", "conductor", "conductor", "scheduler")
+_AGENTS = 3
+_HOSTS_EACH = 4
+LEASE_S = 5
+
+
+class StormCloud(AbstractContextManager["StormCloud"]):
+    """Processes, engines and hosts, by name. `targets` are names by what they are, `most` servers are what it has room for."""
+
+    targets: dict[str, list[str]]
+    most: int
+    per_s: float
+    clients: list[Client]
+    wanted: dict[str, Any]  # of a server
+
+    @abstractmethod
+    def kill(self, name: str) -> None:
+        """A process, as kill -9 does; nothing if it has died by itself."""
+
+    @abstractmethod
+    def start(self, name: str, faults: str) -> None:
+        """A process that does not run, with these fault points."""
+
+    @abstractmethod
+    def freeze(self, name: str) -> None:
+        """Let a process stand still."""
+
+    @abstractmethod
+    def thaw(self, name: str) -> None:
+        """Let it go on."""
+
+    @abstractmethod
+    def cut(self, host: str) -> None:
+        """Let a host reach nobody."""
+
+    @abstractmethod
+    def mend(self, host: str) -> None:
+        """Let it reach everybody again."""
+
+    @abstractmethod
+    def stop_engine(self, name: str) -> None:
+        """PostgreSQL or RabbitMQ, as a power cut does."""
+
+    @abstractmethod
+    def start_engine(self, name: str) -> None:
+        """Bring it back."""
+
+    @abstractmethod
+    def armed(self) -> list[Path]:
+        """The file that arms message faults, in every place where there are processes, as we can open it."""
+
+    @property
+    @abstractmethod
+    def armed_there(self) -> str:
+        """The same as processes are told of it."""
+
+    @abstractmethod
+    def wait_ready(self) -> None:
+        """Wait until every process can do its work. AssertionError when one has ended by itself."""
+
+    @abstractmethod
+    def logs(self) -> Iterable[Path]:
+        """Of every process."""
+
+    def runs(self, servers: Iterable[dict[str, Any]]) -> dict[str, str]:
+        """By server id, what shows that a machine is the same one as before."""
+        return {server["id"]: server["OS-EXT-SRV-ATTR:host"] for server in servers}
+
+
+class SimStorm(StormCloud):
+    """Two APIs and conductors, a scheduler, and three agents with four simulated hosts each, which are cut off together."""
+
+    most, per_s = 24, 2.0
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        with self._stack:
+            self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="kilonova-storm-")))
+            self.engines = self._stack.enter_context(Engines())
+            self.fleet = self._stack.enter_context(self.engines.fleet(self._folder))
+            self.fleet.env["KILONOVA_CONDUCTOR_LEASE_S"] = str(LEASE_S)
+            self.fleet.start(*_CONTROL_PLANE)
+            self.fleet.start(*["agent"] * _AGENTS, KILONOVA_AGENT_HOSTS=str(_HOSTS_EACH))
+            self.fleet.db("upgrade")
+            self.fleet.wait_ready()
+            self.fleet.wait_hosts(_AGENTS * _HOSTS_EACH)
+            self.clients = [self.fleet.client(name) for name in ("api-1", "api-2")]
+            self.clients[0].lift_quotas()
+            self.wanted = {"flavorRef": "42", "imageRef": self.clients[0].image(), "networks": "auto"}
+            self.targets = {"rabbitmq": ["rabbitmq"], "postgresql": ["postgresql"]}
+            for name, node in self.fleet.nodes.items():
+                self.targets.setdefault(node.kind, []).append(name)
+            self.targets["host"] = self.targets["agent"]
+            self._stack = self._stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def kill(self, name: str) -> None:
+        self._node(name).kill()
+
+    def start(self, name: str, faults: str) -> None:
+        self._node(name).env["KILONOVA_FAULT"] = faults
+        self._node(name).start()
+
+    def freeze(self, name: str) -> None:
+        os.kill(self._node(name).pid, signal.SIGSTOP)
+
+    def thaw(self, name: str) -> None:
+        os.kill(self._node(name).pid, signal.SIGCONT)
+
+    cut, mend = freeze, thaw
+
+    def stop_engine(self, name: str) -> None:
+        assert self.engines.cluster is not None
+        assert self.engines.broker is not None
+        if name == "postgresql":
+            self.engines.cluster.go_away()
+        else:
+            self.engines.broker.kill()
+
+    def start_engine(self, name: str) -> None:
+        assert self.engines.cluster is not None
+        assert self.engines.broker is not None
+        if name == "postgresql":
+            self.engines.cluster.come_back()
+        else:
+            self.engines.broker.start()
+
+    def armed(self) -> list[Path]:
+        return [self._folder / "armed"]
+
+    @property
+    def armed_there(self) -> str:
+        return str(self._folder / "armed")
+
+    def wait_ready(self) -> None:
+        self.fleet.wait_ready()
+
+    def logs(self) -> Iterable[Path]:
+        return [node.log for node in self.fleet.nodes.values()]
+
+    def _node(self, name: str) -> Node:
+        return self.fleet.nodes[name]
