@@ -21,6 +21,8 @@ class _State(Protocol):
     def unconfirmed(self) -> int: ...
     @property
     def dropped(self) -> int: ...
+    @property
+    def reconnects(self) -> int: ...
 
 
 class _Here(NamedTuple):
@@ -28,6 +30,7 @@ class _Here(NamedTuple):
     waiting: int = 0
     unconfirmed: int = 0
     dropped: int = 0
+    reconnects: int = 0
 
 
 @runtime_checkable
@@ -59,9 +62,7 @@ class BusCollector(Collector):
         yield CounterMetricFamily(
             "kilonova_bus_dropped", "Messages given up, the outbox being full", value=state.dropped
         )
-        yield CounterMetricFamily(
-            "kilonova_bus_reconnects", "Times the bus was lost and found again", value=getattr(state, "reconnects", 0)
-        )
+        yield CounterMetricFamily("kilonova_bus_reconnects", "Connections lost so far", value=state.reconnects)
 
 
 def _state(bus: Bus) -> _State:

@@ -172,4 +172,5 @@ def test_rabbitmq_restarted_under_load_costs_time_and_nothing_else(
         asked.wait_accepted(5)
     assert asked.refused == []
     running.wait_ready()
+    assert all(node.metric("kilonova_bus_reconnects_total") >= 1 for node in running.nodes.values())
     assert_all_active(clients[0], asked.accepted)
