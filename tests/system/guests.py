@@ -12,16 +12,10 @@ from typing import Any
 from kilonova.settings import CloudSettings
 from lab.place import Lab
 from tests.realcloud import DATA_DIR, GUEST, RealCloud, wait_until
+from tests.system.ssh import ssh
 
 PATIENCE_S = 90.0
 REFUSED_S = 1.0  # how long a packet that must not arrive is waited for
-_SSH = (
-    "BatchMode=yes",
-    "StrictHostKeyChecking=no",
-    "UserKnownHostsFile=/dev/null",
-    "LogLevel=ERROR",
-    "ConnectTimeout=10",
-)
 
 
 class Guests:
@@ -88,14 +82,7 @@ class Guests:
 
     def ssh(self, server_id: str, command: str, *, check: bool = True) -> str:
         """What a command prints in the guest."""
-        words = [
-            "ssh",
-            *(f"-o{option}" for option in _SSH),
-            "-i",
-            str(self._key),
-            f"root@{self.address(server_id)}",
-            command,
-        ]
+        words = ssh(self._key, self.address(server_id), command)
         done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
         assert done.returncode == 0 or not check, f"{command}: {done.stderr}"
         return done.stdout

@@ -15,17 +15,11 @@ from lab.fleet import URL, FleetLab
 from tests.facts import REPOSITORY
 from tests.openstack_client import Client, openstack
 from tests.realcloud import wait_until
+from tests.system.ssh import ssh
 
 IMAGE = REPOSITORY / "build" / "guest" / "kilonova-guest.qcow2"
 HOSTS = ("host-1", "host-2", "host-3")
 BOOTED_S = 180.0
-_SSH = (
-    "BatchMode=yes",
-    "StrictHostKeyChecking=no",
-    "UserKnownHostsFile=/dev/null",
-    "LogLevel=ERROR",
-    "ConnectTimeout=10",
-)
 
 
 class World:
@@ -74,8 +68,7 @@ class World:
         bridge = bridge_name(self.client.ask("network", "show", network)["id"])
         spaces = host.run("ip", "netns", "list").split()
         (space,) = [word for word in spaces if word.startswith(bridge)]
-        words = ["ip", "netns", "exec", space, "ssh", *(f"-o{option}" for option in _SSH), "-i", str(self.key)]
-        return host.run(*words, f"root@{address}", command, check=check)
+        return host.run("ip", "netns", "exec", space, *ssh(self.key, address, command), check=check)
 
     def pings(self, name: str, address: str) -> bool:
         return "1 packets received" in self.ssh(name, f"ping -c 1 -W 2 {address}", check=False)
