@@ -95,7 +95,7 @@ def _named(fleet: Fleet, request: SchedulingRequest, profile: Profile) -> tuple[
             only = only if unwanted is None else np.setdiff1d(only, unwanted)
             but, left = _NOBODY, len(only)
         else:
-            but = np.union1d(but, gone)
+            but = np.union1d(but, gone) if len(but) else gone
             left = len(fleet) - len(but)
         reason = each.reason(fleet, request, gone) if len(gone) else ""
         steps.append(FilterStep(name=each.name, before=before, removed=len(gone), reason=reason))
@@ -113,7 +113,7 @@ def _gone(
 ) -> Positions:
     """Of the hosts left so far (`only`, or all of `count` less `but`), those that a filter takes away."""
     if wanted is None and only is None and unwanted is not None:
-        return np.setdiff1d(unwanted, but)
+        return np.setdiff1d(unwanted, but) if len(but) or len(unwanted) > 1 else unwanted
     here = np.zeros(count, np.bool_) if only is not None else np.ones(count, np.bool_)
     here[only if only is not None else but] = only is not None
     stay = here.copy() if wanted is None else np.zeros(count, np.bool_)
