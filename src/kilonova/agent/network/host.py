@@ -171,9 +171,12 @@ class LinuxHostNetwork:
 
     def _served(self, network: NetworkSpec) -> int:
         """Make the network's devices, and the socket of its metadata; the port of that."""
-        self._folder(network.bridge).path.mkdir(mode=0o755, parents=True, exist_ok=True)
+        folder = self._folder(network.bridge)
+        _make_readable(folder.path, below=self._run_dir)
         if self._fabric.ensure(network):
-            self._metadata.forget(network.bridge)  # what it listened on was in another namespace
+            # What served it was in another namespace, or nowhere.
+            self._metadata.forget(network.bridge)
+            stop_dhcp(folder)
         with self._fabric.place(network):
             return self._metadata.serve(network.id, network.bridge)
 
@@ -229,6 +232,14 @@ class LinuxHostNetwork:
     def _guest_at(self, network_id: str, address: str) -> GuestData | None:
         server_id = self._servers.get((network_id, address))
         return None if server_id is None else self._guest_data(server_id)
+
+
+def _make_readable(folder: Path, below: Path) -> None:
+    """Make a folder that dnsmasq's user can get to, whatever the process' umask is."""
+    for path in (below.parent, below, folder):
+        if not path.is_dir():
+            path.mkdir(parents=True, exist_ok=True)
+            path.chmod(0o755)
 
 
 def _resolv_conf() -> str:

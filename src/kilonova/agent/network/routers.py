@@ -66,6 +66,8 @@ def plan_router(network: NetworkSpec, tag: str) -> Router:
 def ensure_router(router: Router) -> bool:
     """Make the namespace, its two cables and its addresses as planned; whether the namespace had to be made."""
     is_new = ensure_namespace(router.namespace)
+    if is_new:
+        _cut(router.inner.name)  # cables into one that lost its name
     with Path("/run/netns", router.namespace).open("rb") as there, IPRoute() as netlink:
         for near, far, mac in ((router.port, router.inner.name, router.inner.mac), (router.uplink, _OUTSIDE, None)):
             if index_of(near) is None:
@@ -86,11 +88,15 @@ def ensure_router(router: Router) -> bool:
 
 def remove_router(namespace: str, bridge: str) -> None:
     """Make none of it exist."""
+    _cut(bridge)
+    remove_namespace(namespace)
+
+
+def _cut(bridge: str) -> None:
     with IPRoute() as netlink:
         for name in (router_port_name(bridge), uplink_name(bridge)):
             if (index := index_of(name)) is not None:
                 netlink.link("del", index=index)
-    remove_namespace(namespace)
 
 
 def _converge_inside(router: Router) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 from pathlib import Path
 
@@ -33,6 +34,15 @@ def test_a_guest_gets_the_address_of_the_records(lab: Lab, host: LinuxHostNetwor
         "mtu": "1450",
         "routes": "169.254.169.254/32 10.77.1.1 0.0.0.0/0 10.77.1.1",
     }
+
+
+def test_dhcp_works_whatever_the_agents_umask_is(lab: Lab, host: LinuxHostNetwork, tmp_path: Path) -> None:
+    before = os.umask(0o027)
+    try:
+        host.merge(share(port(5, "default")))
+    finally:
+        os.umask(before)
+    assert lab.guest(port(5)).lease(tmp_path)["ip"] == "10.77.1.5"
 
 
 def test_a_guest_is_told_its_own_options_and_broken_ones_harm_nobody(

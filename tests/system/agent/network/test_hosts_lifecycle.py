@@ -35,6 +35,7 @@ def test_a_port_that_moves_is_found_on_its_new_host(fleet: Fleet, nodes: list[No
     neighbour = port(8, "open")
     nodes[1].merge(told(neighbour, on=nodes))  # the old host still has the network
     assert one.pings(two.address)
+    nodes[1].space.run("ip", "link", "delete", two.port.tap)  # with the machine that was there
     nodes[1].remove_server(two.port.server_id)
     nodes[2].merge(told(two.port, on=nodes, generation=2))
     tunnel, old = tunnel_name(bridge_name("n1")), f"{two.port.mac} dst {nodes[1].address}"
@@ -82,6 +83,16 @@ def test_a_half_made_namespace_is_made_whole(fleet: Fleet, nodes: list[Node]) ->
     Path("/run/netns", name).touch()
     nodes[0].merge(told(port(5, "open"), on=nodes[:1]))
     assert fleet.guest(nodes[0], port(5, "open")).pings("10.77.1.1")
+
+
+def test_a_namespace_that_somebody_deleted_is_made_again(fleet: Fleet, nodes: list[Node], tmp_path: Path) -> None:
+    one, two = fleet.guests(port(5, "open"), port(6, "open"))
+    (name,) = spaces(nodes[0])
+    subprocess.run(["ip", "netns", "delete", name], check=True)
+    nodes[0].restart()
+    assert one.lease(tmp_path)["ip"] == one.address
+    assert one.get(METADATA, "/latest/meta-data/hostname")[0] == 200
+    assert one.pings(two.address)
 
 
 def spaces(node: Node) -> list[str]:
