@@ -12,7 +12,9 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx2
@@ -35,6 +37,7 @@ class FleetLab:
 
     def __init__(self) -> None:
         self.hosts: list[Inside] = []
+        self.env: dict[str, str] = {}  # of every process
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._token = ""
 
@@ -67,8 +70,13 @@ class FleetLab:
         }
         (self._inside(host) / "agent.toml").write_text(_toml({"agent": agent}))
         self.start(f"agent-{number}")
-        wait_until(lambda: self._lives(f"agent-{number}") and self._is_up(name), f"{name} is up", _READY_S)
+        self.wait_until_up(number)
         return name
+
+    def wait_until_up(self, number: int) -> None:
+        """Wait until the fleet says that this host is."""
+        name, agent = f"host-{number}", f"agent-{number}"
+        wait_until(lambda: self._lives(agent) and self._is_up(name), f"{name} is up", _READY_S)
 
     def down(self) -> None:
         """End it; the kernel ends what is in it."""
@@ -79,26 +87,36 @@ class FleetLab:
 
     # --- processes ---
 
-    def start(self, name: str) -> None:
-        """Start a process of that name: `api-2`, `agent-1`."""
+    def start(self, name: str, **env: str) -> None:
+        """Start a process of that name: `api-2`, `agent-1`; `env` is its own."""
         kind, _, number = name.partition("-")
         place = self.hosts[int(number) - 1] if kind == "agent" else self.control
         config = "agent.toml" if kind == "agent" else f"{name}.toml"
-        self._spawn(name, place, _kilonova(kind, "--config", str(FOLDER / config)))
+        self._spawn(name, place, _kilonova(kind, "--config", str(FOLDER / config)), env)
 
     def kill(self, name: str, how: signal.Signals = signal.SIGKILL) -> None:
-        """End a process of that name, and see it dead."""
+        """End a process of that name, if it has not ended by itself, and see it dead."""
         process = self._processes.pop(name)
-        inner = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        for pid in inner:  # nsenter waits for the one that is meant
-            os.kill(int(pid), how)
+        if process.poll() is None:
+            for pid in _inner(process):
+                os.kill(pid, how)
         process.wait(60)
+
+    def freeze(self, name: str) -> None:
+        """Let a process of that name stand still."""
+        for pid in _inner(self._processes[name]):
+            os.kill(pid, signal.SIGSTOP)
+
+    def thaw(self, name: str) -> None:
+        """Let it go on: nsenter stands still when what it waits for does."""
+        process = self._processes[name]
+        for pid in (process.pid, *_inner(process)):
+            os.kill(pid, signal.SIGCONT)
 
     def restart_engine(self, which: signal.Signals) -> None:
         """SIGUSR1: PostgreSQL, SIGUSR2: RabbitMQ; the hard way."""
-        process = self._processes["engines"]
-        (inner,) = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        os.kill(int(inner), which)
+        (inner,) = _inner(self._processes["engines"])
+        os.kill(inner, which)
 
     def wait_until_ready(self, *names: str) -> None:
         """Wait until these processes of the control plane say that they are."""
@@ -167,8 +185,9 @@ class FleetLab:
             sections["network"] = {"default_cidr": "10.42.0.0/16"}
             (self._inside(self.control) / f"{name}.toml").write_text(_toml(sections))
 
-    def _spawn(self, name: str, place: Inside, words: list[str]) -> None:
-        environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}  # a machine is entered at its root
+    def _spawn(self, name: str, place: Inside, words: list[str], env: Mapping[str, str] = MappingProxyType({})) -> None:
+        # A machine is entered at its root, where nothing is imported from.
+        environment = {**os.environ, "PYTHONPATH": str(REPOSITORY), **self.env, **env}
         with (self._inside(place) / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
                 place.command(*words),
@@ -186,6 +205,11 @@ class FleetLab:
     @staticmethod
     def _inside(place: Inside) -> Path:
         return place.path(FOLDER)
+
+
+def _inner(process: subprocess.Popen[bytes]) -> list[int]:
+    """The process that is meant: nsenter waits for it."""
+    return [int(pid) for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
 
 
 def _kilonova(*words: str) -> list[str]:

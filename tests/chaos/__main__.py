@@ -1,4 +1,7 @@
-"""Kill the cloud at every point of every saga, with both drivers; a JSON summary on stdout, exit 1 if anything was amiss."""
+"""
+Kill the cloud at every point of every saga, and let a storm blow over a fleet, with both drivers; a JSON summary on stdout,
+exit 1 if anything was amiss. `python -m tests.chaos storm` is one storm alone.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from typing import Any
 
 from tests.chaos.bench import Bench, LibvirtBench, SimBench
 from tests.chaos.points import SAGAS, Point, points
+from tests.chaos.storm.command import FAULTS, storm, storm_on
 from tests.chaos.trials import Tally, Trials
 
 _SHARES = 2
@@ -23,16 +27,21 @@ BENCHES: dict[str, type[Bench]] = {"sim": SimBench, "libvirt": LibvirtBench}
 
 def main() -> int:
     """Run it; the exit code."""
+    if sys.argv[1:2] == ["storm"]:
+        return storm(sys.argv[2:])
     options = _options()
     drivers = [options.driver] if options.driver else list(BENCHES)
     sagas = [options.saga] if options.saga else list(SAGAS)
     if "libvirt" in drivers and not _can_run_guests():
         return 1
     summary = {driver: run_driver(driver, sagas, options.only, options.seed) for driver in drivers}
-    print(json.dumps(summary, indent=2))
+    # One who picks points wants those alone.
+    stormy = [] if options.saga or options.only else drivers
+    storms = {driver: storm_on(driver, FAULTS[driver], options.seed) for driver in stormy}
+    print(json.dumps(summary | {"storm": storms}, indent=2))
     figures = [one for by_saga in summary.values() for one in by_saga.values()]
     is_well = all(one["ended_as_expected"] == one["points"] and not one["orphans"] for one in figures)
-    return 0 if is_well and not any(one["failures"] for one in figures) else 1
+    return 0 if is_well and not any(one["failures"] for one in (*figures, *storms.values())) else 1
 
 
 def run_driver(driver: str, sagas: Sequence[str], only: str, seed: int) -> dict[str, dict[str, Any]]:
@@ -72,7 +81,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--driver", choices=list(BENCHES))
     parser.add_argument("--saga", choices=SAGAS)
     parser.add_argument("--only", default="", metavar="TEXT", help="points with this in their name")
-    parser.add_argument("--seed", type=int, default=0, help="of the moments that chance picks")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments and faults that chance picks")
     return parser.parse_args()
 
 

@@ -127,7 +127,11 @@ class SimStorm(StormCloud):
     def thaw(self, name: str) -> None:
         os.kill(self._node(name).pid, signal.SIGCONT)
 
-    cut, mend = freeze, thaw
+    def cut(self, host: str) -> None:
+        self.freeze(host)
+
+    def mend(self, host: str) -> None:
+        self.thaw(host)
 
     def stop_engine(self, name: str) -> None:
         assert self.engines.cluster is not None
