@@ -28,6 +28,7 @@ from kilonova.conductor.machine import Disks
 from kilonova.conductor.refusals import RefusalLog
 from kilonova.domain.clock import Clock, Ids
 from kilonova.domain.errors import Conflict, Denied, KilonovaError, Missing, Rejected, Unauthenticated
+from kilonova.domain.host import Host
 from kilonova.domain.host_access import JoinToken, is_host_name
 from kilonova.rpc.bus import Bus
 from kilonova.rpc.host_accounts import HostAccounts
@@ -132,7 +133,7 @@ class HostAccess:
         now = self._clock.now()
         with self._database.write() as tx:
             known = hosts.lock(tx, name)
-            _must_be_empty(tx, name)
+            _must_be_empty(tx, name, known)
             if known is not None:
                 services.remove(tx, services.get(tx, known.service_id))
                 tx.after_commit(lambda: self._bus.fanout("scheduler", FleetChanged()))
@@ -178,12 +179,11 @@ def _is_taken(tx: Tx, name: str) -> bool:
     return hosts.by_name(tx, name) is not None or (held is not None and held.revoked_at is None)
 
 
-def _must_be_empty(tx: Tx, name: str) -> None:
-    held = servers.on_hosts(tx, [name])[name]
+def _must_be_empty(tx: Tx, name: str, known: Host | None) -> None:
+    """No server is on it, by its own record or by theirs. It is locked, so none comes before it is gone."""
+    held = max(len(servers.on_hosts(tx, [name])[name]), known.servers if known else 0)
     if held:
-        raise Conflict(
-            f"{len(held)} servers are on host {name}.", next_step="Delete them, or move them to other hosts, first."
-        )
+        raise Conflict(f"{held} servers are on host {name}.", next_step="Delete them, or move them elsewhere, first.")
 
 
 def _images_of(disks: Disks) -> set[str]:

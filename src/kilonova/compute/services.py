@@ -53,8 +53,8 @@ class SwitchServices:
             self._tell_schedulers(tx)
 
     def _let_host_go(self, tx: Tx, host: str) -> None:
-        hosts.lock(tx, host)
-        if servers.on_hosts(tx, [host])[host]:
+        known = hosts.lock(tx, host)
+        if servers.on_hosts(tx, [host])[host] or (known is not None and known.servers):
             raise Conflict(
                 f"Unable to delete compute service that is hosting instances: host {host}.",
                 next_step="Migrate or delete its servers first.",

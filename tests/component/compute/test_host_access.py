@@ -182,6 +182,30 @@ def test_a_removed_host_is_gone_with_all_that_it_had(door: Door) -> None:
     assert door.join("one").generation == 2  # a new one may have its name
 
 
+def test_a_host_that_is_removed_while_a_server_comes_either_stays_or_takes_it_not(door: Door) -> None:
+    for number in range(8):
+        host = door.started(f"host-{number}")
+        start = threading.Barrier(2)
+        found: dict[str, bool] = {}
+
+        def take(host: Host = host, start: threading.Barrier = start, found: dict[str, bool] = found) -> None:
+            wanted = hosts.Claim(server_id=f"server-{host.name}", vcpus=1, ram_mib=1, disk_gib=1)
+            start.wait(10)
+            with door.database.write() as tx:
+                found["taken"] = hosts.claim(tx, host.id, wanted, door.clock.now()) is not None
+
+        thread = threading.Thread(target=take)
+        thread.start()
+        start.wait(10)
+        try:
+            door.access.remove(host.name)
+            found["removed"] = True
+        except Conflict:
+            found["removed"] = False
+        thread.join(30)
+        assert found["taken"] is not found["removed"]  # which of the two was quicker is chance
+
+
 def test_a_removal_that_the_bus_cannot_carry_out_shuts_the_host_out_and_can_be_done_again(door: Door) -> None:
     door.join("one")
     door.accounts.is_down = True
