@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
 from kilonova.domain.aggregate import Aggregate
-from kilonova.domain.server_group import ServerGroup
+from kilonova.domain.server_group import GroupRule
 from kilonova.scheduler.columns import Ints, bits, coded
 from kilonova.scheduler.fleet import Around, Group, Roster
 from kilonova.store.queries.fleet import Surroundings
@@ -33,14 +33,14 @@ def around_of(roster: Roster, read: Surroundings) -> Around:
 
 
 def groups_of(
-    roster: Roster, groups: Iterable[ServerGroup], counters: Mapping[str, Mapping[str, int]]
+    roster: Roster, rules: Mapping[str, GroupRule], counters: Mapping[str, Mapping[str, int]]
 ) -> dict[str, Group]:
     """The groups by id, with the hosts that have servers of each."""
     found = {}
-    for group in groups:
-        here = {roster.by_name[name]: n for name, n in counters.get(group.id, {}).items() if name in roster.by_name}
+    for group_id, rule in rules.items():
+        here = {roster.by_name[name]: n for name, n in counters.get(group_id, {}).items() if name in roster.by_name}
         places, counts = np.array(list(here), np.intp), np.array(list(here.values()), np.int64)
-        found[group.id] = Group(group.policy.value, places, counts, group.rule.max_per_host)
+        found[group_id] = Group(rule.policy.value, places, counts, rule.max_per_host)
     return found
 
 

@@ -52,7 +52,7 @@ class World:
         """The world as columns."""
         bare = fleet_of(self.hosts, NOW)
         read = Surroundings(
-            aggregates=self.aggregates, groups=(), in_groups={}, images=self.images, building=self.building,
+            aggregates=self.aggregates, groups={}, in_groups={}, images=self.images, building=self.building,
             failures=self.failures,
         )  # fmt: skip
         place = bare.roster.by_name

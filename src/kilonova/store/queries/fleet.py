@@ -13,7 +13,7 @@ from sqlalchemy import BigInteger, func, literal, select, type_coerce
 from kilonova.domain.aggregate import Aggregate
 from kilonova.domain.saga import Event
 from kilonova.domain.server import Lifecycle
-from kilonova.domain.server_group import ServerGroup
+from kilonova.domain.server_group import GroupRule
 from kilonova.store.database import Tx
 from kilonova.store.queries import aggregates, server_groups
 from kilonova.store.tables.compute import servers
@@ -59,7 +59,7 @@ class Surroundings(NamedTuple):
     """What surrounds hosts; by host name where not said otherwise."""
 
     aggregates: tuple[Aggregate, ...]
-    groups: tuple[ServerGroup, ...]
+    groups: dict[str, GroupRule]  # by group id
     in_groups: dict[str, dict[str, int]]  # by group id, then host: servers there
     images: frozenset[tuple[str, str]]  # (host, image id): the host has servers of the image
     building: dict[str, int]
@@ -78,7 +78,7 @@ def surroundings(tx: Tx, since: datetime) -> Surroundings:
     images = select(servers.c.host, servers.c.image_id).where(placed, servers.c.image_id.is_not(None)).distinct()
     return Surroundings(
         aggregates=tuple(aggregates.every(tx)),
-        groups=tuple(server_groups.every(tx)),
+        groups=server_groups.rules(tx),
         in_groups=server_groups.counters(tx),
         images=frozenset((row.host, row.image_id) for row in tx.execute(images)),
         building={row.host: row.amount for row in tx.execute(building.group_by(servers.c.host))},

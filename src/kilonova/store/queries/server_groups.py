@@ -64,11 +64,10 @@ def listed(tx: Tx, ctx: RequestContext, *, limit: int | None = None, offset: int
     return _groups(tx, _scoped(select(server_groups), ctx).order_by(server_groups.c.number).limit(limit).offset(offset))
 
 
-def every(tx: Tx) -> list[ServerGroup]:
-    """All groups of all projects with their members, in two queries."""
-    rows = tx.execute(select(server_groups).order_by(server_groups.c.number)).all()
-    held = _members_of(tx, _JOINED)
-    return [_group(row, held) for row in rows]
+def rules(tx: Tx) -> dict[str, GroupRule]:
+    """What each group of all projects asks of a placement, by its id; who its members are is not read."""
+    query = select(server_groups.c.id, server_groups.c.policy, server_groups.c.max_server_per_host)
+    return {row.id: rule for row in tx.execute(query) if (rule := _rule(row)) is not None}
 
 
 def remove(tx: Tx, group: ServerGroup) -> None:
