@@ -18,15 +18,13 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-import structlog
-
 from kilonova.rpc.amqp import wire
 from kilonova.rpc.amqp.calls import Calls
 from kilonova.rpc.amqp.names import call_queue, cast_queue, ensure_exchange, fanout_queue, reply_queue
 from kilonova.rpc.amqp.pace import Pace
 from kilonova.rpc.amqp.service import Delivery, Kind, Service, Verdict
 
-_log = structlog.get_logger(__name__)
+_AT_ONCE = 50  # topics taken up in one go: a process of a thousand must say its heartbeats in between
 
 
 class Receiver:
@@ -41,6 +39,7 @@ class Receiver:
         self._later: list[tuple[float, int, Delivery]] = []
         self._count = itertools.count()
         self._channel: Any = None
+        self._prefetch = 0  # that the channel was told
         self.address: str | None = None  # where answers come to, while connected
 
     # --- from any thread ---
@@ -73,23 +72,26 @@ class Receiver:
     def opened(self, connection: Any) -> None:
         """Have answers come, and serve again what was served."""
         ensure_exchange(connection)
-        self._channel = connection.channel()
+        self._channel, self._prefetch = connection.channel(), 0
         address = f"{self._user}:{uuid.uuid4().hex}"
         answers = reply_queue(address)(self._channel)
         answers.declare()
         self._channel.basic_consume(answers.name, no_ack=True, callback=self._answered)
-        self._serve_new()  # before the link counts as up: whoever is told so may call
+        while self._serve_new():  # all of them before the link counts as up: whoever is told so may call
+            connection.heartbeat_tick()
         self.address = address
 
     def work(self) -> float | None:
         """Carry out verdicts, and take up and leave topics."""
-        self._serve_new()
+        has_more = self._serve_new()
         self._leave()
         while not self._verdicts.empty():
             self._carry_out(*self._verdicts.get())
         now = time.monotonic()
         while self._later and self._later[0][0] <= now:
             self._hand_back(heapq.heappop(self._later)[2])
+        if has_more:
+            return 0.0
         return self._later[0][0] - now if self._later else None
 
     def failed(self, error: Exception) -> None:
@@ -108,9 +110,12 @@ class Receiver:
     def blocked(self, is_blocked: bool) -> None:  # noqa: FBT001 - the broker's own yes or no
         """Concerns who publishes."""
 
-    def _serve_new(self) -> None:
+    def _serve_new(self) -> bool:
+        """Take up some of the topics that are not served yet; whether there may be more."""
         with self._lock:
-            new = [service for service in self._services if not service.is_served.is_set()]
+            new = [service for service in self._services if not service.is_served.is_set()][:_AT_ONCE]
+        if not new:
+            return False
         for service in new:
             address = f"{self._user}:{uuid.uuid4().hex}"
             queues = {
@@ -118,19 +123,29 @@ class Receiver:
                 Kind.CALL: call_queue(service.topic),
                 Kind.FANOUT: fanout_queue(service.topic, address),
             }
-            self._channel.basic_qos(0, service.prefetch, False)
+            self._set_prefetch(service.prefetch)
             service.tags = [self._consume(service, kind, one) for kind, one in queues.items()]
-            with self._lock:
+        # The only request that is waited for: the broker answers it when it has carried out all before it.
+        self._channel.basic_qos(0, self._prefetch, False)
+        with self._lock:
+            for service in new:
                 service.is_served.set()
                 if service not in self._services:  # it was removed while it was taken up
                     self._leaving.append((service, threading.Event()))
+        return len(new) == _AT_ONCE
+
+    def _set_prefetch(self, prefetch: int) -> None:
+        """For the consumers that follow."""
+        if prefetch != self._prefetch:
+            self._channel.basic_qos(0, prefetch, False)
+            self._prefetch = prefetch
 
     def _consume(self, service: Service, kind: Kind, made: Any) -> str:
         bound = made(self._channel)
-        bound.declare()
+        bound.declare(nowait=True)
         callback = partial(self._delivered, service, kind)
         tag = uuid.uuid4().hex
-        self._channel.basic_consume(bound.name, consumer_tag=tag, callback=callback)
+        self._channel.basic_consume(bound.name, consumer_tag=tag, callback=callback, nowait=True)
         return tag
 
     def _leave(self) -> None:
