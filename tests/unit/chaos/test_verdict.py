@@ -1,0 +1,59 @@
+"""What the storm's verdict is of a server, in every case: it must find what it is there to find."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from tests.chaos.storm.load import Record
+from tests.chaos.storm.verdict import Verdict, judge
+
+
+def server(name: str, status: str = "ACTIVE", task: str | None = None, fault: str = "") -> dict[str, Any]:
+    shown = {"id": f"id-{name}", "name": name, "status": status, "OS-EXT-STS:task_state": task}
+    return shown | {"OS-EXT-SRV-ATTR:host": "host-1"} | ({"fault": {"message": fault}} if fault else {})
+
+
+def verdict(*servers: dict[str, Any], accepted: str = "a", deleted: str = "", maybe_deleted: str = "") -> Verdict:
+    """Names are letters."""
+    ids = {name: f"id-{name}" for name in accepted}
+    return judge(Record(ids, set(), set(deleted), set(maybe_deleted), Counter()), servers)
+
+
+def test_one_that_runs() -> None:
+    assert verdict(server("a")) == Verdict(active=1)
+
+
+def test_one_that_failed_and_says_why() -> None:
+    assert verdict(server("a", "ERROR", fault="no room")) == Verdict(errors=Counter({"no room": 1}))
+
+
+def test_one_that_failed_and_does_not_say_why() -> None:
+    assert len(verdict(server("a", "ERROR")).unsettled) == 1
+
+
+def test_one_that_is_being_built_or_does_something() -> None:
+    assert len(verdict(server("a", "BUILD", "spawning")).unsettled) == 1
+    assert len(verdict(server("a", "ACTIVE", "deleting")).unsettled) == 1
+
+
+def test_one_that_was_deleted() -> None:
+    assert verdict(deleted="a") == Verdict(deleted=1)
+
+
+def test_one_that_was_deleted_and_is_there() -> None:
+    assert len(verdict(server("a"), deleted="a").unsettled) == 1
+
+
+def test_one_whose_deletion_was_not_answered_may_be_there_or_not() -> None:
+    assert verdict(maybe_deleted="a") == Verdict(deleted=1)
+    assert verdict(server("a"), maybe_deleted="a") == Verdict(active=1)
+
+
+def test_one_that_is_gone_and_was_never_deleted() -> None:
+    assert len(verdict().lost) == 1
+
+
+def test_one_whose_boot_was_not_answered_is_held_to_the_same() -> None:
+    assert verdict(server("b"), accepted="") == Verdict(active=1)
+    assert len(verdict(server("b", "BUILD"), accepted="").unsettled) == 1
