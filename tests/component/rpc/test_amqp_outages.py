@@ -174,6 +174,20 @@ def test_a_network_that_falls_silent_is_noticed_by_its_heartbeats(amqp: MakeAmqp
     seen.wait("a")
 
 
+def test_what_a_full_queue_does_not_take_goes_again_until_it_does(amqp: MakeAmqp, rabbitmq: Broker, vhost: str) -> None:
+    limit = {"pattern": "^cast:", "definition": {"max-length": 5, "overflow": "reject-publish"}, "apply-to": "queues"}
+    rabbitmq.api("PUT", f"policies/{vhost.rpartition('/')[2]}/small", limit)
+    first, sender, seen = amqp(), amqp(), Seen()
+    first.serve("here", Seen())
+    first.close()
+    names = [str(number) for number in range(40)]
+    for name in names:
+        sender.cast("here", ready(name))
+    wait_until(lambda: 0 < sender.state().waiting < len(names), "the queue full")
+    amqp().serve("here", seen)
+    seen.wait(*names)
+
+
 def test_a_broker_short_of_disk_is_left_alone_until_it_has_some(amqp: MakeAmqp, rabbitmq: Broker) -> None:
     seen, bus, sender = Seen(), amqp(), amqp()
     bus.serve("here", seen)

@@ -43,6 +43,10 @@ What fails, and what heals it:
     a handler fails                      again after 0.5, 1, 2, 4 and then every 8 s; after a minute a dead letter
     a message ends its process           given up by the broker after 20 deliveries; a dead letter
     the broker is short of memory, disk  nothing is sent, acknowledgements go on; the outbox holds
+    most nodes of a queue are dead       its topic's processes count as not connected, casts to it wait in outboxes, until a
+                                         majority is back. A broker of one node that crashes in the second after it made a queue
+                                         comes back like that for good (RabbitMQ 3.10): `rabbitmqctl delete_queue`, which loses
+                                         nothing, and it is made anew
     an account may not write somewhere   the message that did is found, logged and dropped; the others go on
 
 Threads: one for the receiving connection, one for the sending one, and the workers of each topic served. Between a close and the

@@ -88,8 +88,10 @@ class Sender:
         self._outbox.confirm(number, multiple=multiple)
 
     def _not_taken(self, number: int, multiple: bool) -> None:  # noqa: FBT001 - the library's own callback
-        _log.warning("the broker could not keep a message; it goes again")
-        self._not_before = time.monotonic() + _REFUSED_PAUSE_S
+        now = time.monotonic()
+        if now >= self._not_before:  # once for all that it refuses now
+            _log.warning("the broker cannot keep messages now; they go again")
+        self._not_before = now + _REFUSED_PAUSE_S
         self._outbox.refuse(number, multiple=multiple)
 
     def _returned(self, _: Exception, exchange: str, key: str, message: Any) -> None:
