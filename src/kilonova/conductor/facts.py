@@ -17,6 +17,7 @@ from datetime import datetime
 
 from kilonova.domain.report import Observed, Outcome
 from kilonova.domain.server import Intent, Lifecycle, PowerState, Server
+from kilonova.rpc.messages import Report
 from kilonova.store.database import Tx
 from kilonova.store.queries import hosts, server_facts
 
@@ -50,14 +51,14 @@ def fold_host(tx: Tx, host: str, observed: Sequence[Observed], now: datetime, *,
     return changed
 
 
-def fold_outcome(tx: Tx, server_id: str, generation: int, outcome: Outcome, now: datetime) -> None:
-    """The end of a command that no saga waits for: a reconciler sent it."""
-    server = server_facts.some(tx, [server_id]).get(server_id)
-    if server is None or outcome.power_state is None or server.generation != generation or server.saga is not None:
+def fold_outcome(tx: Tx, report: Report, now: datetime) -> None:
+    """The end of a command that no saga waits for: a reconciler sent it. From a host that the server has left, it is nothing."""
+    server, outcome = server_facts.some(tx, [report.server_id]).get(report.server_id), report.outcome
+    if server is None or not _is_settled(server, report.host) or server.generation != report.generation:
         return
-    state = state_after(tx, server.host, outcome)
-    if outcome.fault is None and server.lifecycle is Lifecycle.BUILT and state is not PowerState.NOSTATE:
-        server_facts.observe_power(tx, server_id, state, server.intent, now)
+    state = PowerState.NOSTATE if outcome.power_state is None else state_after(tx, server.host, outcome)
+    if outcome.fault is None and state is not PowerState.NOSTATE:
+        server_facts.observe_power(tx, server.id, state, server.intent, now)
 
 
 def state_after(tx: Tx, host: str | None, outcome: Outcome) -> PowerState:

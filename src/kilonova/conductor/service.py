@@ -109,7 +109,7 @@ class Conductor:
         with self._parts.db.write() as tx:
             saga = saga_leases.accept_reply(tx, report.command_id, report.outcome, now)
             if saga is None:
-                facts.fold_outcome(tx, report.server_id, report.generation, report.outcome, now)
+                facts.fold_outcome(tx, report, now)
         if saga is not None:
             self._parts.runner.wake(saga.id, saga.project_id)
 

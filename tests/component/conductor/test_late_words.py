@@ -1,83 +1,74 @@
-"""What a host said before it was restarted, heard after: no guest counts as stopped by its own will because of it."""
+"""What a host says of a server that has left it is heard and changes nothing: the gate lets it in, the records stand."""
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from kilonova.domain.report import Observed
-from kilonova.domain.server import Intent, PowerState
+from kilonova.conductor.kernel.definition import Definition, Failure, StepFailed
+from kilonova.domain.report import Observed, Outcome
+from kilonova.domain.server import PowerState
 from kilonova.rpc.messages import HostObserved, Message, PowerChanged, Report
 from kilonova.store.database import Database
-from tests.world.plane import World
+from kilonova.store.queries import sagas
+from tests.world.gated import GatedWorld
+
+
+def fail_once(reply: Any, failed: list[str], tx: Any, run: Any, outcome: Any) -> Any:
+    host = run.results["place"].host
+    if not failed:
+        failed.append(host)
+        raise StepFailed(Failure(message="this host is out of luck", elsewhere=True, host=host))
+    return reply(tx, run, outcome)
 
 
 @pytest.fixture
-def world(database: Database, tmp_path: Path) -> World:
-    return World(database, tmp_path, hosts_count=1)
+def moved(database: Database, tmp_path: Path) -> tuple[GatedWorld, str, str]:
+    """A server that was begun on a host and made on another; its id, and the first host."""
+    world, failed = GatedWorld(database, tmp_path), list[str]()
 
+    def edit(definition: Definition) -> Definition:
+        for step in definition.steps:
+            if step.name == "spawn":
+                step.reply = partial(fail_once, step.reply, failed)  # type: ignore[method-assign]
+        return definition
 
-def cut_power(world: World) -> None:
-    """The host goes down and comes up, and the control plane has been away meanwhile."""
-    world.drivers["host-0"].lose_power()
-    world.boot_ids["host-0"] = "second"
+    world.edit = edit
     world.kill()
+    server_id = world.active()
+    assert world.server(server_id).host != failed[0]
+    return world, server_id, failed[0]
 
 
-def say(world: World, message: Message) -> None:
-    world.bus.cast("conductor", message)
-
-
-def runs(world: World, server_id: str) -> bool:
-    server = world.server(server_id)
-    there = {seen.server_id: seen.power_state for seen in world.drivers["host-0"].observe()}
-    return (server.intent, server.power_state, there.get(server_id)) == (
-        Intent.ACTIVE, PowerState.RUNNING, PowerState.RUNNING,
-    )  # fmt: skip
-
-
-def heal(world: World) -> None:
-    """A pass of what heals: the host looks, and what should run is started."""
-    world.settle(65.0)
-    world.power.activate()
-    world.settle(65.0)
-
-
-def test_a_report_of_the_run_before_is_no_proof_that_the_guest_runs(world: World) -> None:
-    kept: list[Message] = []
-    cast = world.bus.cast
-    world.bus.cast = lambda topic, message: (
-        kept.append(message) if isinstance(message, Report) else cast(topic, message)
-    )  # type: ignore[method-assign]
-    server_id = world.boot()
-    world.settle(15.0)
-    assert kept
-    cut_power(world)
-    say(world, kept[0])
-    world.settle(5.0)
-    assert world.server(server_id).power_state is PowerState.NOSTATE
-    heal(world)
-    assert runs(world, server_id)
-
-
-@pytest.mark.parametrize("state", [PowerState.SHUTDOWN, PowerState.RUNNING])
-def test_what_a_host_saw_in_its_run_before_stops_nobody(world: World, state: PowerState) -> None:
-    server_id = world.boot()
-    world.settle(30.0)
-    cut_power(world)
-    world.power.activate()
-    world.settle(5.0)
-    late = Observed(server_id=server_id, power_state=state)
-    say(world, HostObserved(host="host-0", observed=(late,), boot_id="first"))
-    say(world, PowerChanged(host="host-0", observed=late, boot_id="first"))
-    heal(world)
-    assert runs(world, server_id)
-
-
-def test_a_guest_that_stops_in_this_run_is_stopped(world: World) -> None:
-    server_id = world.boot()
-    world.settle(30.0)
-    stopped = Observed(server_id=server_id, power_state=PowerState.SHUTDOWN)
-    say(world, PowerChanged(host="host-0", observed=stopped, boot_id="first"))
-    assert world.server(server_id).intent is Intent.STOPPED
+def test_a_host_that_a_server_has_left_cannot_change_it(moved: tuple[GatedWorld, str, str]) -> None:
+    world, server_id, first = moved
+    before = world.server(server_id)
+    with world.db.read() as tx:
+        boot = next(iter(sagas.for_server(tx, server_id)))
+    run = world.boot_ids[first]
+    down = Observed(server_id=server_id, power_state=PowerState.SHUTDOWN)
+    outcome = Outcome(power_state=PowerState.SHUTDOWN, boot_id=run)
+    words: list[Message] = [PowerChanged(host=first, observed=down, boot_id=run)]
+    words += [
+        Report(
+            host=first,
+            command_id=f"{boot.id}/1/spawn/{way}",
+            server_id=server_id,
+            generation=generation,
+            outcome=outcome,
+        )
+        for way in ("do", "undo")
+        for generation in (before.generation - 1, before.generation, before.generation + 1)
+    ]
+    for word in words:
+        assert world.admits(first, word)
+        world.bus.cast("conductor", word)
+    assert world.server(server_id) == before
+    world.bus.cast(
+        "conductor", HostObserved(host=first, observed=(down,), boot_id=run)
+    )  # left behind: it is told to remove it
+    assert world.server(server_id).power_state is PowerState.RUNNING
+    assert [seen.server_id for seen in world.drivers[str(before.host)].observe()] == [server_id]
