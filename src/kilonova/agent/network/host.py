@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -24,7 +25,7 @@ from kilonova.agent.network.dhcp import DhcpServers, stop_dhcp, unprivileged_use
 from kilonova.agent.network.dnsmasq import Folder, plan_dhcp
 from kilonova.agent.network.fabric import Fabric
 from kilonova.agent.network.firewall import ruleset
-from kilonova.agent.network.flows import forget_flows, revoked
+from kilonova.agent.network.flows import forget_flows, lets_through, revoked
 from kilonova.agent.network.names import uplink_name
 from kilonova.agent.network.sysctl import IP_FORWARD, ensure_bridge_netfilter, read_sysctl, write_sysctl
 from kilonova.agent.network.tunnels import Tunnel
@@ -151,7 +152,7 @@ class LinuxHostNetwork:
             for network in share.networks:
                 if network.is_tunnelled:
                     self._fabric.rule(network, listeners[network.bridge])
-            forget_flows(taken)
+            forget_flows(taken, partial(lets_through, share))
             self._converge_dhcp(share)
             self._fabric.converge_tunnels(tunnels)
             for folder in self._folders():

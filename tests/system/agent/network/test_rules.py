@@ -9,8 +9,8 @@ import msgspec
 import pytest
 
 from kilonova.agent.network.host import LinuxHostNetwork
-from kilonova.domain.hostnet import HostNetwork, PortSpec
-from tests.netparts import CLOSED, SIX, SSH, SUBNET6, network, port, share
+from kilonova.domain.hostnet import HostNetwork, PortSpec, RuleSpec
+from tests.netparts import CLOSED, SIX, SSH, SUBNET6, WITH_SSH, network, port, share
 from tests.system.netlab import (
     BROADCAST,
     PATIENCE_S,
@@ -185,3 +185,19 @@ def test_a_flooded_packet_meets_the_receivers_rules(plug: Plug, group: str, hear
         frames.send(arp_reply((sender.port.mac, "10.77.1.5"), sender.port.mac))
         got = received(heard, b"\x08\x06\0\1\x08\0\6\4\0\2")
     assert any(b"to the group" in packet for packet in got) is hears
+
+
+def test_a_session_outlives_a_rule_that_it_does_not_need(host: LinuxHostNetwork, plug: Plug) -> None:
+    """Also when the end that was called speaks next: its packet would begin nothing that the rules know."""
+    echo = RuleSpec(id="echo", direction="ingress", ethertype="IPv4", protocol="icmp")
+    client, server = plug(port(5, "closed"), port(6, "ssh"))
+    more, less = (msgspec.structs.replace(WITH_SSH, rules=(*WITH_SSH.rules, *extra)) for extra in ((echo,), ()))
+    host.update(HostNetwork(groups=(more,)))
+    with server.listen(22) as listener, client.socket(socket.AF_INET, socket.SOCK_STREAM) as session:
+        session.settimeout(5)
+        session.connect((server.address, 22))
+        connection, _ = listener.accept()
+        with connection:
+            host.update(HostNetwork(groups=(less,)))
+            connection.sendall(b"still there")
+            assert session.recv(100) == b"still there"

@@ -40,7 +40,7 @@ _PROTOCOLS = {
 }
 _WITH_PORTS = {6, 17, 33, 132, 136}
 _ICMP = {4: 1, 6: 58}
-_ANY = {None, "any", "0"}
+ANY_PROTOCOL = {None, "any", "0"}
 
 
 def group_sets(
@@ -85,7 +85,7 @@ def expression(rule: RuleSpec, bridge: str) -> str:
             parts.append(f"{_family(version)} {end} @{_set_name(rule.remote_group, bridge, version)}")
         elif rule.remote_cidr is not None and ip_network(rule.remote_cidr, strict=False).prefixlen > 0:
             parts.append(f"{_family(version)} {end} {ip_network(rule.remote_cidr, strict=False)}")
-        if rule.protocol not in _ANY:
+        if rule.protocol not in ANY_PROTOCOL:
             parts += _protocol(rule, version)
     except ValueError as error:
         raise refused(
@@ -95,7 +95,7 @@ def expression(rule: RuleSpec, bridge: str) -> str:
 
 
 def _protocol(rule: RuleSpec, version: int) -> list[str]:
-    number = _number(str(rule.protocol))
+    number = protocol_number(str(rule.protocol))
     if number in _ICMP.values():
         # Neutron takes `icmp` in a rule for IPv6 to mean ICMPv6.
         return _icmp(rule, version)
@@ -117,7 +117,8 @@ def _icmp(rule: RuleSpec, version: int) -> list[str]:
     return parts
 
 
-def _number(protocol: str) -> int:
+def protocol_number(protocol: str) -> int:
+    """The number of a protocol that a rule names. Raises ValueError."""
     number = _PROTOCOLS.get(protocol.lower())
     if number is None:
         number = int(protocol)
