@@ -208,12 +208,17 @@ class Agent:
 
     def _observe_later(self) -> None:
         if not self._stopped:
-            self._clock.call_later(OBSERVE_EVERY_S, lambda: self._bus.cast(self._topic, Observe()))
+            self._clock.call_later(OBSERVE_EVERY_S, self._time_to_observe)
+
+    def _time_to_observe(self) -> None:
+        """By way of the bus, for a thread that may block. The clock goes on, whether the bus lost it or doubled it."""
+        if not self._stopped:
+            self._bus.cast(self._topic, Observe())
+            self._observe_later()
 
     def _observe(self) -> None:
         seen = tuple(self._driver.observe())
         self._bus.cast(CONDUCTOR, HostObserved(host=self.host, observed=seen, boot_id=self._boot_id))
-        self._observe_later()
 
     def _power_changed(self, observed: Observed) -> None:
         self._bus.cast(CONDUCTOR, PowerChanged(host=self.host, observed=observed, boot_id=self._boot_id))

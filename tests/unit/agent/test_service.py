@@ -15,10 +15,12 @@ from kilonova.rpc.messages import (
     ConsoleOutput,
     Failed,
     GetConsoleOutput,
+    HostObserved,
     HostStarted,
     HostState,
     Inventory,
     Message,
+    Observe,
     Ok,
     PowerChanged,
     RemoveServer,
@@ -95,6 +97,21 @@ def test_an_older_command_than_the_host_has_seen_is_refused(cloud: Cloud) -> Non
     assert fault is not None
     assert fault.code == 409
     assert not cloud.driver.observe()
+
+
+def test_a_host_says_what_runs_each_minute_even_if_the_bus_lost_or_doubled_a_message(cloud: Cloud) -> None:
+    def said() -> int:
+        return sum(isinstance(message, HostObserved) for message in cloud.told)
+
+    cloud.bus.cast("agent.h", Observe())
+    assert said() == 1
+    cloud.clock.advance(120)
+    assert said() == 3
+    deliver, cloud.bus.cast = cloud.bus.cast, lambda _topic, _message: None  # type: ignore[method-assign]
+    cloud.clock.advance(60)
+    cloud.bus.cast = deliver  # type: ignore[method-assign]
+    cloud.clock.advance(60)
+    assert said() == 4
 
 
 def test_what_was_seen_is_remembered_by_the_next_agent_of_the_host(cloud: Cloud) -> None:
