@@ -11,6 +11,7 @@ from functools import cache
 import msgspec
 import structlog
 
+from kilonova.agent.service import OBSERVE_EVERY_S
 from kilonova.conductor.kernel.definition import Definition
 from kilonova.domain.clock import Ids
 from kilonova.domain.image import Image, ImageStatus
@@ -71,6 +72,7 @@ class World:
         self.store.begin_anew()
         self.odds = Odds.none()
         self.images = OneImage()
+        self._is_patient = chance.happens(0.1)
         self.transport = Transport(self.events, durable=chance.happens(0.7))
         self.api = Api(self, "api")
         self.conductors = [ConductorProcess(self, f"conductor-{i}") for i in range(chance.pick((1, 2, 2, 3)))]
@@ -127,11 +129,14 @@ class World:
         self.properties.after_event()
 
     def _come_to_rest(self) -> None:
-        """Until every saga has ended and nothing is under way; then two passes of what reconciles."""
+        """Until every saga has ended and nothing is under way; then two passes of what reconciles, come by themselves or called."""
         for _ in range(_MOST_RESTS):
             self.events.run(_REST_S)
             if not self.transport.under_way and not self._live_sagas():
                 break
+        if self._is_patient:
+            self.events.run(2 * OBSERVE_EVERY_S + 70.0)
+            return
         for _ in range(2):
             for host in self.hosts:
                 host.observe()
