@@ -30,6 +30,7 @@ A heartbeat costs no query: which hosts have a credential is read once in REFRES
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -49,12 +50,14 @@ _UNKNOWN_REFRESH_S = (
 )
 _CAPACITY = 8192
 MOST_SERVERS = 10_000
+_STAGE = re.compile("[a-z_]{1,32}")  # many are written at once, and none must spoil it for the others
 
 NO_SENDER = "the bus does not vouch for who sent it"
 NO_CREDENTIAL = "it has no credential: it never joined, or was removed"
 NOT_FOR_HOSTS = "hosts do not send this"
 OTHER_HOST = "it speaks for another host"
 OTHER_SERVER = "it speaks of a server that is not on it and never was sent there"
+NO_STAGE = "there is no such stage"
 TOO_MANY = "it speaks of more servers than a host can have"
 OTHER_COMMAND = "the command was not sent to it, or is about another server"
 
@@ -94,7 +97,7 @@ class HostGate:
             case Heartbeat(hosts=names):
                 return _same(host, names)
             case Report() | Progress():
-                return _same(host, [message.host]) or self._of_command(host, message)
+                return _same(host, [message.host]) or _no_stage(message) or self._of_command(host, message)
             case HostStarted(observed=observed) | HostObserved(observed=observed):
                 return _same(host, [message.host]) or self._of_servers(host, observed)
             case PowerChanged(observed=seen):
@@ -151,3 +154,9 @@ class HostGate:
 def _same(host: str, named: Sequence[str]) -> Objection | None:
     other = next((name for name in named if name != host), None)
     return None if other is None else Objection(OTHER_HOST, other)
+
+
+def _no_stage(word: Report | Progress) -> Objection | None:
+    if isinstance(word, Report) or (_STAGE.fullmatch(word.stage) and 0 <= word.percent <= 100):
+        return None
+    return Objection(NO_STAGE, repr(word.stage))

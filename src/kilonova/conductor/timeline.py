@@ -74,7 +74,7 @@ class Timeline:
 def _reached(progress: Progress, at: datetime) -> stages.StageReached | None:
     """A saga's commands are named `<saga>/<attempt>/<step>/<way>`; a reconciler's have no timeline."""
     saga_id, attempt, *_ = (*progress.command_id.split("/"), "")
-    if not attempt.isdigit():
+    if not (attempt.isascii() and attempt.isdigit() and len(attempt) < 6):
         return None
     return stages.StageReached(
         saga_id=saga_id,

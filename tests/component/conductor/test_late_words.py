@@ -6,12 +6,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
 
+from kilonova.conductor.host_gate import NO_STAGE
 from kilonova.conductor.kernel.definition import Definition, Failure, StepFailed
 from kilonova.domain.report import Observed, Outcome
 from kilonova.domain.server import PowerState
-from kilonova.rpc.messages import HostObserved, Message, PowerChanged, Report
+from kilonova.rpc.messages import HostObserved, Message, PowerChanged, Progress, Report
 from kilonova.store.database import Database
 from kilonova.store.queries import sagas
 from tests.world.gated import GatedWorld
@@ -41,6 +43,18 @@ def moved(database: Database, tmp_path: Path) -> tuple[GatedWorld, str, str]:
     server_id = world.active()
     assert world.server(server_id).host != failed[0]
     return world, server_id, failed[0]
+
+
+@pytest.mark.parametrize(("stage", "percent"), [("x" * 33, 1), ("a\0b", 1), ("", 1), ("image", -1), ("image", 2**40)])
+def test_a_stage_that_is_none_is_not_written_with_the_others(
+    moved: tuple[GatedWorld, str, str], stage: str, percent: int
+) -> None:
+    world, server_id, _ = moved
+    host = str(world.server(server_id).host)
+    word = Progress(host=host, command_id="x/1/spawn/do", server_id=server_id, stage="image", percent=1)
+    assert world.admits(host, word)
+    assert not world.admits(host, msgspec.structs.replace(word, stage=stage, percent=percent))
+    assert [one.why for one in world.refusals()] == [NO_STAGE]
 
 
 def test_a_host_that_a_server_has_left_cannot_change_it(moved: tuple[GatedWorld, str, str]) -> None:
