@@ -61,9 +61,10 @@ def many(first: int, count: int, jobs: int) -> dict[str, Any]:
     with ProcessPoolExecutor(jobs) as pool:
         for done in pool.map(live, shares):
             verdicts.extend(done)
-            print(
-                f"{len(verdicts)} of {count} worlds, {sum(bool(v.failure) for v in verdicts)} failed", file=sys.stderr
-            )
+            for verdict in done:
+                if verdict.failure:
+                    print(f"seed {verdict.seed}: {verdict.failure}", file=sys.stderr)
+            print(f"{len(verdicts)} of {count} worlds", file=sys.stderr, flush=True)
     return summary(verdicts, time.perf_counter() - began)
 
 

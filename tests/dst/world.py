@@ -129,7 +129,7 @@ class World:
         self.properties.after_event()
 
     def _come_to_rest(self) -> None:
-        """Until every saga has ended and nothing is under way; then two passes of what reconciles, come by themselves or called."""
+        """Until every saga has ended and nothing is under way; then two passes of what reconciles, awaited or called."""
         for _ in range(_MOST_RESTS):
             self.events.run(_REST_S)
             if not self.transport.under_way and not self._live_sagas():
