@@ -19,7 +19,7 @@ from kilonova.scheduler.settings import SchedulerSettings
 from kilonova.scheduler.surroundings import around_of, groups_of
 from kilonova.store.database import Database
 from kilonova.store.queries import fleet as fleet_queries
-from kilonova.store.queries import hosts, residents
+from kilonova.store.queries import hosts, providers, residents
 
 _LATELY = timedelta(minutes=10)
 _PARAMS = msgspec.json.Decoder(BootParams)
@@ -34,12 +34,13 @@ class Rebalancing:
     def plan(self, goal: Goal, limits: Limits) -> Plan:
         """What should be moved now. Nothing is written and no host is asked."""
         with self._database.read() as tx:
-            fleet = self._fleet(fleet_queries.surroundings(tx, self._clock.now() - _LATELY), hosts.every(tx))
+            around = fleet_queries.surroundings(tx, self._clock.now() - _LATELY)
+            fleet = self._fleet(around, hosts.every(tx), providers.said_traits(tx))
             there = [_resident(row) for row in residents.every(tx)]
         return plan_moves(fleet, there, self._profile, goal, limits)
 
-    def _fleet(self, around: fleet_queries.Surroundings, every: list[Host]) -> Fleet:
-        fleet = fleet_of(every, self._clock.now())
+    def _fleet(self, around: fleet_queries.Surroundings, every: list[Host], said: dict[str, list[str]]) -> Fleet:
+        fleet = fleet_of(every, self._clock.now(), said=said)
         groups = groups_of(fleet.roster, around.groups, around.in_groups)
         return replace(fleet, around=around_of(fleet.roster, around), groups=groups)
 

@@ -75,6 +75,9 @@ class Weigher(ABC):
     name: ClassVar[str]
     option: ClassVar[str] = ""  # the key in an aggregate's metadata that sets another multiplier for its hosts
     personal: ClassVar[bool] = False  # reads more of the fleet than each host's own columns
+    reads_images: ClassVar[bool] = (
+        False  # which images hosts have is read only while such a weigher counts: there are many
+    )
     reads_request: ClassVar[bool] = True  # if not, its figures are worked out once for the requests of all shapes
 
     @classmethod

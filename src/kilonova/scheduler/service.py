@@ -31,6 +31,7 @@ from kilonova.rpc.messages import FleetChanged, FleetUse, Message, Place, Placed
 from kilonova.scheduler.fleet import Beat, fleet_of
 from kilonova.scheduler.live import LiveFleet
 from kilonova.scheduler.plugins import profile_of
+from kilonova.scheduler.ranking import counting
 from kilonova.scheduler.settings import SchedulerSettings
 from kilonova.scheduler.surroundings import around_of, groups_of
 from kilonova.scheduler.what_if import one_after_another
@@ -51,7 +52,8 @@ class SchedulerService:
     ) -> None:
         self._db, self._bus, self._clock, self._settings = db, bus, clock, settings
         self._rng = rng or random.Random()  # noqa: S311 - spreads servers, guards nothing
-        self._live = LiveFleet(fleet_of((), clock.now()), profile_of(settings), settings.cache_mib)
+        self._profile = profile_of(settings)
+        self._live = LiveFleet(fleet_of((), clock.now()), self._profile, settings.cache_mib)
         self._reading = threading.Lock()
         self._begun = self._done = 0  # readings of the records, by number
         self._wake = threading.Event()
@@ -107,7 +109,9 @@ class SchedulerService:
     def _read(self) -> None:
         with self._db.read() as tx:
             now = self._clock.now()
-            read = fleet_queries.surroundings(tx, now - _LATELY)
+            counted = counting(self._live.fleet, self._profile)
+            with_images = any(each.reads_images for each in counted)
+            read = fleet_queries.surroundings(tx, now - _LATELY, with_images=with_images)
             is_as_it_was = self._live.beat(Beat.of(fleet_queries.pulse(tx), now))
             fleet = None if is_as_it_was else fleet_of(hosts.every(tx), now, said=providers.said_traits(tx))
         if fleet is not None:

@@ -17,6 +17,7 @@ class ImageLocalityWeigher(Weigher):
 
     name: ClassVar = "ImageLocalityWeigher"
     option: ClassVar = "image_locality_weight_multiplier"
+    reads_images: ClassVar = True
 
     def score(self, fleet: Fleet, request: SchedulingRequest) -> Floats:
         figures: Floats = fleet.around.images.has(request.image_id or "").astype(np.float64)

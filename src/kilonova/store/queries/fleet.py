@@ -66,8 +66,8 @@ class Surroundings(NamedTuple):
     failures: dict[str, int]  # builds that failed there since
 
 
-def surroundings(tx: Tx, since: datetime) -> Surroundings:
-    """All of it, with the builds that failed after `since`."""
+def surroundings(tx: Tx, since: datetime, *, with_images: bool = True) -> Surroundings:
+    """All of it, with the builds that failed after `since`; images only if asked for: there is one or more a host."""
     placed = servers.c.host.is_not(None)
     building = select(servers.c.host, func.count().label("amount")).where(
         placed, servers.c.lifecycle == Lifecycle.BUILDING
@@ -80,7 +80,7 @@ def surroundings(tx: Tx, since: datetime) -> Surroundings:
         aggregates=tuple(aggregates.every(tx)),
         groups=server_groups.rules(tx),
         in_groups=server_groups.counters(tx),
-        images=frozenset((row.host, row.image_id) for row in tx.execute(images)),
+        images=frozenset((row.host, row.image_id) for row in tx.execute(images)) if with_images else frozenset(),
         building={row.host: row.amount for row in tx.execute(building.group_by(servers.c.host))},
         failures={row.host: row.amount for row in tx.execute(failed.group_by(saga_events.c.host))},
     )
