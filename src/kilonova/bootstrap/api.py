@@ -64,7 +64,8 @@ class ApiParts:
     What an API is made of besides the ground.
 
     `policy_file` overrides policies, where it exists. `chosen` says in words what the cloud runs on, `last_runs` what this
-    process' reconcilers did last, `scheduler` how schedulers are set up: plans of moves ask the same filters.
+    process' reconcilers did last, `scheduler` how schedulers are set up: plans of moves ask the same filters. A process with a
+    port for its health shows its metrics there, and not to everybody (`shows_metrics`).
     """
 
     identity: Identity
@@ -79,6 +80,7 @@ class ApiParts:
     accounts: HostAccounts = field(default_factory=NoAccounts)
     public_url: str | None = None
     limits: Limits | None = None
+    shows_metrics: bool = True
     scheduler: SchedulerSettings
 
 
@@ -123,7 +125,7 @@ class ApiRole:
                 about, [*bind(explain.ROUTES, self._placements(compute)), *bind(rebalance.ROUTES, self._rebalances())]
             ),
             hosts_service(self._hosts_ports()),
-            operations.metrics_service(operations.Metrics(parts.registry)),
+            *([operations.metrics_service(operations.Metrics(parts.registry))] if parts.shows_metrics else []),
         ]
 
     def _placements(self, compute: ComputePorts) -> explain.Placements:

@@ -207,6 +207,7 @@ def _api_parts(config: FleetConfig, plane: ControlPlane) -> ApiParts:
         registry=plane.registry,
         public_url=config.api.public_url or None,
         limits=Limits(threads=config.api.threads, waiting=config.api.waiting),
+        shows_metrics=False,
         scheduler=config.scheduler,
         accounts=_accounts(config.bus),
     )

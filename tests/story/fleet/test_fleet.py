@@ -101,6 +101,7 @@ def test_every_process_says_how_it_fares(running: Fleet, clients: list[Client], 
     assert nodes["scheduler-1"].metric("kilonova_bus_handled_seconds_count", message="Place") >= 4
     assert nodes["agent-1"].metric("kilonova_bus_handled_seconds_count", message="EnsureServer") >= 4
     assert nodes["api-1"].metric("kilonova_database_commits_total") > 0
+    assert clients[0].http.get("/metrics").status_code == 404  # that port is everybody's
     assert {node.metric("kilonova_bus_connected") for node in nodes.values()} == {1.0}
     binaries = {one["binary"] for one in clients[0].ok("GET", "/os-services")["services"]}
     assert binaries == {"nova-conductor", "nova-scheduler", "nova-compute"}
