@@ -2,7 +2,8 @@
 A RabbitMQ for tests, which lives for one test session.
 
 The broker is our own: a node of its own name in a fresh folder, on free ports of 127.0.0.1, with its own port mapper (epmd) as a
-child of this process, so that nothing of it is left and no broker of the system is touched. Each test gets a virtual host.
+child of this process, so that nothing of it is left, even when this process is killed, and no broker of the system is touched.
+Each test gets a virtual host.
 
     with brokers.broker() as broker:            # None where RabbitMQ is not installed
         with broker.vhost() as url:             # amqp://guest:guest@127.0.0.1:PORT/test-1
@@ -45,6 +46,10 @@ disk_free_limit.absolute = 50MB
 log.file.level = warning
 log.console = false
 """
+# Waits for the end of its input, which is the end of the process that holds the other end, however that ends.
+KEEPER = (
+    'read -r _; [ -e "$1/pids" ] || exit 0; while read -r pid; do kill -s KILL -- "-$pid"; done <"$1/pids"; rm -rf "$1"'
+)
 # Few schedulers that do not spin, and small write-ahead logs: this machine has other work.
 ERLANG = "+S 2:2 +SDcpu 1:1 +SDio 4 +A 8 +sbwt none +sbwtdcpu none +sbwtdio none -start_epmd false"
 
@@ -64,6 +69,10 @@ class Broker:
         self._numbers = itertools.count(1)
         self._epmd: subprocess.Popen[bytes] | None = None
         self._server: subprocess.Popen[bytes] | None = None
+        command = ["sh", "-c", KEEPER, "sh", str(folder)]
+        self._keeper = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
+        )
         self.port, management, distribution, self._mapper = free_ports(4)
         self.management_url = f"http://127.0.0.1:{management}"
         self._http = httpx2.Client(base_url=self.management_url, auth=(ACCOUNT, ACCOUNT), timeout=30)
@@ -112,6 +121,8 @@ class Broker:
         if self._epmd is not None:
             self._epmd.kill()
             self._epmd.wait()
+        (self._folder / "pids").unlink(missing_ok=True)
+        self._keeper.communicate()
         self._http.close()
 
     @contextlib.contextmanager
@@ -184,11 +195,13 @@ class Broker:
         }
 
     def _run(self, command: list[str], environment: dict[str, str]) -> subprocess.Popen[bytes]:
-        with (self._folder / "output").open("ab") as output:
-            return subprocess.Popen(
+        with (self._folder / "output").open("ab") as output, (self._folder / "pids").open("a") as pids:
+            made = subprocess.Popen(
                 command, env=environment, cwd=self._folder, start_new_session=True,
                 stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT,
             )  # fmt: skip
+            pids.write(f"{made.pid}\n")
+            return made
 
     def _log(self) -> str:
         return (self._folder / "output").read_text(errors="replace")[-4000:]
