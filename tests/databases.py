@@ -14,7 +14,7 @@ import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from sqlalchemy import create_engine, text
@@ -51,10 +51,10 @@ class Cluster:
         metadata.create_all(template)
         template.dispose()
 
-    def _run(self, program: str, *arguments: str) -> None:
+    def _run(self, program: str, *arguments: str, data: str = "data") -> None:
         """PostgreSQL refuses to run as root, so root's tests run it as Debian's own account for it."""
         user = ACCOUNT if os.geteuid() == 0 else None
-        command = [str(self._programs / program), "-D", str(self._folder / "data"), *arguments]
+        command = [str(self._programs / program), "-D", str(self._folder / data), *arguments]
         subprocess.run(
             command, check=True, user=user, group=user, extra_groups=[] if user else None, cwd=self._folder,
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60,
@@ -102,9 +102,47 @@ class Cluster:
         """Be there again, with all that was committed."""
         self._run("pg_ctl", "start", "--wait", f"--log={self._folder / 'log'}", "-o", self._options)
 
+    @contextlib.contextmanager
+    def standby(self) -> Iterator[Standby]:
+        """A second server that follows this one, until the end of the block."""
+        made = Standby(self._folder, self._run)
+        made.start(self._options)
+        try:
+            yield made
+        finally:
+            made.stop()
+
     def stop(self) -> None:
         """End it at once."""
         self.go_away()
+
+
+class Standby:
+    """A server on the next port of the same folder, with all that the first one commits."""
+
+    def __init__(self, folder: Path, run: Callable[..., None]) -> None:
+        self._folder, self._run = folder, run
+
+    def start(self, options: str) -> None:
+        """Copy the first, and follow it."""
+        where = ("--host", str(self._folder), "--username", ACCOUNT)
+        self._run("pg_basebackup", *where, "--write-recovery-conf", "--checkpoint=fast", "--no-sync", data="standby")
+        log = f"--log={self._folder / 'standby.log'}"
+        self._run("pg_ctl", "start", "--wait", log, "-o", f"{options} -c port=5433", data="standby")
+
+    def promote(self) -> None:
+        """Be the one that can be written to."""
+        self._run("pg_ctl", "promote", "--wait", data="standby")
+
+    def stop(self) -> None:
+        """End it at once."""
+        self._run("pg_ctl", "stop", "--wait", "--mode=immediate", data="standby")
+
+    def both(self, url: str) -> str:
+        """The URL of a database on whichever of the two can be written to."""
+        return url.replace(f"host={self._folder}", f"host={self._folder},{self._folder}&port=5432,5433") + (
+            "&target_session_attrs=read-write"
+        )
 
 
 @contextlib.contextmanager

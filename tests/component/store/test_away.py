@@ -13,6 +13,7 @@ from kilonova.api.framework.errors import COMPUTE, fail, failure_headers
 from kilonova.store.away import DatabaseAway
 from kilonova.store.database import Database, Tx
 from tests import databases
+from tests.fleet import wait_until
 
 
 @pytest.fixture
@@ -90,6 +91,41 @@ def test_a_standby_is_no_server_to_write_to(away: tuple[databases.Cluster, Datab
         write_to_a_standby()
     with database.write() as tx:
         tx.execute(text("DELETE FROM sagas"))
+
+
+def test_a_standby_that_is_promoted_takes_over(postgres: databases.Cluster | None) -> None:
+    if postgres is None:
+        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+    with databases.cluster(keeps_commits=True) as cluster:
+        assert cluster is not None
+        url = cluster.create("failover")
+        with cluster.standby() as standby:
+            database = Database(standby.both(url), connections=2)
+            try:
+                fail_over(cluster, standby, database)
+            finally:
+                database.close()
+                cluster.come_back()
+
+
+def fail_over(cluster: databases.Cluster, standby: databases.Standby, database: Database) -> None:
+    with database.write() as tx:
+        tx.execute(text("CREATE TABLE kept (number int)"))
+    wait_until(lambda: has_caught_up(database), "the standby has caught up")
+    cluster.go_away()
+    with pytest.raises(DatabaseAway), database.write() as tx:
+        tx.execute(text("INSERT INTO kept VALUES (1)"))
+    standby.promote()
+    with database.write() as tx:
+        tx.execute(text("INSERT INTO kept VALUES (2)"))
+    with database.read() as tx:
+        assert list(tx.execute(text("SELECT number FROM kept")).scalars()) == [2]
+
+
+def has_caught_up(database: Database) -> bool:
+    with database.read() as tx:
+        behind = text("SELECT count(*) FROM pg_stat_replication WHERE replay_lsn >= pg_current_wal_lsn()")
+        return bool(tx.execute(behind).scalar())
 
 
 def test_a_wrong_statement_stays_our_bug(database: Database) -> None:
