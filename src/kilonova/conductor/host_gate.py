@@ -36,6 +36,8 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import msgspec
+
 from kilonova.conductor.refusals import RefusalLog
 from kilonova.domain.clock import Clock
 from kilonova.domain.host_access import host_of
@@ -50,6 +52,9 @@ _UNKNOWN_REFRESH_S = (
 )
 _CAPACITY = 8192
 MOST_SERVERS = 10_000
+_MOST_OF_ANYTHING = 2**31  # vCPUs, MiB, GiB: schedulers count in 64 bits, and add up
+_MOST_FACTS = 1 << 16  # bytes, as JSON
+_ID = re.compile("[!-~]{1,96}")  # a database may choke on others
 _STAGE = re.compile("[a-z_]{1,32}")  # many are written at once, and none must spoil it for the others
 
 NO_SENDER = "the bus does not vouch for who sent it"
@@ -57,6 +62,8 @@ NO_CREDENTIAL = "it has no credential: it never joined, or was removed"
 NOT_FOR_HOSTS = "hosts do not send this"
 OTHER_HOST = "it speaks for another host"
 OTHER_SERVER = "it speaks of a server that is not on it and never was sent there"
+NO_MACHINE = "there is no machine like that"
+NO_ID = "that is no id"
 NO_STAGE = "there is no such stage"
 TOO_MANY = "it speaks of more servers than a host can have"
 OTHER_COMMAND = "the command was not sent to it, or is about another server"
@@ -97,9 +104,9 @@ class HostGate:
             case Heartbeat(hosts=names):
                 return _same(host, names)
             case Report() | Progress():
-                return _same(host, [message.host]) or _no_stage(message) or self._of_command(host, message)
+                return _same(host, [message.host]) or _unformed(message) or self._of_command(host, message)
             case HostStarted(observed=observed) | HostObserved(observed=observed):
-                return _same(host, [message.host]) or self._of_servers(host, observed)
+                return _same(host, [message.host]) or _no_machine(message) or self._of_servers(host, observed)
             case PowerChanged(observed=seen):
                 return _same(host, [message.host]) or self._of_servers(host, [seen])
             case _:
@@ -118,6 +125,8 @@ class HostGate:
             return None
         if len(observed) > MOST_SERVERS:
             return Objection(TOO_MANY, str(len(observed)))
+        if not all(_ID.fullmatch(seen.server_id) for seen in observed):
+            return Objection(NO_ID)
         with self._db.read() as tx:
             foreign = host_word.foreign(tx, host, [seen.server_id for seen in observed])
             lies = host_word.never_there(tx, host, foreign) if foreign else []
@@ -156,7 +165,20 @@ def _same(host: str, named: Sequence[str]) -> Objection | None:
     return None if other is None else Objection(OTHER_HOST, other)
 
 
-def _no_stage(word: Report | Progress) -> Objection | None:
+def _unformed(word: Report | Progress) -> Objection | None:
+    if not (_ID.fullmatch(word.server_id) and _ID.fullmatch(word.command_id)):
+        return Objection(NO_ID, word.command_id)
     if isinstance(word, Report) or (_STAGE.fullmatch(word.stage) and 0 <= word.percent <= 100):
         return None
-    return Objection(NO_STAGE, repr(word.stage))
+    return Objection(NO_STAGE, word.stage)
+
+
+def _no_machine(word: HostStarted | HostObserved) -> Objection | None:
+    """What a host says of itself every scheduler reads: it may be a lie, and must not be nonsense."""
+    if isinstance(word, HostObserved):
+        return None
+    facts = word.facts
+    sizes = (facts.vcpus, facts.ram_mib, facts.disk_gib, facts.hypervisor_version, *facts.cpu_topology.values())
+    if all(0 <= size < _MOST_OF_ANYTHING for size in sizes) and len(msgspec.json.encode(facts)) <= _MOST_FACTS:
+        return None
+    return Objection(NO_MACHINE, f"{facts.vcpus} vCPUs, {facts.ram_mib} MiB, {facts.disk_gib} GiB")

@@ -36,13 +36,14 @@ class RefusalLog:
         times = self._due((sender, what, why))
         if not times:
             return
-        _log.warning("refused", sender=sender, what=what, why=why, about=about[:255], times=times)
+        shown = ascii(about[:200])[1:-1][:255]  # whatever is in it: a text column does not take everything
+        _log.warning("refused", sender=sender, what=what, why=why, about=shown, times=times)
         now = self._clock.now()
         refusal = Refusal(
             sender=sender[:255],
             what=what[:64],
             why=why[:128],
-            about=about[:255],
+            about=shown,
             times=times,
             first_at=now,
             last_at=now,

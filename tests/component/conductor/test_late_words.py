@@ -1,4 +1,4 @@
-"""What a host says of a server that has left it is heard and changes nothing: the gate lets it in, the records stand."""
+"""What a host says of a server that has left it changes nothing; and nonsense is told from words before anybody acts on it."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from kilonova.conductor.host_gate import NO_STAGE
+from kilonova.conductor.host_gate import NO_MACHINE, NO_STAGE
 from kilonova.conductor.kernel.definition import Definition, Failure, StepFailed
 from kilonova.domain.report import Observed, Outcome
 from kilonova.domain.server import PowerState
-from kilonova.rpc.messages import HostObserved, Message, PowerChanged, Progress, Report
+from kilonova.rpc.messages import Heartbeat, HostObserved, HostStarted, Message, PowerChanged, Progress, Report
 from kilonova.store.database import Database
 from kilonova.store.queries import sagas
 from tests.world.gated import GatedWorld
+from tests.world.plane import FACTS
 
 
 def fail_once(reply: Any, failed: list[str], tx: Any, run: Any, outcome: Any) -> Any:
@@ -55,6 +56,37 @@ def test_a_stage_that_is_none_is_not_written_with_the_others(
     assert world.admits(host, word)
     assert not world.admits(host, msgspec.structs.replace(word, stage=stage, percent=percent))
     assert [one.why for one in world.refusals()] == [NO_STAGE]
+
+
+@pytest.mark.parametrize("odd", ["a\0b", "", " ", "é", "\n", "x" * 97])
+def test_what_is_no_id_is_refused_and_written_down_whatever_is_in_it(
+    moved: tuple[GatedWorld, str, str], odd: str
+) -> None:
+    world, server_id, first = moved
+    outcome = Outcome(power_state=PowerState.SHUTDOWN)
+    for word in (
+        HostObserved(host=first, observed=(Observed(server_id=odd, power_state=PowerState.RUNNING),)),
+        Report(host=first, command_id=odd, server_id=server_id, generation=1, outcome=outcome),
+        Report(host=first, command_id="x", server_id=odd, generation=1, outcome=outcome),
+        Heartbeat(hosts=(odd,)),
+    ):
+        assert not world.admits(first, word)
+    assert {one.what for one in world.refusals()} == {"HostObserved", "Report", "Heartbeat"}
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{"vcpus": -1}, {"ram_mib": 2**63}, {"disk_gib": 10**30}, {"hypervisor_version": 2**31},
+     {"cpu_topology": {"cores": -4}}, {"stats": {"x": "y" * 70_000}}, {"traits": ("T" * 100,) * 1000}],
+)  # fmt: skip
+def test_a_host_that_is_no_machine_does_not_reach_the_scheduler(
+    moved: tuple[GatedWorld, str, str], odd: dict[str, Any]
+) -> None:
+    world, _, first = moved
+    started = HostStarted(host=first, boot_id="b", facts=FACTS, observed=())
+    assert world.admits(first, started)
+    assert not world.admits(first, msgspec.structs.replace(started, facts=msgspec.structs.replace(FACTS, **odd)))
+    assert [one.why for one in world.refusals()] == [NO_MACHINE]
 
 
 def test_a_host_that_a_server_has_left_cannot_change_it(moved: tuple[GatedWorld, str, str]) -> None:
