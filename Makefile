@@ -78,7 +78,7 @@ bench: setup ## Measure the budgets of the design and print them
 bench-fleet: setup ## Measure a fleet: 1,000 simulated hosts, PostgreSQL, RabbitMQ (ARGS="--hosts 100 --servers 1000 --seconds 10" for less)
 	$(BIN)/python -m benchmarks.fleet $(ARGS)
 
-chaos: setup guest ## Kill the cloud with -9 at every line of every journal, on both drivers; print what was left as JSON (as root)
+chaos: setup guest ## Kill the cloud with -9 at every line of every journal, then storm a fleet, on both drivers; print what was left as JSON (as root)
 	$(BIN)/python -m tests.chaos $(ARGS)
 
 dst: setup ## Live through SEEDS=n simulated worlds with faults, checking after every event; ARGS="--seed k --steps" replays one

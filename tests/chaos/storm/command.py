@@ -18,7 +18,7 @@ _EVERY_S = {"sim": 2.5, "libvirt": 6.0}
 _STRIKES_IN = (
     6  # of a simulated fleet's faults one in so many is on a process, an engine or a host; the others are on messages
 )
-_RATE = 0.1
+_RATE = 0.15
 
 
 def storm(words: Sequence[str]) -> int:
