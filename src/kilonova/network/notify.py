@@ -7,8 +7,8 @@ boots in one big group costs one message a host and pass, not one a host and boo
 
 Parts and not whole states are sent, and a host takes of them only what it has already: a whole state that was read before a boot
 and arrives after it would take the new server's port away, and a part that arrives after a delete would bring the old one's back.
-What is gathered dies with the process; a host asks for its whole state when it joins, and the next change of the same
-things repeats the call.
+A pass that fails, as the database or the bus is away, is made again, for a while. What is gathered dies with the process; a host
+asks for its whole state when it joins, and the next change of the same things repeats the call.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from kilonova.rpc.messages import NetworkChanged
 from kilonova.store.database import Database, Tx
 from kilonova.store.queries import networks, security_groups, subnets, tunnels
 
+_ATTEMPTS = 9  # of a pass that fails, some 17 minutes in all; what is left is told with the next change
 _log = structlog.get_logger(__name__)
 
 
@@ -52,6 +53,12 @@ class _Changed:
         self.networks: set[str] = set()
         self.ports: set[str] = set()
 
+    def add(self, other: _Changed) -> None:
+        """And this."""
+        self.groups |= other.groups
+        self.networks |= other.networks
+        self.ports |= other.ports
+
 
 class HostNotifier:
     """Gathers what changed, and tells the hosts. Thread-safe. `run` carries out a pass, away from the clock's thread."""
@@ -64,6 +71,7 @@ class HostNotifier:
         self._lock = threading.Lock()
         self._changed = _Changed()
         self._is_armed = False
+        self._failures = 0  # in a row
 
     def groups_changed(self, tx: Tx, group_ids: Iterable[str]) -> None:
         """The rules or the members of these groups change with this transaction."""
@@ -83,20 +91,40 @@ class HostNotifier:
     def _gather(self, kind: str, ids: set[str]) -> None:
         with self._lock:
             getattr(self._changed, kind).update(ids)
+        self._arm()
+
+    def _arm(self) -> None:
+        with self._lock:
             is_first, self._is_armed = not self._is_armed, True
         if is_first:
-            self._clock.call_later(self.delay_s, lambda: self._run(self._tell_or_log))
+            self._clock.call_later(self.delay_s * 2**self._failures, lambda: self._run(self._tell_or_log))
 
     def _tell_or_log(self) -> None:
         try:
             self.tell()
         except Exception:  # noqa: BLE001 - the edge of a thread: nobody else would hear of it
-            _log.exception("hosts were not told of a change of the networks; they learn it with the next one")
+            _log.exception("hosts were not told of a change of the networks", failures=self._failures)
 
     def tell(self) -> None:
-        """One pass: tell every host concerned by what was gathered."""
+        """
+        One pass: tell every host concerned by what was gathered.
+
+        Raises what went wrong; the next pass, later each time, tells it.
+        """
         with self._lock:
             changed, self._changed, self._is_armed = self._changed, _Changed(), False
+        try:
+            self._tell(changed)
+            self._failures = 0
+        except Exception:
+            self._failures += 1
+            with self._lock:
+                self._changed.add(changed)
+            if self._failures <= _ATTEMPTS:
+                self._arm()
+            raise
+
+    def _tell(self, changed: _Changed) -> None:
         parts: dict[str, list[HostNetwork]] = {}
         with self._database.read() as tx:
             for hosts, part in _parts(tx, changed):

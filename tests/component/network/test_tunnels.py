@@ -33,6 +33,7 @@ class Wire:
 
     def __init__(self) -> None:
         self.told: dict[str, HostNetwork] = {}
+        self.is_away = False
 
     def serve(self, topic: str, handler: Handler, *, workers: int = 1) -> Callable[[], None]:
         raise NotImplementedError
@@ -48,6 +49,8 @@ class Wire:
 
     def cast(self, topic: str, message: Message) -> None:
         assert isinstance(message, NetworkChanged)
+        if self.is_away:
+            raise ConnectionError
         self.told[topic.removeprefix("agent.")] = message.part
 
 
@@ -179,6 +182,15 @@ def test_hosts_hear_of_the_first_port_and_of_the_last_on_another(cloud: Cloud) -
     assert cloud.told() == {"h1": ("192.0.2.1",)}
     cloud.delete(first)
     assert cloud.told() == {}
+
+
+def test_what_could_not_be_told_is_told_again(cloud: Cloud) -> None:
+    cloud.boot("h1")
+    cloud.wire.is_away = True
+    with pytest.raises(ConnectionError):
+        cloud.told()
+    cloud.wire.is_away = False
+    assert cloud.told() == {"h1": ("192.0.2.1",)}
 
 
 def test_each_telling_is_of_a_newer_generation(cloud: Cloud) -> None:
