@@ -47,7 +47,7 @@ from kilonova.store.database import Database
 from kilonova.store.queries import host_access, host_word
 
 REFRESH_S = 5.0
-_UNKNOWN_REFRESH_S = 0.5  # who has just joined need not wait for REFRESH_S; who never did must not cost a query each time
+_UNKNOWN_REFRESH_S = 0.5  # who has just joined need not wait longer; who never did must not cost a query each time
 _CAPACITY = 8192
 MOST_SERVERS = 10_000
 _MOST_OF_ANYTHING = 2**31  # vCPUs, MiB, GiB: schedulers count in 64 bits, and add up
