@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any
 
+import structlog
 from sqlalchemy import Connection, CursorResult, Engine, Executable, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -26,6 +27,7 @@ from sqlalchemy.pool import QueuePool
 from kilonova.store.away import DatabaseAway, is_away, is_read_only
 
 _POOL_SIZE = 16
+_log = structlog.get_logger(__name__)
 _POOL_WAIT_S = 10  # for a connection of the pool; longer, and whoever asked has better things to do
 
 
@@ -91,9 +93,12 @@ class Database:
         self.run_hooks(tx)
 
     def run_hooks(self, tx: Tx) -> None:
-        """What was to follow the commit."""
+        """What was to follow the commit. One that raises is logged alone: what was committed stands, and the others follow it."""
         for hook in tx.hooks:
-            hook()
+            try:
+                hook()
+            except Exception:  # noqa: BLE001 - whoever wrote must not take it for a write that failed
+                _log.exception("what was to follow a commit did not; the next pass over the records finds it")
 
     @contextmanager
     def _guarded(self) -> Iterator[None]:

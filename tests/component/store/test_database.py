@@ -65,3 +65,16 @@ def test_a_sqlite_database_is_its_owners_alone(tmp_path: Path) -> None:
         modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
     assert len(modes) == 3
     assert set(modes.values()) == {0o600}
+
+
+def test_a_hook_that_raises_takes_neither_the_others_nor_the_write_with_it(database: Database) -> None:
+    called: list[str] = []
+
+    def broken() -> None:
+        raise RuntimeError("no bus")
+
+    with database.write() as tx:
+        tx.after_commit(lambda: called.append("before"))
+        tx.after_commit(broken)
+        tx.after_commit(lambda: called.append("after"))
+    assert called == ["before", "after"]

@@ -10,6 +10,7 @@ from kilonova.agent.service import Agent, HostIdentity
 from kilonova.domain.host import HostFacts
 from kilonova.domain.report import Observed
 from kilonova.domain.server import PowerState
+from kilonova.rpc.bus import NoAnswer
 from kilonova.rpc.inprocess import InProcessBus
 from kilonova.rpc.messages import (
     ConsoleOutput,
@@ -192,3 +193,19 @@ def test_questions_are_answered(cloud: Cloud) -> None:
     assert "login" in output.output
     assert isinstance(cloud.send(GetConsoleOutput(server_id="nobody")), Failed)
     assert cloud.send(TakeInventory()) == Inventory(machines=("s",))
+
+
+def test_a_command_that_the_driver_did_not_take_is_not_under_way_when_it_comes_again(cloud: Cloud) -> None:
+    command = ensure_server("s", generation=1, command_id="c1")
+    submit = cloud.driver.submit
+
+    def broken(*_: object) -> None:
+        raise RuntimeError("no thread to be had")
+
+    cloud.driver.submit = broken  # type: ignore[method-assign]
+    with pytest.raises(NoAnswer):
+        cloud.send(command)
+    cloud.driver.submit = submit  # type: ignore[method-assign]
+    cloud.send(command)
+    cloud.clock.advance(60)
+    assert [report.outcome.fault for report in cloud.reports()] == [None]
