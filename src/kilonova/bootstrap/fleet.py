@@ -121,7 +121,6 @@ def make_conductor(config: FleetConfig) -> Daemon:
 
     def make_roles() -> list[Role]:
         metrics = JournalMetrics(plane.registry)
-        plane.registry.register(VitalsCollector(plane.ground.db, plane.ground.clock))
         wiring = ConductorWiring(
             networks=plane.networks,
             identity=plane.identity,
@@ -133,7 +132,11 @@ def make_conductor(config: FleetConfig) -> Daemon:
             workers=config.conductor.workers,
             accounts=_accounts(config.bus),
         )
-        return [ConductorRole(plane.ground, wiring)]
+        conductor = ConductorRole(plane.ground, wiring)
+        plane.registry.register(
+            VitalsCollector(plane.ground.db, plane.ground.clock, lambda: conductor.runner.takeovers)
+        )
+        return [conductor]
 
     return plane.daemon(make_roles)
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from kilonova.conductor.kernel.execution import OnJournal
@@ -54,10 +54,14 @@ class JournalMetrics:
 
 
 class VitalsCollector(Collector):
-    """The fleet by its records, at each scrape. Every conductor shows the same, so take the maximum over them, not the sum."""
+    """
+    The fleet by its records, at each scrape. Every conductor shows the same, so take the maximum over them, not the sum.
 
-    def __init__(self, db: Database, clock: Clock) -> None:
-        self._db, self._clock = db, clock
+    `takeovers` are this conductor's own.
+    """
+
+    def __init__(self, db: Database, clock: Clock, takeovers: Callable[[], int]) -> None:
+        self._db, self._clock, self._takeovers = db, clock, takeovers
 
     def describe(self) -> Iterator[Metric]:
         """Nothing: registering must not read the database."""
@@ -65,6 +69,9 @@ class VitalsCollector(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """Read them; while the database is away there is nothing to show."""
+        yield CounterMetricFamily(
+            "kilonova_saga_takeovers", "Sagas taken over from conductors that went silent", value=self._takeovers()
+        )
         now = self._clock.now()
         try:
             with self._db.read() as tx:

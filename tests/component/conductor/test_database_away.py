@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import select
 
+from kilonova.conductor.kernel.runner import LEASE_S
 from kilonova.conductor.timeline import Timeline
 from kilonova.domain.saga import JournalEvent, Saga
 from kilonova.rpc.messages import Progress
@@ -71,6 +72,11 @@ def test_a_lease_lost_meanwhile_is_not_taken_back(database: Database, tmp_path: 
     world.runner.look()
     with database.read() as tx:
         assert tx.execute(select(sagas.c.owner)).scalar_one() == "another"
+    assert world.runner.takeovers == 0
+    world.clock.advance(LEASE_S + 1)
+    world.runner.look()
+    assert world.runner.run_next()
+    assert world.runner.takeovers == 1
 
 
 def test_stages_wait_until_it_is_back(database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

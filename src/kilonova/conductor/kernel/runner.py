@@ -55,6 +55,8 @@ class Runner:
         self._lanes = Lanes()
         self._seen_due: saga_leases.Due | None = None  # the last that the pass has seen; None: it begins anew
         self._bugs: Counter[str] = Counter()
+        self.takeovers = 0  # sagas taken over from runners that went silent
+        self._left: dict[str, str] = {}  # such sagas that wait for their turn here, and who left them
         self._adrift: deque[Saga] = (
             deque()
         )  # the database went away in the middle of them, and their leases are still ours
@@ -107,6 +109,8 @@ class Runner:
             with self._db.read() as tx:
                 due = saga_leases.due(tx, self._clock.now(), _BATCH, after=self._seen_due)
             for saga in due:
+                if saga.left_by is not None:
+                    self._left[saga.id] = saga.left_by
                 self.wake(saga.id, saga.project_id)
             self._seen_due = due[-1] if len(due) == _BATCH else None
             if self._seen_due is None:
@@ -143,9 +147,13 @@ class Runner:
         with self._db.write() as tx:
             saga = saga_leases.take(tx, saga_id, self._owner, self._clock.now(), self._lease_s)
             journal = [] if saga is None else sagas.events(tx, saga_id)
+        left_by = self._left.pop(saga_id, None)
         if saga is None:
             return
         with structlog.contextvars.bound_contextvars(request_id=saga.request_id, saga=saga.id, server=saga.server_id):
+            if left_by is not None:
+                self.takeovers += 1
+                _log.info("a saga is taken over from a runner that went silent", left_by=left_by)
             execution: Execution | None = None
             try:
                 execution = Execution(self._kernel, self._definitions[saga.kind], saga, journal)

@@ -33,7 +33,7 @@ def _due_of(status: SagaStatus) -> Select[Any]:
     after_at = bindparam("after_at", type_=sagas.c.wake_at.type)
     after_id: BindParameter[str] = bindparam("after_id")
     return (
-        select(sagas.c.wake_at, sagas.c.id, sagas.c.project_id)
+        select(sagas.c.wake_at, sagas.c.id, sagas.c.project_id, sagas.c.owner)
         .where(_IS_LIVE, sagas.c.status == literal_column(f"'{status}'"))
         .where(sagas.c.wake_at <= _NOW, sagas.c.wake_at >= after_at)
         .where(or_(sagas.c.wake_at > after_at, sagas.c.id > after_id), _FREE)
@@ -82,11 +82,12 @@ class LostLease(Exception):
 
 
 class Due(NamedTuple):
-    """A saga that could go on since `wake_at`."""
+    """A saga that could go on since `wake_at`; `left_by` is the runner whose lease on it ran out."""
 
     wake_at: datetime
     id: str
     project_id: str | None
+    left_by: str | None = None
 
 
 def _due(row: Any) -> Due:
@@ -104,7 +105,8 @@ def due(tx: Tx, now: datetime, limit: int, *, after: Due | None = None) -> list[
     """
     since = after or _FIRST
     asked = {"now": now, "after_at": since.wake_at, "after_id": since.id, "most": limit}
-    return list(merge(*([_due(row) for row in tx.execute(query, asked)] for query in _DUE)))[:limit]
+    found = ([_due(row)._replace(left_by=row.owner) for row in tx.execute(query, asked)] for query in _DUE)
+    return list(merge(*found))[:limit]
 
 
 def waiting(tx: Tx, now: datetime, most: int) -> dict[str | None, int]:
