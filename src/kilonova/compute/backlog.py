@@ -50,8 +50,8 @@ class Backlog:
 
     def admit(self, project_id: str) -> None:
         """Let a request to boot in. Raises TooManyWaiting (429) or Unavailable (503) when too much waits already."""
+        self._count()
         with self._lock:
-            self._count()
             its, whole = self._waiting.get(project_id, 0), sum(self._waiting.values())
         if whole >= self._bounds.whole:
             raise Unavailable("The cloud has more requests waiting than it can take.", retry_after_s=_advice(whole))
@@ -68,12 +68,16 @@ class Backlog:
             self._waiting[project_id] = self._waiting.get(project_id, 0) + count
 
     def _count(self) -> None:
+        """One caller counts when it is time; meanwhile the others go by what was known."""
         now = self._clock.monotonic()
-        if self._counted_at is not None and now - self._counted_at < _COUNT_EVERY_S:
-            return
+        with self._lock:
+            if self._counted_at is not None and now - self._counted_at < _COUNT_EVERY_S:
+                return
+            self._counted_at = now
         with self._database.read() as tx:
-            self._waiting = saga_leases.waiting(tx, self._clock.now(), self._bounds.whole)
-        self._counted_at = now
+            found = saga_leases.waiting(tx, self._clock.now(), self._bounds.whole)
+        with self._lock:
+            self._waiting = found
 
 
 def _advice(too_many: int) -> int:
