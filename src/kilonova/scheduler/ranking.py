@@ -29,7 +29,7 @@ _NOBODY: Positions = np.zeros(0, np.intp)
 _NOTHING: Mapping[str, Floats] = {}
 
 
-_TOP = 4  # how many times as far from the best as the nearly best a host may be and belong to the top
+_TOP = 8  # how many times as far from the best as the nearly best a host may be and belong to the top
 
 
 class Part(NamedTuple):
@@ -211,10 +211,18 @@ class Ranking:
         rest = min(count, passed) - len(near)
         if rest <= 0:
             return shuffled[:count]
-        others = self.total.copy()
-        others[near] = -np.inf
-        top = np.argpartition(-others, rest - 1)[:rest]
-        return shuffled + [int(host) for host in top[np.argsort(-others[top], kind="stable")]]
+        return shuffled + self._next_best(rest)
+
+    def _next_best(self, count: int) -> list[int]:
+        """The best of those that are not near the best, in order; from the top, if it has so many."""
+        assert self._top is not None  # noqa: S101 - `near` was asked
+        worst = self._best - self.profile.near_best
+        totals = self.total[self._top]
+        among = self._top[(totals < worst) & (totals >= self._floor)]
+        if len(among) < count:
+            among = np.flatnonzero((self.total < worst) & (self.total > -np.inf))
+        best = among[np.argpartition(-self.total[among], count - 1)[:count]]
+        return [int(host) for host in best[np.argsort(-self.total[best], kind="stable")]]
 
     def _weigh(self, passing: Positions) -> None:
         scores: Floats = np.zeros(len(passing))
