@@ -15,6 +15,7 @@ from kilonova.api.compute.policies import POLICIES
 from kilonova.api.compute.service import ComputePorts, compute_service
 from kilonova.api.framework import Policy, Rim
 from kilonova.api.framework.testing import client
+from kilonova.compute.backlog import Bounds
 from kilonova.compute.first_start import ensure_flavors
 from kilonova.domain.boot import BootParams
 from kilonova.domain.clock import Ids, SystemClock
@@ -57,13 +58,14 @@ def sqlite_cloud(folder: Path) -> Iterator[Cloud]:
 class Cloud:
     """One host in zone us-west, a network, the usual flavors and one image. `call` speaks to its API."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, *, bounds: Bounds | None = None) -> None:
         self.database = database
         self.bus, self.clock, self.ids, self.images = InProcessBus(), SystemClock(), Ids(), FakeImages(image())
         network = DefaultNetwork()
         ports = ComputePorts(
             database=self.database, bus=self.bus, clock=self.clock, ids=self.ids, images=self.images,
             nics=NicResolver(self.clock, self.ids, network), networks=self.networks(), projects=FakeProjects(),
+            bounds=bounds or Bounds(),
         )  # fmt: skip
         self.service = compute_service(ports)
         self.app = Rim([self.service], authenticator=FakeAuthenticator(), policy=Policy(POLICIES))
