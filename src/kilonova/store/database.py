@@ -19,7 +19,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext, supp
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, CursorResult, Engine, Executable, create_engine, event
+from sqlalchemy import Connection, CursorResult, Engine, Executable, create_engine, event, make_url
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
@@ -29,6 +29,7 @@ from kilonova.store.away import DatabaseAway, is_away, is_read_only
 _POOL_SIZE = 16
 _log = structlog.get_logger(__name__)
 _POOL_WAIT_S = 10  # for a connection of the pool; longer, and whoever asked has better things to do
+_IDLE_TRANSACTION_MS = 60_000  # no transaction of ours waits so long between two statements
 
 
 class Tx:
@@ -147,6 +148,11 @@ def _sqlite_engine(url: str, *, durable: bool) -> Engine:
     return engine
 
 
+def _url_options(url: str) -> str:
+    found = make_url(url).query.get("options", "")
+    return found if isinstance(found, str) else " ".join(found)
+
+
 def _postgres_engine(url: str, connections: int, connect_timeout_s: int) -> Engine:
     if url.startswith("postgresql://"):
         url = "postgresql+psycopg://" + url.removeprefix("postgresql://")
@@ -157,8 +163,10 @@ def _postgres_engine(url: str, connections: int, connect_timeout_s: int) -> Engi
         max_overflow=connections - kept,
         pool_timeout=_POOL_WAIT_S,
         pool_pre_ping=True,
-        # A server that vanished without a word is noticed within seconds, not hours.
+        # A server that vanished without a word is noticed within seconds, not hours; and a process that stands still in the
+        # middle of a transaction (stopped, or its machine paused) does not hold its locks for as long as it pleases.
         connect_args={
+            "options": f"-c idle_in_transaction_session_timeout={_IDLE_TRANSACTION_MS} {_url_options(url)}",
             "connect_timeout": connect_timeout_s,
             "keepalives_idle": 10,
             "keepalives_interval": 5,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,28 @@ def test_a_transaction_broken_off_in_its_middle_is_rolled_back_and_its_thread_ma
     assert heard == []
     with database.write() as tx:
         assert tx.execute(text("SELECT to_regclass('half')")).scalar() is None
+
+
+def test_a_process_that_stands_still_in_a_transaction_does_not_keep_its_locks(
+    postgres: databases.Cluster | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if postgres is None:
+        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
+    monkeypatch.setattr("kilonova.store.database._IDLE_TRANSACTION_MS", 200)
+    with postgres.database() as url, closing(Database(url)) as still, closing(Database(url)) as other:
+
+        def stand_still() -> None:
+            with still.write() as tx:
+                tx.execute(text("LOCK TABLE servers"))
+                with other.write() as waiting:
+                    waiting.execute(text("SET LOCAL lock_timeout = '20s'"))
+                    waiting.execute(text("LOCK TABLE servers"))
+                ask(tx)
+
+        with pytest.raises(DatabaseAway):
+            stand_still()
+        with still.write() as tx:
+            assert ask(tx) == 1
 
 
 def test_too_many_at_once_are_told_to_come_again(
