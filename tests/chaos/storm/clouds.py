@@ -6,6 +6,7 @@ import os
 import signal
 import tempfile
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
@@ -13,28 +14,43 @@ from typing import Any, Self
 
 from tests.fleet import Client, Engines, Node
 
-_CONTROL_PLANE = ("api", "api", "conductor", "conductor", "scheduler")
-_AGENTS = 3
+_CONTROL_PLANE = ("api-1", "api-2", "conductor-1", "conductor-2", "scheduler-1")
+_AGENTS = ("agent-1", "agent-2", "agent-3")
 _HOSTS_EACH = 4
 LEASE_S = 5
 
 
 class StormCloud(AbstractContextManager["StormCloud"]):
-    """Processes, engines and hosts, by name. `targets` are names by what they are, `most` servers are what it has room for."""
+    """
+    Processes, engines and hosts, by name. `targets` are names by what they are, `most` servers are what it has room for.
+
+    `rate` of the messages meet a fault while they are armed; which, says the seed.
+    """
 
     targets: dict[str, list[str]]
     most: int
     per_s: float
     clients: list[Client]
     wanted: dict[str, Any]  # of a server
+    armed_there: str  # the file that arms message faults, as processes are told of it
+
+    def __init__(self, seed: int, rate: float) -> None:
+        self._seed, self._rate = seed, rate
+        self._starts: Counter[str] = Counter()
+
+    def faults(self, name: str, fuse: str = "") -> str:
+        """The fault points of a process that is about to be started."""
+        self._starts[name] += 1
+        messages = f"messages:{self._seed}.{name}.{self._starts[name]}:{self._rate}:{self.armed_there}"
+        return ",".join(filter(None, (fuse, messages)))
 
     @abstractmethod
     def kill(self, name: str) -> None:
         """A process, as kill -9 does; nothing if it has died by itself."""
 
     @abstractmethod
-    def start(self, name: str, faults: str) -> None:
-        """A process that does not run, with these fault points."""
+    def start(self, name: str, fuse: str = "") -> None:
+        """A process that does not run; `fuse` is the point where it is to end itself."""
 
     @abstractmethod
     def freeze(self, name: str) -> None:
@@ -64,11 +80,6 @@ class StormCloud(AbstractContextManager["StormCloud"]):
     def armed(self) -> list[Path]:
         """The file that arms message faults, in every place where there are processes, as we can open it."""
 
-    @property
-    @abstractmethod
-    def armed_there(self) -> str:
-        """The same as processes are told of it."""
-
     @abstractmethod
     def wait_ready(self) -> None:
         """Wait until every process can do its work. AssertionError when one has ended by itself."""
@@ -87,29 +98,31 @@ class SimStorm(StormCloud):
 
     most, per_s = 24, 2.0
 
-    def __init__(self) -> None:
-        self._stack = ExitStack()
-
     def __enter__(self) -> Self:
-        with self._stack:
-            self._folder = Path(self._stack.enter_context(tempfile.TemporaryDirectory(prefix="kilonova-storm-")))
-            self.engines = self._stack.enter_context(Engines())
-            self.fleet = self._stack.enter_context(self.engines.fleet(self._folder))
-            self.fleet.env["KILONOVA_CONDUCTOR_LEASE_S"] = str(LEASE_S)
-            self.fleet.start(*_CONTROL_PLANE)
-            self.fleet.start(*["agent"] * _AGENTS, KILONOVA_AGENT_HOSTS=str(_HOSTS_EACH))
-            self.fleet.db("upgrade")
-            self.fleet.wait_ready()
-            self.fleet.wait_hosts(_AGENTS * _HOSTS_EACH)
-            self.clients = [self.fleet.client(name) for name in ("api-1", "api-2")]
-            self.clients[0].lift_quotas()
-            self.wanted = {"flavorRef": "42", "imageRef": self.clients[0].image(), "networks": "auto"}
-            self.targets = {"rabbitmq": ["rabbitmq"], "postgresql": ["postgresql"]}
-            for name, node in self.fleet.nodes.items():
-                self.targets.setdefault(node.kind, []).append(name)
-            self.targets["host"] = self.targets["agent"]
-            self._stack = self._stack.pop_all()
+        with ExitStack() as stack:
+            self._folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kilonova-storm-")))
+            self.armed_there = str(self._folder / "armed")
+            self.engines = stack.enter_context(Engines())
+            self.fleet = stack.enter_context(self.engines.fleet(self._folder))
+            self._bring_up()
+            self._stack = stack.pop_all()
         return self
+
+    def _bring_up(self) -> None:
+        fleet = self.fleet
+        fleet.env |= {"KILONOVA_CONDUCTOR_LEASE_S": str(LEASE_S), "KILONOVA_AGENT_HOSTS": str(_HOSTS_EACH)}
+        fleet.db("upgrade")
+        self.targets = {"rabbitmq": ["rabbitmq"], "postgresql": ["postgresql"]}
+        for name in (*_CONTROL_PLANE, *_AGENTS):
+            kind = name.partition("-")[0]
+            fleet.start(kind, KILONOVA_FAULT=self.faults(name))
+            self.targets.setdefault(kind, []).append(name)
+        self.targets["host"] = self.targets["agent"]
+        fleet.wait_ready()
+        fleet.wait_hosts(len(_AGENTS) * _HOSTS_EACH)
+        self.clients = [fleet.client(name) for name in self.targets["api"]]
+        self.clients[0].lift_quotas()
+        self.wanted = {"flavorRef": "42", "imageRef": self.clients[0].image(), "networks": "auto"}
 
     def __exit__(self, *_: object) -> None:
         self._stack.close()
@@ -117,8 +130,8 @@ class SimStorm(StormCloud):
     def kill(self, name: str) -> None:
         self._node(name).kill()
 
-    def start(self, name: str, faults: str) -> None:
-        self._node(name).env["KILONOVA_FAULT"] = faults
+    def start(self, name: str, fuse: str = "") -> None:
+        self._node(name).env["KILONOVA_FAULT"] = self.faults(name, fuse)
         self._node(name).start()
 
     def freeze(self, name: str) -> None:
@@ -150,11 +163,7 @@ class SimStorm(StormCloud):
             self.engines.broker.start()
 
     def armed(self) -> list[Path]:
-        return [self._folder / "armed"]
-
-    @property
-    def armed_there(self) -> str:
-        return str(self._folder / "armed")
+        return [Path(self.armed_there)]
 
     def wait_ready(self) -> None:
         self.fleet.wait_ready()

@@ -36,6 +36,6 @@ def storm(words: Sequence[str]) -> int:
 def storm_on(driver: str, faults: int, seed: int) -> dict[str, Any]:
     """A storm of so many faults; its summary."""
     strikes = -(-faults // _STRIKES_IN) if driver == "sim" else faults
-    weather = Weather(seed=seed, faults=faults, strikes=strikes, every_s=_EVERY_S[driver], rate=_RATE)
-    with _CLOUDS[driver]() as cloud:
+    weather = Weather(seed=seed, faults=faults, strikes=strikes, every_s=_EVERY_S[driver])
+    with _CLOUDS[driver](seed, _RATE) as cloud:
         return run_storm(cloud, weather, lambda text: print(f"storm {driver}: {text}", file=sys.stderr, flush=True))

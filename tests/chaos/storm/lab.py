@@ -21,10 +21,11 @@ class LabStorm(StormCloud):
     """Three hosts. Guests are few and boot from an empty disk: what storms is the fleet, and this machine has little to spare."""
 
     most, per_s = 4, 0.3
+    armed_there = str(FOLDER / "armed")
 
     def __enter__(self) -> Self:
         self._lab = FleetLab()
-        self._lab.env["KILONOVA_CONDUCTOR_LEASE_S"] = str(LEASE_S)
+        self._lab.env = {"KILONOVA_CONDUCTOR_LEASE_S": str(LEASE_S), "KILONOVA_FAULT": self.faults("first")}
         try:
             self._lab.up()
             hosts = [self._lab.add_host() for _ in range(_HOSTS)]
@@ -48,8 +49,8 @@ class LabStorm(StormCloud):
     def kill(self, name: str) -> None:
         self._lab.kill(name)
 
-    def start(self, name: str, faults: str) -> None:
-        self._lab.start(name, KILONOVA_FAULT=faults)
+    def start(self, name: str, fuse: str = "") -> None:
+        self._lab.start(name, KILONOVA_FAULT=self.faults(name, fuse))
 
     def freeze(self, name: str) -> None:
         self._lab.freeze(name)
@@ -70,11 +71,7 @@ class LabStorm(StormCloud):
         """It comes back by itself."""
 
     def armed(self) -> list[Path]:
-        return [place.path(FOLDER / "armed") for place in (self._lab.control, *self._lab.hosts)]
-
-    @property
-    def armed_there(self) -> str:
-        return str(FOLDER / "armed")
+        return [place.path(Path(self.armed_there)) for place in (self._lab.control, *self._lab.hosts)]
 
     def wait_ready(self) -> None:
         self._lab.wait_until_ready(*CONTROL_PLANE)

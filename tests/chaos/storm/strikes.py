@@ -12,41 +12,40 @@ from tests.chaos.storm.schedule import Strike
 
 
 class Strikes:
-    """`done` counts what has struck, by kind; `faults_of` gives the fault points of a process that is started."""
+    """`done` counts what has struck, by kind."""
 
-    def __init__(self, cloud: StormCloud, seed: int, rate: float) -> None:
-        self._cloud, self._seed, self._rate = cloud, seed, rate
-        self._starts: Counter[str] = Counter()
+    def __init__(self, cloud: StormCloud) -> None:
+        self._cloud = cloud
         self.done: Counter[str] = Counter()
 
-    def begin(self) -> None:
-        """Have every process start anew, so that message faults befall it once they are armed."""
+    def arm(self) -> None:
+        """Let messages meet faults, too."""
         for path in self._cloud.armed():
             path.touch()
-        for kind in ("api", "conductor", "scheduler", "agent"):
-            for name in self._cloud.targets[kind]:
-                self._cloud.kill(name)
-                self._start(name)
-        self._cloud.wait_ready()
+
+    def disarm(self) -> None:
+        """No more of that; processes go on as they are."""
+        for path in self._cloud.armed():
+            path.unlink()
 
     def carry_out(self, strikes: list[Strike], say: Callable[[str], None], stop_after_s: float) -> None:
-        """All that begin before `stop_after_s`; every one that began is ended."""
+        """All that can begin within `stop_after_s`; every one that began is ended. Late ones strike late, and in their order."""
         began = time.monotonic()
-        blows = [(strike.at_s, 0, strike) for strike in strikes if strike.at_s < stop_after_s]
-        ends = [(strike.at_s + strike.for_s, 1, strike) for _, _, strike in blows]
-        for at_s, is_end, strike in sorted([*blows, *ends]):
-            Event().wait(max(0.0, began + at_s - time.monotonic()))
-            if is_end:
+        under_way: set[Strike] = set()
+        blows = [(strike.at_s, 0, strike) for strike in strikes]
+        ends = [(strike.at_s + strike.for_s, 1, strike) for strike in strikes]
+        for at_s, _, strike in sorted([*blows, *ends]):
+            is_late = time.monotonic() - began > stop_after_s
+            if not is_late:
+                Event().wait(max(0.0, began + at_s - time.monotonic()))
+            if strike in under_way:
+                under_way.remove(strike)
                 self._end(strike)
-            else:
+            elif not is_late:
+                under_way.add(strike)
                 say(f"{time.monotonic() - began:6.1f} s  {strike.kind} {strike.target} {strike.fuse}")
                 self._strike(strike)
                 self.done[strike.kind] += 1
-
-    def end(self) -> None:
-        """No more message faults; processes go on as they are."""
-        for path in self._cloud.armed():
-            path.unlink()
 
     def _strike(self, strike: Strike) -> None:
         match strike.kind:
@@ -60,7 +59,7 @@ class Strikes:
                 self._cloud.kill(strike.target)
             case _:
                 self._cloud.kill(strike.target)
-                self._start(strike.target, strike.fuse)
+                self._cloud.start(strike.target, strike.fuse)
 
     def _end(self, strike: Strike) -> None:
         match strike.kind:
@@ -71,12 +70,7 @@ class Strikes:
             case "hang" | "two_owners":
                 self._cloud.thaw(strike.target)
             case "kill":
-                self._start(strike.target)
+                self._cloud.start(strike.target)
             case _:
                 self._cloud.kill(strike.target)
-                self._start(strike.target)
-
-    def _start(self, name: str, fuse: str = "") -> None:
-        self._starts[name] += 1
-        messages = f"messages:{self._seed}.{name}.{self._starts[name]}:{self._rate}:{self._cloud.armed_there}"
-        self._cloud.start(name, ",".join(filter(None, (fuse, messages))))
+                self._cloud.start(strike.target)
