@@ -31,6 +31,7 @@ class LabStorm(StormCloud):
             hosts = [self._lab.add_host() for _ in range(_HOSTS)]
             password = self._lab.credentials()["admin"]
             self.clients = [Client(f"http://{underlay.CONTROL}:{API_PORT + n}", password) for n in range(2)]
+            self.clients[0].lift_quotas()
             self.wanted = {"flavorRef": "42", "imageRef": self.clients[0].image(), "networks": "auto"}
         except BaseException:
             self._lab.down()
