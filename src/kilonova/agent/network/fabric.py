@@ -14,7 +14,7 @@ from kilonova.agent.network.devices import Bridges, devices, plan_bridge, plan_s
 from kilonova.agent.network.firewall import ruleset
 from kilonova.agent.network.names import KINDS, bridge_of, tunnel_name
 from kilonova.agent.network.namespaces import inside, namespaces, remove_namespace
-from kilonova.agent.network.routers import Router, ensure_router, plan_router, remove_router
+from kilonova.agent.network.routers import Router, ensure_router, plan_router, remove_router, standing
 from kilonova.agent.network.tunnels import Tunnel, Tunnels, check_underlay, plan_tunnel, tunnel_address
 from kilonova.domain.hostnet import HostNetwork, NetworkSpec
 
@@ -28,6 +28,7 @@ class Fabric:
     def __init__(self, tag: str, table: str, tunnel_ip: str) -> None:
         self._tag, self._table, self._tunnel_ip = tag, table, tunnel_ip
         self._bridges, self._tunnels = Bridges(), Tunnels()
+        self._standing: dict[str, tuple[object, ...]] = {}  # by bridge, routers that were seen right
         self._ruled: dict[str, str] = {}  # the rules that each router's namespace was given since it was made
 
     def tunnel_address(self) -> str:
@@ -56,9 +57,12 @@ class Fabric:
             return False
         self._bridges.ensure(plan_switch(network))
         router = plan_router(network, self._tag)
+        if self._standing.get(network.bridge) == standing(router):
+            return False
         is_new = ensure_router(router)
         if is_new:
             self._ruled.pop(router.namespace, None)
+        self._standing[network.bridge] = standing(router)
         return is_new
 
     @contextmanager
@@ -93,6 +97,7 @@ class Fabric:
         """Make nothing of the network exist."""
         self._tunnels.remove(tunnel_name(bridge))
         self._ruled.pop(self._namespace(bridge), None)
+        self._standing.pop(bridge, None)
         remove_router(self._namespace(bridge), bridge)
         self._bridges.remove(bridge)
 

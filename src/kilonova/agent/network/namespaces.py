@@ -44,6 +44,14 @@ def remove_namespace(name: str) -> None:
         _ip("delete", name)
 
 
+def identity(name: str) -> int | None:
+    """A number that this very namespace has; None when there is none of the name."""
+    try:
+        return (_FOLDER / name).stat().st_ino
+    except FileNotFoundError:
+        return None
+
+
 def namespaces(ending: str) -> list[str]:
     """The names that end so."""
     return sorted(name for name in _names() if name.endswith(ending))

@@ -24,7 +24,7 @@ from pyroute2 import IPRoute
 from kilonova.agent.network.conflicts import uplink_pair
 from kilonova.agent.network.devices import Bridge, converge_device, index_of, plan_bridge, silence
 from kilonova.agent.network.names import router_port_name, uplink_name
-from kilonova.agent.network.namespaces import ensure_namespace, inside, remove_namespace
+from kilonova.agent.network.namespaces import ensure_namespace, identity, inside, remove_namespace
 from kilonova.agent.network.sysctl import IP_FORWARD, write_sysctl
 from kilonova.domain.hostnet import NetworkSpec
 
@@ -84,6 +84,12 @@ def ensure_router(router: Router) -> bool:
     with inside(router.namespace):
         _converge_inside(router)
     return is_new
+
+
+def standing(router: Router) -> tuple[object, ...]:
+    """What tells this very router, as planned, from one that was made anew: a merge must not cost a walk through all of them."""
+    devices = (index_of(router.inner.name), index_of(router.port), index_of(router.uplink))
+    return (router, identity(router.namespace), *devices)
 
 
 def remove_router(namespace: str, bridge: str) -> None:

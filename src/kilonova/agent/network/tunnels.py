@@ -86,13 +86,16 @@ def check_underlay(tunnel: Tunnel) -> None:
 
 
 class Tunnels:
-    """Makes tunnels and unmakes them. Remembers of each the generation that it forgot for."""
+    """Makes tunnels and unmakes them. One that was seen right is not looked at again while it is the same device."""
 
     def __init__(self) -> None:
-        self._fresh_as_of: dict[str, int] = {}
+        self._fresh_as_of: dict[str, int] = {}  # the generation that each forgot for
+        self._seen: dict[str, tuple[object, ...]] = {}
 
     def ensure(self, tunnel: Tunnel) -> None:
         """Make the device exist as planned, on its bridge and up. Traffic under way goes on when nothing differs."""
+        if self._seen.get(tunnel.name) == _standing(tunnel):
+            return
         with IPRoute() as netlink:
             index = index_of(tunnel.name)
             if index is not None and not _is_same(netlink, index, tunnel):
@@ -107,10 +110,12 @@ class Tunnels:
             silence(tunnel.name)
             self._converge_peers(netlink, index, tunnel)
             netlink.link("set", index=index, master=index_of(tunnel.bridge), mtu=tunnel.mtu, state="up")
+        self._seen[tunnel.name] = _standing(tunnel)
 
     def remove(self, name: str) -> None:
         """Make it not exist."""
         self._fresh_as_of.pop(name, None)
+        self._seen.pop(name, None)
         if (index := index_of(name)) is not None:
             with IPRoute() as netlink:
                 netlink.link("del", index=index)
@@ -128,6 +133,10 @@ class Tunnels:
                 with suppress(NetlinkError):  # it grew old by itself meanwhile
                     netlink.fdb("del", ifindex=index, lladdr=mac, dst=peer)
         self._fresh_as_of[tunnel.name] = tunnel.generation
+
+
+def _standing(tunnel: Tunnel) -> tuple[object, ...]:
+    return (tunnel, index_of(tunnel.name), index_of(tunnel.bridge))
 
 
 def _entries(netlink: Any, index: int) -> Iterator[tuple[str, str, bool]]:
