@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import insert
 
 from kilonova.domain.aggregate import Aggregate
 from kilonova.domain.clock import Ids
@@ -19,6 +20,7 @@ from kilonova.scheduler.settings import SchedulerSettings
 from kilonova.store.database import Database
 from kilonova.store.queries import aggregates, hosts, servers
 from kilonova.store.queries import fleet as fleet_queries
+from kilonova.store.tables.sagas import saga_events, sagas
 from tests.component.store.test_servers import server
 from tests.unit.scheduler.building import facts, request
 from tests.world.clock import ManualClock
@@ -74,3 +76,26 @@ def test_servers_being_built_count_for_their_host(database: Database) -> None:
     assert (read.building, read.images, read.failures) == ({"two": 1}, frozenset(), {})
     capped = scheduler(database, enabled_filters=("IoOpsFilter",), max_io_ops_per_host=1)
     assert {one.host for one in capped.place(request()).candidates} == {"one", "three"}
+
+
+def test_builds_that_failed_lately_count_against_their_host(database: Database) -> None:
+    long_ago, lately = START - timedelta(minutes=30), START - timedelta(minutes=1)
+    happened = [("step_failed", "one", lately), ("step_failed", "two", long_ago), ("step_done", "three", lately)]
+    with database.write() as tx:
+        saga = {
+            "id": str(uuid.uuid4()),
+            "kind": "boot",
+            "server_id": server(1).id,
+            "request_id": "req-1",
+            "params": "{}",
+        }
+        state = {"status": "parked", "attempt": 1, "cancel": False, "epoch": 1, "created_at": long_ago}
+        tx.execute(insert(sagas), saga | state)
+        events = [
+            {"saga_id": saga["id"], "seq": seq, "event": event, "at": at, "attempt": 1, "step": "spawn", "host": host}
+            for seq, (event, host, at) in enumerate(happened)
+        ]
+        tx.execute(insert(saga_events), events)
+    wary = scheduler(database, weighers={"BuildFailureWeigher": 1.0})
+    scores = {one.host: one.score for one in wary.place(request()).candidates}
+    assert scores == {"one": 0.0, "two": 1.0, "three": 1.0}
