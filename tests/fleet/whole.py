@@ -79,7 +79,7 @@ class Fleet:
             self._clients[name] = Client(self.nodes[name].url, password_in(self.folder))
         return self._clients[name]
 
-    def wait_hosts(self, count: int, seconds: float = 60.0) -> None:
+    def wait_hosts(self, count: int, seconds: float = 180.0) -> None:
         """Wait until so many hosts have joined."""
         client = self.client()
         path = "/os-hypervisors?limit=1000"
