@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -35,7 +36,7 @@ def storm(words: Sequence[str]) -> int:
 
 def storm_on(driver: str, faults: int, seed: int) -> dict[str, Any]:
     """A storm of so many faults; its summary."""
-    strikes = -(-faults // _STRIKES_IN) if driver == "sim" else faults
+    strikes = math.ceil(faults * _STRIKES) if driver == "sim" else faults
     weather = Weather(seed=seed, faults=faults, strikes=strikes, every_s=_EVERY_S[driver])
-    with _CLOUDS[driver](seed, _RATE) as cloud:
+    with _CLOUDS[driver](seed, _RATE[driver]) as cloud:
         return run_storm(cloud, weather, lambda text: print(f"storm {driver}: {text}", file=sys.stderr, flush=True))

@@ -34,7 +34,7 @@ class Weather:
     faults: int
     strikes: int
     every_s: float
-    most_s: float = 600.0
+    most_s: float = 690.0
 
 
 def run_storm(cloud: StormCloud, weather: Weather, say: Callable[[str], None]) -> dict[str, Any]:

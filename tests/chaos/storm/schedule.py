@@ -12,7 +12,7 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-_COMES_BACK_S = 4.0
+_COMES_BACK_S = 6.0
 _STAGES = ("image", "disks", "network", "domain")
 _LINES = {"boot": 6, "delete": 5}  # the last line of each journal
 
