@@ -16,10 +16,8 @@ from tests.chaos.storm.run import Weather, run_storm
 FAULTS = {"sim": 1000, "libvirt": 50}
 _CLOUDS: dict[str, type[StormCloud]] = {"sim": SimStorm, "libvirt": LabStorm}
 _EVERY_S = {"sim": 2.5, "libvirt": 6.0}
-_STRIKES_IN = (
-    6  # of a simulated fleet's faults one in so many is on a process, an engine or a host; the others are on messages
-)
-_RATE = 0.15
+_STRIKES = 0.155  # of a simulated fleet's faults, those on processes, engines and hosts; the others are on messages
+_RATE = {"sim": 0.25, "libvirt": 0.15}  # of messages that are struck
 
 
 def storm(words: Sequence[str]) -> int:
