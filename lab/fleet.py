@@ -22,7 +22,7 @@ import httpx2
 from lab import underlay
 from lab.place import Inside, lasting
 from tests.facts import REPOSITORY
-from tests.realcloud import wait_until
+from tests.waiting import wait_until
 
 FOLDER = Path("/", "run", "cloud")  # in every machine of the lab
 API_PORT = 8774

@@ -6,8 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
@@ -17,20 +15,12 @@ import msgspec
 
 from kilonova.settings import SETTINGS_FILE, CloudSettings
 from lab.place import Place
+from tests.waiting import wait_until
 
 DATA_DIR = Path("/", "run", "cloud", "data")  # in a lab, whose /run is its own
 GUEST = Path(__file__).parents[1] / "build" / "guest"
 _UP_S = 60.0
 _DOWN_S = 60.0
-
-
-def wait_until(level: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:
-    """Wait for something to be true, not for ever; gives it."""
-    end = time.monotonic() + seconds
-    while not (found := level()):
-        assert time.monotonic() < end, f"{what}: not within {seconds:.0f} s"
-        time.sleep(0.03)
-    return found
 
 
 class RealCloud(AbstractContextManager["RealCloud"]):

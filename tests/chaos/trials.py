@@ -19,7 +19,7 @@ import httpx2
 
 from tests.chaos.bench import Bench
 from tests.chaos.points import Point
-from tests.realcloud import wait_until
+from tests.waiting import wait_until
 
 RECOVERS_WITHIN_S = 45.0
 _DIES_WITHIN_S = 30.0

@@ -12,7 +12,7 @@ Each process is ended by its own pid, its log is a file of its name in the fleet
 from __future__ import annotations
 
 from tests.fleet.client import Client, Load
-from tests.fleet.node import Node, wait_until
+from tests.fleet.node import Node
 from tests.fleet.whole import Engines, Fleet, password_in
 
-__all__ = ["Client", "Engines", "Fleet", "Load", "Node", "password_in", "wait_until"]
+__all__ = ["Client", "Engines", "Fleet", "Load", "Node", "password_in"]

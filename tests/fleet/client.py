@@ -9,7 +9,7 @@ from typing import Any, Self
 
 import httpx2
 
-from tests.fleet.node import wait_until
+from tests.waiting import wait_until
 
 
 class Client:

@@ -8,8 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,18 +15,10 @@ import httpx2
 from prometheus_client.parser import text_string_to_metric_families
 
 from tests import brokers
+from tests.waiting import wait_until
 
 READY_S = 180.0  # it takes five seconds; a busy machine may take its time
 STOP_S = 60.0
-
-
-def wait_until(level: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:
-    """Wait for something to be true, not for ever; gives it."""
-    end = time.monotonic() + seconds
-    while not (found := level()):
-        assert time.monotonic() < end, f"{what}: not within {seconds:.0f} s"
-        time.sleep(0.05)
-    return found
 
 
 class Node:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 from tests import brokers, databases
 from tests.fleet.client import Client
-from tests.fleet.node import READY_S, Node, wait_until
+from tests.fleet.node import READY_S, Node
+from tests.waiting import wait_until
 
 _CONFIG = """\
 [database]

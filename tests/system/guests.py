@@ -11,8 +11,9 @@ from typing import Any
 
 from kilonova.settings import CloudSettings
 from lab.place import Lab
-from tests.realcloud import DATA_DIR, GUEST, RealCloud, wait_until
+from tests.realcloud import DATA_DIR, GUEST, RealCloud
 from tests.system.ssh import ssh
+from tests.waiting import wait_until
 
 PATIENCE_S = 90.0
 REFUSED_S = 1.0  # how long a packet that must not arrive is waited for

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.realcloud import wait_until
 from tests.system.guests import Guests
+from tests.waiting import wait_until
 
 USER_DATA = "#!/bin/sh\necho user data speaks\n"
 NETWORK_SETTLES_S = 10.0

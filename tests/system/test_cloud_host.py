@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.realcloud import wait_until
 from tests.system.guests import PATIENCE_S, Guests
+from tests.waiting import wait_until
 
 
 def restart_host(guests: Guests) -> None:

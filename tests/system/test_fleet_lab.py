@@ -14,8 +14,8 @@ from kilonova.domain.hostnet import bridge_name
 from lab.fleet import URL, FleetLab
 from tests.facts import REPOSITORY
 from tests.openstack_client import Client, openstack
-from tests.realcloud import wait_until
 from tests.system.ssh import ssh
+from tests.waiting import wait_until
 
 IMAGE = REPOSITORY / "build" / "guest" / "kilonova-guest.qcow2"
 HOSTS = ("host-1", "host-2", "host-3")

@@ -16,7 +16,7 @@ from tests.chaos.storm.load import REFUSALS, Load, Record
 from tests.chaos.storm.schedule import schedule
 from tests.chaos.storm.strikes import Strikes
 from tests.chaos.storm.verdict import Server, Verdict, judge
-from tests.fleet import wait_until
+from tests.waiting import wait_until
 
 _MESSAGE_FAULT = re.compile(r'"fault": ?"(drop|double|delay)"')
 _FUSE = re.compile("fault point reached")

@@ -15,7 +15,7 @@ from kilonova.rpc.messages import Heartbeat, Message, Ok, Uptime
 from tests.brokers import Broker
 from tests.component.rpc.conftest import QUICK, MakeAmqp
 from tests.component.rpc.seen import WAIT_S, Seen, ready
-from tests.realcloud import wait_until
+from tests.waiting import wait_until
 
 
 def test_casts_wait_for_a_topic_that_was_served_once(amqp: MakeAmqp) -> None:

@@ -11,7 +11,7 @@ from kilonova.rpc.messages import Message, Observe, Ok
 from tests.brokers import Broker
 from tests.component.rpc.conftest import MakeAmqp
 from tests.component.rpc.seen import WAIT_S, Seen, ready
-from tests.realcloud import wait_until
+from tests.waiting import wait_until
 
 
 def host_account(rabbitmq: Broker, vhost: str, host: str) -> str:

@@ -11,7 +11,7 @@ from kilonova.cli.main import cli
 from kilonova.rpc.amqp.deadletters import DeadLetters
 from tests.component.rpc.conftest import QUICK, MakeAmqp
 from tests.component.rpc.seen import Seen, ready
-from tests.realcloud import wait_until
+from tests.waiting import wait_until
 
 
 def run(url: str, *args: str) -> tuple[int, str, str]:

@@ -13,7 +13,7 @@ from tests.brokers import Broker
 from tests.component.rpc.amqpplane import HOST, AmqpPlane
 from tests.component.rpc.conftest import MakeAmqp
 from tests.databases import Cluster
-from tests.realcloud import wait_until
+from tests.waiting import wait_until
 
 
 @pytest.fixture

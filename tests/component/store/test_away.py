@@ -14,7 +14,7 @@ from kilonova.api.framework.errors import COMPUTE, fail, failure_headers
 from kilonova.store.away import DatabaseAway
 from kilonova.store.database import Database, Tx
 from tests import databases
-from tests.fleet import wait_until
+from tests.waiting import wait_until
 
 
 @pytest.fixture

@@ -8,7 +8,8 @@ import pytest
 from openstack.connection import Connection
 
 from tests import fleet
-from tests.fleet import Client, Fleet, Load, wait_until
+from tests.fleet import Client, Fleet, Load
+from tests.waiting import wait_until
 
 SETTLE_S = 90.0  # more than a lease: what a dead conductor held runs out first
 _runs = count(1)

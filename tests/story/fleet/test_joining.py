@@ -14,7 +14,8 @@ from kilonova.cli.main import cli
 from kilonova.rpc.amqp import AmqpBus
 from kilonova.rpc.messages import Heartbeat
 from tests import fleet
-from tests.fleet import Client, Fleet, wait_until
+from tests.fleet import Client, Fleet
+from tests.waiting import wait_until
 
 HOSTS = ("rack-1", "rack-2")
 ROOM = "/kilonova/v1/hosts"

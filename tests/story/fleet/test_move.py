@@ -14,7 +14,8 @@ import httpx2
 
 from kilonova.settings import CloudSettings, save
 from tests import brokers, fleet
-from tests.fleet import Client, wait_until
+from tests.fleet import Client
+from tests.waiting import wait_until
 
 HOSTS = 2
 

@@ -11,7 +11,7 @@ import pytest
 import uvicorn
 
 from kilonova.api.framework.heads import HEAD_BYTES, BoundedHeads
-from tests.realcloud import wait_until
+from tests.waiting import wait_until
 
 
 class Hasty(BoundedHeads):

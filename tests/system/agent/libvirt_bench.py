@@ -5,9 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 import subprocess
-import time
 import uuid
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -21,6 +19,7 @@ from kilonova.domain.server import PowerState
 from kilonova.rpc.messages import EnsureServer, RemoveServer, SetPower
 from tests.facts import REPOSITORY
 from tests.fakes.host import ImageShelf, RecordingNetwork
+from tests.waiting import wait_until
 
 GUEST = REPOSITORY / "build" / "guest"
 READY_S = 60.0
@@ -114,13 +113,6 @@ class Bench:
             command_id="p", server_id=server_id, generation=generation, target=target, hard=hard, timeout_s=30
         )
         return self.driver.set_power(command).power_state
-
-
-def wait_until(level: Callable[[], bool], what: str, seconds: float) -> None:
-    end = time.monotonic() + seconds
-    while not level():
-        assert time.monotonic() < end, f"{what}: not within {seconds} s"
-        time.sleep(0.05)
 
 
 def qemu_pids(instance_name: str) -> list[int]:
