@@ -15,8 +15,8 @@ from kilonova.rpc.messages import Ok
 from tests.brokers import Broker
 from tests.component.rpc.conftest import QUICK, MakeAmqp
 from tests.component.rpc.seen import Seen, ready
-from tests.realcloud import wait_until
 from tests.tcpproxy import TcpProxy
+from tests.waiting import wait_until
 
 
 @pytest.fixture
@@ -180,10 +180,14 @@ def test_what_a_full_queue_does_not_take_goes_again_until_it_does(amqp: MakeAmqp
     first, sender, seen = amqp(), amqp(), Seen()
     first.serve("here", Seen())
     first.close()
-    names = [str(number) for number in range(40)]
-    for name in names:
-        sender.cast("here", ready(name))
-    wait_until(lambda: 0 < sender.state().waiting < len(names), "the queue full")
+    names: list[str] = []
+
+    def is_full_after_one_more() -> bool:  # one at a time: of a burst the broker takes more than its limit
+        names.append(str(len(names)))
+        sender.cast("here", ready(names[-1]))
+        return len(names) >= 20 and sender.state().waiting > 0
+
+    wait_until(is_full_after_one_more, "the queue full")
     amqp().serve("here", seen)
     seen.wait(*names)
 
@@ -191,10 +195,16 @@ def test_what_a_full_queue_does_not_take_goes_again_until_it_does(amqp: MakeAmqp
 def test_a_broker_short_of_disk_is_left_alone_until_it_has_some(amqp: MakeAmqp, rabbitmq: Broker) -> None:
     seen, bus, sender = Seen(), amqp(), amqp()
     bus.serve("here", seen)
-    rabbitmq.ctl("set_disk_free_limit", "900000GB")
-    sender.cast("here", ready("first"))  # the broker says that it is short when somebody sends
-    sender.cast("here", ready("second"))
-    wait_until(lambda: sender.state().waiting + sender.state().unconfirmed, "messages held back")
-    rabbitmq.ctl("set_disk_free_limit", "50MB")
+    closing = amqp(pace=replace(QUICK, answer_s=2.0, drain_s=0.1))
+    try:
+        rabbitmq.ctl("set_disk_free_limit", "900000GB")
+        sender.cast("here", ready("first"))  # the broker says that it is short when somebody sends
+        sender.cast("here", ready("second"))
+        wait_until(lambda: sender.state().waiting + sender.state().unconfirmed, "messages held back")
+        closing.cast("here", ready("lost"))
+        wait_until(lambda: closing.state().unconfirmed, "a message that is not confirmed")
+        closing.close()  # ends, though the broker does not answer
+    finally:
+        rabbitmq.ctl("set_disk_free_limit", "50MB")
     seen.wait("first", "second")
     assert sender.state().reconnects == 0
