@@ -127,7 +127,8 @@ class Link:
             # The library would look for `blocked` before every message sent: here the loop does, when there is something to read.
             connection.client_properties.get("capabilities", {}).pop("connection.blocked", None)
             yield connection
-            connection.close()
+            with _bounded(connection.sock, self._pace.answer_s):
+                connection.close()
         finally:
             with suppress(Exception):
                 connection.collect()
@@ -170,3 +171,20 @@ class Link:
             return
         with suppress(TimeoutError):  # half a frame: the rest is on its way
             key.data.blocking_read(1.0)
+
+
+@contextmanager
+def _bounded(sock: socket.socket, seconds: float) -> Iterator[None]:
+    """Break the socket off after so long: a broker short of memory does not read, and so never answers to a goodbye."""
+
+    def break_off() -> None:
+        with suppress(OSError):
+            sock.shutdown(socket.SHUT_RDWR)
+
+    timer = threading.Timer(seconds, break_off)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
