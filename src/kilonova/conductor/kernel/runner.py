@@ -164,9 +164,14 @@ class Runner:
             except DatabaseAway:
                 self._adrift.append(saga)  # no fault of the saga's
                 raise
-            except Exception:  # noqa: BLE001 - a bug in one step must not take the others with it
-                _log.exception("saga turn failed")
-                self._after_bug(saga, execution)
+            except Exception as problem:  # noqa: BLE001 - a bug in one step must not take the others with it
+                try:
+                    self._after_bug(saga, execution)
+                except saga_leases.LostLease:  # what was raised came of that: who was quicker has made the claim, say
+                    self._bugs.pop(saga.id, None)
+                    _log.info("saga was taken over", found=type(problem).__name__)
+                else:
+                    _log.error("saga turn failed", exc_info=problem)
 
     def _after_bug(self, saga: Saga, execution: Execution | None) -> None:
         self._bugs[saga.id] += 1
