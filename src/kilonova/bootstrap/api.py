@@ -26,6 +26,7 @@ from kilonova.api.placement.policies import POLICIES as PLACEMENT_POLICIES
 from kilonova.api.placement.service import placement_service
 from kilonova.bootstrap.ground import Ground
 from kilonova.compute.ask_placement import AskPlacement
+from kilonova.compute.backlog import Bounds
 from kilonova.compute.host_access import HostAccess
 from kilonova.conductor.audit import Audit
 from kilonova.conductor.reconcilers.base import LastRun
@@ -80,6 +81,7 @@ class ApiParts:
     accounts: HostAccounts = field(default_factory=NoAccounts)
     public_url: str | None = None
     limits: Limits | None = None
+    bounds: Bounds = field(default_factory=Bounds)
     shows_metrics: bool = True
     scheduler: SchedulerSettings
 
@@ -158,6 +160,7 @@ class ApiRole:
             nics=NicResolver(ground.clock, ground.ids, parts.default_network),
             networks=parts.networks,
             projects=ProjectDirectory(ground.db),
+            bounds=parts.bounds,
         )
 
 

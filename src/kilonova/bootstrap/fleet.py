@@ -20,6 +20,7 @@ from kilonova.bootstrap.first_start import FirstStart, write_credentials
 from kilonova.bootstrap.ground import Ground, Role
 from kilonova.bootstrap.scheduler import make_scheduler
 from kilonova.bootstrap.watching import BusCollector, bus_check
+from kilonova.compute.backlog import Bounds
 from kilonova.conductor.host_gate import HostGate
 from kilonova.conductor.reconcilers.base import Reconcilers
 from kilonova.conductor.reconcilers.service_pulse import ServicePulse
@@ -210,6 +211,7 @@ def _api_parts(config: FleetConfig, plane: ControlPlane) -> ApiParts:
         registry=plane.registry,
         public_url=config.api.public_url or None,
         limits=Limits(threads=config.api.threads, waiting=config.api.waiting),
+        bounds=Bounds(per_project=config.api.project_backlog, whole=config.api.backlog),
         shows_metrics=False,
         scheduler=config.scheduler,
         accounts=_accounts(config.bus),

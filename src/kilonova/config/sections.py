@@ -112,6 +112,17 @@ class ApiSection(ProcessSection, frozen=True, kw_only=True):
     waiting: Annotated[
         int, Meta(ge=0, le=100_000, description="Requests that may wait for a thread; more get 503 with Retry-After.")
     ] = 1024
+    project_backlog: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1_000_000,
+            description="Servers of one project that may wait to be built; more get 429 with Retry-After.",
+        ),
+    ] = 2000
+    backlog: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="The same of all projects; more get 503 with Retry-After.")
+    ] = 10_000
     drain_s: Annotated[
         int, Meta(ge=0, le=600, description="Seconds that requests under way have to finish when it is told to stop.")
     ] = 30
