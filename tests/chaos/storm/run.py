@@ -13,7 +13,7 @@ import httpx2
 
 from tests.chaos.storm.clouds import StormCloud
 from tests.chaos.storm.load import REFUSALS, Load, Record
-from tests.chaos.storm.schedule import schedule
+from tests.chaos.storm.schedule import COMES_BACK_S, schedule
 from tests.chaos.storm.strikes import Strikes
 from tests.chaos.storm.verdict import Server, Verdict, judge
 from tests.waiting import wait_until
@@ -34,6 +34,7 @@ class Weather:
     faults: int
     strikes: int
     every_s: float
+    comes_back_s: float = COMES_BACK_S
     most_s: float = 690.0
 
 
@@ -45,7 +46,7 @@ def run_storm(cloud: StormCloud, weather: Weather, say: Callable[[str], None]) -
 class _Storm:
     def __init__(self, cloud: StormCloud, weather: Weather, say: Callable[[str], None]) -> None:
         self._cloud, self._weather, self._say = cloud, weather, say
-        self._plan = schedule(weather.seed, weather.strikes, weather.every_s, cloud.targets)
+        self._plan = schedule(weather.seed, weather.strikes, weather.every_s, cloud.targets, weather.comes_back_s)
         self._strikes = Strikes(cloud)
         self._failures: list[str] = []
 

@@ -12,7 +12,7 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-_COMES_BACK_S = 6.0
+COMES_BACK_S = 6.0
 _STAGES = ("image", "disks", "network", "domain")
 _LINES = {"boot": 6, "delete": 5}  # the last line of each journal
 
@@ -53,8 +53,14 @@ class Strike(NamedTuple):
         return f"{self.at_s:.2f} s: {self.kind} {self.target} for {self.for_s:.2f} s {self.fuse}".rstrip()
 
 
-def schedule(seed: int, count: int, every_s: float, targets: Mapping[str, Sequence[str]]) -> list[Strike]:
-    """`count` strikes, one about every `every_s` seconds, on `targets`: names by what they are."""
+def schedule(
+    seed: int, count: int, every_s: float, targets: Mapping[str, Sequence[str]], comes_back_s: float = COMES_BACK_S
+) -> list[Strike]:
+    """
+    `count` strikes, one about every `every_s` seconds, on `targets`: names by what they are.
+
+    What is struck is not struck again for `comes_back_s` seconds after it could begin to come back.
+    """
     chance = random.Random(f"storm/{seed}")
     free_at: dict[str, float] = {}
     bag: list[Kind] = []
@@ -68,7 +74,7 @@ def schedule(seed: int, count: int, every_s: float, targets: Mapping[str, Sequen
         now = max(now + every_s * chance.uniform(0.5, 1.5), min(free_at.get(one, 0.0) for one in _of(kind, targets)))
         target = chance.choice([one for one in _of(kind, targets) if free_at.get(one, 0.0) <= now])
         for_s = chance.uniform(*kind.lasts_s)
-        free_at[target] = now + for_s + _COMES_BACK_S
+        free_at[target] = now + for_s + comes_back_s
         strikes.append(Strike(round(now, 2), kind.name, target, round(for_s, 2), _fuse(kind, chance)))
     return strikes
 

@@ -9,7 +9,7 @@ from tests.chaos.storm.clouds import SimStorm
 from tests.chaos.storm.run import Weather, run_storm
 from tests.databases import postgres_programs
 
-SHORT = Weather(seed=1, faults=45, strikes=24, every_s=1.0, most_s=60.0)
+SHORT = Weather(seed=1, faults=45, strikes=24, every_s=0.8, comes_back_s=1.0, most_s=60.0)
 
 
 @pytest.mark.skipif(not SERVER.exists() or postgres_programs() is None, reason="needs PostgreSQL and RabbitMQ")
