@@ -38,7 +38,7 @@ def test_a_host_joins_and_keeps_what_it_was_given_to_itself(fleet: Fleet, url: s
     folder = tmp_path / "etc" / "kilonova"
     done = join(f"{url}/identity/v3", fleet.token(), "--name", "rack-1", "--config-dir", str(folder))
     assert done.exit_code == 0, done.output
-    assert done.stdout.endswith("\nrack-1\n")  # the API logs to the same place here
+    assert done.stdout.splitlines()[-1] == "rack-1"  # the API may log to the same place here
     path = folder / FILE
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     kept = read_membership(folder)
