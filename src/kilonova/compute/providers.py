@@ -32,7 +32,7 @@ _COLUMNS: Mapping[str, tuple[str, str | None]] = {
 
 
 class ConcurrentUpdate(Conflict):
-    """409: the provider is not of the generation that the change was made for."""
+    """409: the provider or consumer is not of the generation that the change was made for."""
 
     code = "conflict.generation"
     placement_code = "placement.concurrent_update"

@@ -82,3 +82,24 @@ def test_the_command_line_reads_and_sets(admin: Client) -> None:
     held = admin.ask(*api, "resource", "provider", "inventory", "show", host, "DISK_GB")
     assert held["reserved"] == 7
     assert "hosts" in admin.run(*api, "resource", "provider", "delete", host).err
+
+
+def test_the_command_line_asks_in_groups(admin: Client) -> None:
+    api = ("--os-placement-api-version", "1.39")
+    [second] = admin.ask(*api, "resource", "provider", "list", "--name", "h2")
+    groups = (
+        "--group",
+        "1",
+        "--resource",
+        "DISK_GB=48",
+        "--group",
+        "2",
+        "--resource",
+        "DISK_GB=48",
+        "--resource",
+        "VCPU=1",
+    )
+    found = admin.ask(*api, "allocation", "candidate", "list", *groups)
+    assert [one["allocation"] for one in found] == ["DISK_GB=96,VCPU=1"]
+    assert [one["resource provider"] for one in found] == [second["uuid"]]
+    assert admin.ask(*api, "allocation", "candidate", "list", *groups, "--group-policy", "isolate") == []

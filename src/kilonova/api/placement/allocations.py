@@ -1,40 +1,96 @@
-"""Allocations, which are servers' claims and read-only here; usage by project; and where a request of some size could go."""
+"""
+Allocations, which are servers' claims and read-only here; and usage by project.
+
+A claim is made once and given back once, so a consumer's generation is 1 while it has one and null otherwise. Whoever would write
+is told first that a consumer is not of the generation that was sent, which reading again mends, and then that it is not for
+clients to write, which nothing mends: clients try again after the one, and must not after the other.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, NoReturn
 
 from msgspec import UNSET
 
-from kilonova.api.framework import Maybe, Meta, Query, Request, Route, View, between, since, until, wire
+from kilonova.api.framework import (
+    Maybe,
+    Meta,
+    Params,
+    Query,
+    Request,
+    Route,
+    View,
+    becomes,
+    between,
+    since,
+    until,
+    wire,
+)
 from kilonova.api.framework.types import Uuid
-from kilonova.api.placement.catalogue import known_classes, known_traits
-from kilonova.api.placement.common import Resources, Wanted, check_classes, with_aggregates, with_room, with_traits
+from kilonova.api.placement.common import ResourcesView
+from kilonova.compute.providers import ConcurrentUpdate
 from kilonova.domain.errors import Conflict
-from kilonova.domain.resource import Provider, inventories_of
 from kilonova.store.database import Database
 from kilonova.store.queries import providers
 
-_CONSUMER = "INSTANCE"
+_CONSUMER, _GENERATION = "INSTANCE", 1
+
+Owner = Annotated[str, Meta(min_length=1, max_length=255)]
+ClassName = Annotated[str, Meta(max_length=255, pattern=r"^[A-Z0-9_]+$")]
+Amounts = Annotated[dict[ClassName, Annotated[int, Meta(ge=1)]], Meta(min_length=1)]
+Suffix = Annotated[str, Meta(pattern=r"^[a-zA-Z0-9_-]{0,64}$")]
+Mappings = dict[Suffix, Annotated[list[Uuid], Meta(min_length=1)]]
 
 
 class OfProject(Query, strict=True):
     """Whose usage."""
 
-    project_id: Annotated[str, Meta(min_length=1, max_length=255)]
-    user_id: Maybe[Annotated[str, Meta(min_length=1, max_length=255)]] = UNSET
+    project_id: Owner
+    user_id: Maybe[Owner] = UNSET
     consumer_type: Annotated[Maybe[str], since("1.38")] = UNSET
 
 
-class ListCandidates(Query, strict=True):
-    """What is looked for. No provider has others below it, so groups of resources (`resources1`) have no meaning here."""
+class ProviderParams(Params):
+    """A provider by its UUID."""
 
-    resources: Resources
-    limit: Annotated[Maybe[Annotated[int, Meta(ge=1)]], since("1.16")] = UNSET
-    required: Annotated[Maybe[list[str]], since("1.17")] = UNSET
-    member_of: Annotated[Maybe[list[str]], since("1.21")] = UNSET
-    group_policy: Annotated[Maybe[str], since("1.25")] = UNSET
-    in_tree: Annotated[Maybe[Uuid], since("1.31")] = UNSET
+    uuid: Uuid
+
+
+class ListedParams(Params):
+    """What a consumer would have of a provider, as until 1.11."""
+
+    resource_provider: ProviderParams
+    resources: Amounts
+
+
+class HeldParams(Params):
+    """What a consumer would have of a provider; its generation may come along, and says nothing."""
+
+    resources: Amounts
+    generation: Maybe[int] = UNSET
+
+
+class SetAllocations(Params):
+    """What a consumer would have. From 1.28 on nothing may be, which is how its allocations are given back."""
+
+    listed: Annotated[Maybe[Annotated[list[ListedParams], Meta(min_length=1)]], wire("allocations"), until("1.11")]
+    allocations: Annotated[
+        Maybe[Annotated[dict[Uuid, HeldParams], Meta(min_length=1)]],
+        since("1.12"),
+        becomes("1.28", dict[Uuid, HeldParams]),
+    ]
+    project_id: Annotated[Maybe[Owner], since("1.8")]
+    user_id: Annotated[Maybe[Owner], since("1.8")]
+    consumer_generation: Annotated[Maybe[int | None], since("1.28")]
+    mappings: Annotated[Maybe[Mappings], since("1.34")] = UNSET
+    consumer_type: Annotated[Maybe[ClassName], since("1.38")]
+
+
+class ManagedAllocations(SetAllocations):
+    """The same among those of several consumers, where nothing could always be."""
+
+    allocations: Annotated[Maybe[dict[Uuid, HeldParams]], since("1.12")]
 
 
 class HeldView(View):
@@ -45,7 +101,7 @@ class HeldView(View):
 
 
 class AllocationsView(View):
-    """What a consumer has. A consumer's generation is 1 from its claim to its end."""
+    """What a consumer has."""
 
     allocations: dict[str, HeldView]
     project_id: Annotated[Maybe[str], since("1.12")] = UNSET
@@ -54,62 +110,11 @@ class AllocationsView(View):
     consumer_type: Annotated[Maybe[str], since("1.38")] = UNSET
 
 
-class ResourcesView(View):
-    """Amounts by class."""
-
-    resources: dict[str, int]
-
-
 class OnProviderView(View):
     """What is had of a provider, by consumer."""
 
     allocations: dict[str, ResourcesView]
     resource_provider_generation: int
-
-
-class CapacityView(View):
-    """How much there is of a class, and how much is used."""
-
-    capacity: int
-    used: int
-
-
-class SummaryView(View):
-    """A provider of the candidates; until 1.26 with the classes asked for alone."""
-
-    asked: Annotated[dict[str, CapacityView], wire("resources"), until("1.26")]
-    resources: Annotated[dict[str, CapacityView], since("1.27")]
-    traits: Annotated[list[str], since("1.17")]
-    parent_provider_uuid: Annotated[str | None, since("1.29")] = None
-    root_provider_uuid: Annotated[str, since("1.29")]
-
-
-class NamedProviderView(View):
-    """A provider by its UUID."""
-
-    uuid: str
-
-
-class ListedView(View):
-    """What would be had of a provider, as until 1.11."""
-
-    resource_provider: NamedProviderView
-    resources: dict[str, int]
-
-
-class RequestView(View):
-    """One way to have what was asked for."""
-
-    listed: Annotated[list[ListedView], wire("allocations"), until("1.11")]
-    allocations: Annotated[dict[str, ResourcesView], since("1.12")]
-    mappings: Annotated[dict[str, list[str]], since("1.34")]
-
-
-class CandidatesView(View):
-    """All ways, and what there is of their providers."""
-
-    allocation_requests: list[RequestView]
-    provider_summaries: dict[str, SummaryView]
 
 
 class Allocations:
@@ -126,7 +131,7 @@ class Allocations:
         if not found:
             return AllocationsView(allocations=held)
         return AllocationsView(
-            allocations=held, project_id=found[0].project_id, user_id=found[0].user_id, consumer_generation=1,
+            allocations=held, project_id=found[0].project_id, user_id=found[0].user_id, consumer_generation=_GENERATION,
             consumer_type=_CONSUMER,
         )  # fmt: skip
 
@@ -138,12 +143,17 @@ class Allocations:
         held = {one.server_id: ResourcesView(resources=one.resources) for one in found}
         return OnProviderView(allocations=held, resource_provider_generation=host.generation)
 
-    def refuse(self, req: Request[Any, Query]) -> NoReturn:
-        """Make, change or delete one."""
-        raise Conflict(
-            "Allocations are what servers have of their hosts: booting a server makes one, deleting it gives it back.",
-            next_step="Boot or delete a server.",
-        )
+    def set(self, req: Request[SetAllocations, Query]) -> NoReturn:
+        """Make or change a consumer's."""
+        self._refuse_to_write({req.path["consumer_uuid"]: req.params})
+
+    def manage(self, req: Request[dict[Uuid, ManagedAllocations], Query]) -> NoReturn:
+        """Make, change or delete those of several consumers at once."""
+        self._refuse_to_write(req.params)
+
+    def refuse(self, _req: Request[Any, Query]) -> NoReturn:
+        """Delete a consumer's, or move them with inventories."""
+        raise _not_for_clients()
 
     def usages(self, req: Request[None, OfProject]) -> dict[str, Any]:
         """The sum over a project."""
@@ -157,18 +167,13 @@ class Allocations:
         kind = "all" if req.query.consumer_type == "all" else _CONSUMER
         return {"usages": {kind: {"consumer_count": count, **amounts}}}
 
-    def candidates(self, req: Request[None, ListCandidates]) -> CandidatesView:
-        """The hosts that could take it."""
-        sent = req.query
+    def _refuse_to_write(self, wanted: Mapping[str, SetAllocations]) -> NoReturn:
         with self._database.read() as tx:
-            check_classes(sent.resources, known_classes(tx))
-            rules = _rules(sent, known_traits(tx))
-            found = [one for one in providers.every(tx) if all(passes(one) for passes in rules)]
-        found = found if sent.limit is UNSET else found[: sent.limit]
-        return CandidatesView(
-            allocation_requests=[_request(one, sent.resources) for one in found],
-            provider_summaries={one.host.id: _summary(one, sent.resources) for one in found},
-        )
+            for consumer, sent in wanted.items():
+                now = _GENERATION if providers.allocations(tx, server_id=consumer) else None
+                if sent.consumer_generation not in (UNSET, now):
+                    raise _not_of_generation(consumer, now)
+        raise _not_for_clients()
 
     def _usage(self, req: Request[None, OfProject]) -> tuple[int, dict[str, int]]:
         sent = req.query
@@ -177,33 +182,18 @@ class Allocations:
             return providers.usage(tx, sent.project_id, None if sent.user_id is UNSET else sent.user_id)
 
 
-def _rules(sent: ListCandidates, traits: list[str]) -> list[Wanted]:
-    rules = [with_room(sent.resources)]
-    if sent.required is not UNSET:
-        rules.append(with_traits(sent.required, traits))
-    if sent.member_of is not UNSET:
-        rules.append(with_aggregates(sent.member_of))
-    if sent.in_tree is not UNSET:
-        rules.append(lambda one: one.host.id == sent.in_tree)
-    return rules
+def _not_of_generation(consumer: str, now: int | None) -> ConcurrentUpdate:
+    return ConcurrentUpdate(
+        f"Consumer {consumer} is of generation {'null' if now is None else now}, not of the one sent.",
+        next_step="Read its allocations again and retry with their consumer_generation.",
+    )
 
 
-def _request(one: Provider, resources: dict[str, int]) -> RequestView:
-    ident = one.host.id
-    return RequestView(
-        listed=[ListedView(resource_provider=NamedProviderView(uuid=ident), resources=resources)],
-        allocations={ident: ResourcesView(resources=resources)}, mappings={"": [ident]},
-    )  # fmt: skip
-
-
-def _summary(one: Provider, resources: dict[str, int]) -> SummaryView:
-    held = {
-        name: CapacityView(capacity=found.capacity, used=found.used) for name, found in inventories_of(one.host).items()
-    }
-    return SummaryView(
-        asked={name: view for name, view in held.items() if name in resources}, resources=held,
-        traits=sorted(one.traits), root_provider_uuid=one.host.id,
-    )  # fmt: skip
+def _not_for_clients() -> Conflict:
+    return Conflict(
+        "Allocations are what servers have of their hosts: booting a server makes one, deleting it gives it back.",
+        next_step="Boot or delete a server.",
+    )
 
 
 _ONE = "/allocations/{consumer_uuid}"
@@ -211,10 +201,11 @@ _ONE = "/allocations/{consumer_uuid}"
 ROUTES = (
     Route("GET", _ONE, Allocations.show, policy="placement:allocations:list", view=AllocationsView,
           summary="Show a server's allocation"),
-    Route("PUT", _ONE, Allocations.refuse, policy="placement:allocations:update", summary="Refused: they are servers'"),
-    Route("DELETE", _ONE, Allocations.refuse, policy="placement:allocations:delete", summary="Refused: they are servers'"),
-    Route("POST", "/allocations", Allocations.refuse, versions=since("1.13"), policy="placement:allocations:manage",
+    Route("PUT", _ONE, Allocations.set, policy="placement:allocations:update", params=SetAllocations,
           summary="Refused: they are servers'"),
+    Route("DELETE", _ONE, Allocations.refuse, policy="placement:allocations:delete", summary="Refused: they are servers'"),
+    Route("POST", "/allocations", Allocations.manage, versions=since("1.13"), policy="placement:allocations:manage",
+          params=Annotated[dict[Uuid, ManagedAllocations], Meta(min_length=1)], summary="Refused: they are servers'"),
     Route("POST", "/reshaper", Allocations.refuse, versions=since("1.30"), policy="placement:reshaper:reshape",
           summary="Refused: they are servers'"),
     Route("GET", "/resource_providers/{uuid}/allocations", Allocations.on_provider,
@@ -223,7 +214,4 @@ ROUTES = (
           query=OfProject, summary="Show a project's usage"),
     Route("GET", "/usages", Allocations.usages_by_type, versions=since("1.38"), policy="placement:usages", late_policy=True,
           query=OfProject, summary="Show a project's usage by consumer type"),
-    Route("GET", "/allocation_candidates", Allocations.candidates, versions=since("1.10"),
-          policy="placement:allocation_candidates:list", query=ListCandidates, view=CandidatesView,
-          summary="List where a request could go"),
 )  # fmt: skip

@@ -14,6 +14,24 @@ from kilonova.domain.resource import CLAIMED, Provider, inventories_of
 Wanted = Callable[[Provider], bool]
 
 
+class BadValue(Rejected):
+    """400: a key of the query has a value that it cannot have."""
+
+    placement_code = "placement.query.bad_value"
+
+
+class MissingValue(Rejected):
+    """400: a key that the query needs is not there."""
+
+    placement_code = "placement.query.missing_value"
+
+
+class DuplicateKey(Rejected):
+    """400: a key that may be in the query once is there again."""
+
+    placement_code = "placement.query.duplicate_key"
+
+
 class Link(View):
     """Where a thing is found."""
 
@@ -21,7 +39,14 @@ class Link(View):
     href: str
 
 
-def _resources(text: str) -> dict[str, int]:
+class ResourcesView(View):
+    """Amounts by class."""
+
+    resources: dict[str, int]
+
+
+def read_resources(text: str) -> dict[str, int]:
+    """`VCPU:1,MEMORY_MB:512` as amounts by class. Raises ValueError."""
     found = {}
     for part in text.split(","):
         name, _, amount = part.partition(":")
@@ -35,7 +60,7 @@ def _resources(text: str) -> dict[str, int]:
     return found
 
 
-Resources = Annotated[dict[str, int], reads(_resources, str)]
+Resources = Annotated[dict[str, int], reads(read_resources, str)]
 
 
 def href(req: Request[Any, Any], path: str) -> str:
@@ -64,7 +89,7 @@ def check_classes(resources: dict[str, int], known: Iterable[str]) -> None:
 
 
 def with_traits(texts: Iterable[str], known: Iterable[str]) -> Wanted:
-    """Providers that pass `A,!B,in:C,D` each. Raises Rejected for a trait that there is not."""
+    """Providers that pass `A,!B,in:C,D` each. Raises Rejected for a trait unknown, or needed and barred at once."""
     needed: list[frozenset[str]] = []
     barred: set[str] = set()
     for text in texts:
@@ -79,6 +104,9 @@ def with_traits(texts: Iterable[str], known: Iterable[str]) -> Wanted:
     unknown = sorted(barred.union(*needed) - set(known))
     if unknown:
         raise Rejected(f"No such trait(s): {', '.join(unknown[:5])[:255]}.")
+    torn = sorted(name for any_of in needed if any_of <= barred for name in any_of)
+    if torn:
+        raise Rejected(f"Conflicting required and forbidden traits: {', '.join(torn[:5])[:255]}.")
     return lambda provider: not provider.traits & barred and all(provider.traits & any_of for any_of in needed)
 
 

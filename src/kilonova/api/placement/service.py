@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kilonova.api.framework import PLACEMENT, Microversions, Query, Request, Route, Service, bind
-from kilonova.api.placement import allocations, catalogue, holdings, providers
+from kilonova.api.placement import allocations, candidates, catalogue, holdings, providers
 from kilonova.compute.aggregates import Aggregates
 from kilonova.compute.ports import Images
 from kilonova.compute.providers import Providers
@@ -37,5 +37,6 @@ def placement_service(*, database: Database, bus: Bus, clock: Clock, ids: Ids, i
             *bind(holdings.ROUTES, holdings.Holdings(database=database, use_cases=use_cases)),
             *bind(catalogue.ROUTES, catalogue.Catalogue(database=database, use_cases=use_cases)),
             *bind(allocations.ROUTES, allocations.Allocations(database=database)),
+            *bind(candidates.ROUTES, candidates.Candidates(database=database)),
         ],
     )  # fmt: skip
