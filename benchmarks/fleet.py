@@ -19,7 +19,8 @@ import msgspec
 
 from benchmarks.load import Plan, boot_all
 from benchmarks.section import Section, machine, spread_ms
-from tests.fleet import Client, Engines, Fleet, Node, wait_until
+from tests.fleet import Client, Engines, Fleet, Node
+from tests.waiting import wait_until
 
 CLIENTS = 10
 LISTS = 20
