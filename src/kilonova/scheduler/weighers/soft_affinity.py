@@ -19,13 +19,14 @@ class ServerGroupSoftAffinityWeigher(Weigher):
     name: ClassVar = "ServerGroupSoftAffinityWeigher"
     option: ClassVar = "soft_affinity_weight_multiplier"
     personal: ClassVar = True
+    policy: ClassVar = "soft-affinity"
 
     def applies(self, fleet: Fleet, request: SchedulingRequest) -> bool:
-        return group_of(fleet, request, "soft-affinity") is not None
+        return group_of(fleet, request, self.policy) is not None
 
     def score(self, fleet: Fleet, request: SchedulingRequest) -> Floats:
         figures: Floats = np.zeros(len(fleet))
-        group = group_of(fleet, request, "soft-affinity")
+        group = group_of(fleet, request, self.policy)
         if group is not None:
             figures[group.hosts] = group.counts
         return figures

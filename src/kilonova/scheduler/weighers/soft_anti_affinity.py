@@ -4,28 +4,18 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-import numpy as np
-
 from kilonova.domain.boot import SchedulingRequest
 from kilonova.scheduler.columns import Floats
-from kilonova.scheduler.filters.server_group import group_of
 from kilonova.scheduler.fleet import Fleet
-from kilonova.scheduler.plugin import Weigher
+from kilonova.scheduler.weighers.soft_affinity import ServerGroupSoftAffinityWeigher
 
 
-class ServerGroupSoftAntiAffinityWeigher(Weigher):
+class ServerGroupSoftAntiAffinityWeigher(ServerGroupSoftAffinityWeigher):
     """The fewer of the group's servers, the better."""
 
     name: ClassVar = "ServerGroupSoftAntiAffinityWeigher"
     option: ClassVar = "soft_anti_affinity_weight_multiplier"
-    personal: ClassVar = True
-
-    def applies(self, fleet: Fleet, request: SchedulingRequest) -> bool:
-        return group_of(fleet, request, "soft-anti-affinity") is not None
+    policy: ClassVar = "soft-anti-affinity"
 
     def score(self, fleet: Fleet, request: SchedulingRequest) -> Floats:
-        figures: Floats = np.zeros(len(fleet))
-        group = group_of(fleet, request, "soft-anti-affinity")
-        if group is not None:
-            figures[group.hosts] = -group.counts
-        return figures
+        return -super().score(fleet, request)
