@@ -15,6 +15,7 @@ import uvicorn
 
 from kilonova.api.framework.heads import BoundedHeads
 from kilonova.bootstrap.cloud import Cloud
+from kilonova.daemon.life import settle
 from kilonova.domain.errors import Missing
 from kilonova.logs import configure_logs
 from kilonova.settings import load
@@ -30,6 +31,7 @@ def serve(data_dir: Path) -> None:
     signal.signal(signal.SIGTERM, lambda *_signal: sys.exit(0))
     cloud = Cloud(settings)
     cloud.start()
+    settle()
     try:
         config = uvicorn.Config(
             cloud.app,

@@ -65,8 +65,12 @@ class FlavorSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     extra_specs: dict[str, str] = {}
 
 
-class Server(msgspec.Struct, frozen=True, kw_only=True):
-    """One server's record. `number` is small and unique and makes the domain name `instance-%08x`."""
+class Server(msgspec.Struct, frozen=True):
+    """
+    One server's record. `number` is small and unique and makes the domain name `instance-%08x`.
+
+    The fields are in the order of the table's columns, so that a row makes one as it is: by name costs lists five times as much.
+    """
 
     id: str
     number: int

@@ -18,6 +18,7 @@ from kilonova.store.database import Database
 from kilonova.store.queries import servers
 from kilonova.store.queries.keyset import Keyset
 from kilonova.store.queries.server_filters import SORT_KEYS, ServerFilter
+from kilonova.store.tables.compute import servers as table
 
 WHEN = datetime(2026, 1, 1, tzinfo=UTC)
 MINE = RequestContext(request_id="req-1", user_id="u", project_id="mine")
@@ -155,3 +156,8 @@ def test_a_server_comes_back_as_it_was_written(database: Database) -> None:
     with database.write() as tx:
         servers.add(tx, [one])
         assert servers.page_of(tx, MINE, ServerFilter(), Keyset()) == [one]
+        assert servers.get(tx, MINE, one.id) == one
+
+
+def test_a_row_has_its_columns_where_the_struct_has_its_fields() -> None:
+    assert tuple(table.c.keys()) == Server.__struct_fields__

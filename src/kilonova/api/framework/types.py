@@ -12,10 +12,10 @@ import re
 import unicodedata
 import uuid
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 from urllib.parse import urlsplit
 
-from msgspec import Meta
+from msgspec import Meta, to_builtins
 
 from kilonova.api.framework.schema import reads
 from kilonova.domain.addresses import ip_address, ip_network
@@ -170,12 +170,17 @@ def read_time(value: str) -> datetime:
 
 def iso_z(moment: datetime | None) -> str | None:
     """`2024-05-01T12:00:00Z`: how Nova and Glance write most times; None stays None."""
-    return None if moment is None else moment.astimezone(UTC).isoformat(timespec="seconds")[:-6] + "Z"
+    return None if moment is None else f"{_iso(moment)[:19]}Z"
 
 
 def iso_us(moment: datetime | None) -> str | None:
     """`2024-05-01T12:00:00.000000`: how Nova and Cinder write the others; None stays None."""
-    return None if moment is None else moment.astimezone(UTC).isoformat(timespec="microseconds")[:-6]
+    return None if moment is None else f"{_iso(moment)[:-1]}{'' if moment.microsecond else '.000000'}"
+
+
+def _iso(moment: datetime) -> str:
+    """In UTC, with microseconds where there are any: msgspec writes it ten times as fast as `isoformat`, and lists are long."""
+    return cast("str", to_builtins(moment.astimezone(UTC)))
 
 
 Flag = Annotated[bool, reads(read_flag, bool | int | str)]

@@ -80,6 +80,7 @@ def test_times_are_aware_and_written_as_openstack_does() -> None:
     moment = t.read_time("2024-05-01T14:00:00.5+02:00")
     assert t.iso_z(moment) == "2024-05-01T12:00:00Z"
     assert t.iso_us(moment) == "2024-05-01T12:00:00.500000"
+    assert t.iso_us(t.read_time("2024-05-01T12:00:00Z")) == "2024-05-01T12:00:00.000000"
     assert t.read_time("2024-05-01").tzinfo is not None
     assert t.iso_z(None) is None
     assert t.iso_us(None) is None
