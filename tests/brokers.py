@@ -9,6 +9,8 @@ Each test gets a virtual host.
         with broker.vhost() as url:             # amqp://guest:guest@127.0.0.1:PORT/test-1
             ...
         broker.management_url                   # http://127.0.0.1:PORT, account guest, password guest
+        broker.over_tls(url)                    # the same virtual host as amqps://, or the management API as https://
+        broker.authority                        # whose certificates it has, and takes from clients
         broker.kill(); broker.start()           # kill -9 and back again, on the same folder and ports
 """
 
@@ -26,9 +28,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import httpx2
+
+from tests.certificates import Authority
 
 SERVER = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")  # Debian's /usr/sbin has a wrapper that would change the account
 ACCOUNT = "guest"  # made by the broker itself, and let in from this machine alone
@@ -40,6 +44,16 @@ distribution.listener.port_range.min = {distribution}
 distribution.listener.port_range.max = {distribution}
 management.tcp.ip = 127.0.0.1
 management.tcp.port = {management}
+management.ssl.ip = 127.0.0.1
+management.ssl.port = {management_tls}
+management.ssl.certfile = {folder}/server.pem
+management.ssl.keyfile = {folder}/server.pem
+listeners.ssl.default = 127.0.0.1:{amqps}
+ssl_options.certfile = {folder}/server.pem
+ssl_options.keyfile = {folder}/server.pem
+ssl_options.cacertfile = {folder}/authority.pem
+ssl_options.verify = verify_peer
+ssl_options.fail_if_no_peer_cert = false
 collect_statistics_interval = 2000
 vm_memory_high_watermark.absolute = 4GiB
 disk_free_limit.absolute = 50MB
@@ -73,11 +87,15 @@ class Broker:
         self._keeper = subprocess.Popen(
             command, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True
         )
-        self.port, management, distribution, self._mapper = free_ports(4)
+        self.port, management, distribution, self._mapper, self.tls_port, management_tls = free_ports(6)
         self.management_url = f"http://127.0.0.1:{management}"
+        self._tls_ports = {self.port: self.tls_port, management: management_tls}
         self._http = httpx2.Client(base_url=self.management_url, auth=(ACCOUNT, ACCOUNT), timeout=30)
-        ports = {"listen": listen, "amqp": self.port, "management": management, "distribution": distribution}
-        (folder / "rabbitmq.conf").write_text(CONFIGURATION.format(**ports))
+        ports = {"amqp": self.port, "management": management, "distribution": distribution}
+        ports |= {"amqps": self.tls_port, "management_tls": management_tls}
+        (folder / "rabbitmq.conf").write_text(CONFIGURATION.format(listen=listen, folder=folder, **ports))
+        self.authority = Authority(folder / "authority.pem")
+        self.authority.certify("127.0.0.1", folder / "server.pem")
         (folder / "advanced.config").write_text("[{ra, [{wal_max_size_bytes, 8000000}]}].\n")
         (folder / "enabled_plugins").write_text("[rabbitmq_management].\n")
 
@@ -139,6 +157,13 @@ class Broker:
     def url(self, vhost: str, *, user: str = ACCOUNT, password: str = ACCOUNT) -> str:
         """Where an account finds a virtual host."""
         return f"amqp://{quote(user)}:{quote(password)}@127.0.0.1:{self.port}/{quote(vhost)}"
+
+    def over_tls(self, url: str) -> str:
+        """A URL of this broker's (of AMQP or of the management API) with its port for TLS; the authority is not in it."""
+        scheme, _, rest = url.partition("://")
+        port = urlsplit(url).port
+        assert port is not None
+        return f"{scheme}s://{rest.replace(f':{port}', f':{self._tls_ports[port]}')}"
 
     def add_user(self, name: str, password: str) -> None:
         """An account that may do nothing yet."""

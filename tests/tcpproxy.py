@@ -9,8 +9,8 @@ from contextlib import suppress
 
 class TcpProxy:
     """
-    Carries bytes to `port`. `cut` breaks what is connected and refuses what comes, `freeze` swallows all that is sent and says
-    nothing, both until `mend`.
+    Carries bytes to `port`. `cut` breaks what is connected and refuses what comes, `freeze` swallows all that is sent, goodbyes
+    too, and says nothing; both until `mend`.
     """
 
     def __init__(self, port: int) -> None:
@@ -20,7 +20,9 @@ class TcpProxy:
         self._lock = threading.Lock()
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._threads: list[threading.Thread] = []
-        self._is_cut = self._is_frozen = self._is_closed = False
+        self._is_cut = self._is_closed = False
+        self._carries = threading.Event()
+        self._carries.set()
         self._accepting = threading.Thread(target=self._accept, daemon=True)
         self._accepting.start()
 
@@ -34,13 +36,14 @@ class TcpProxy:
 
     def freeze(self) -> None:
         """Carry nothing any more, and tell nobody."""
-        self._is_frozen = True
+        self._carries.clear()
 
     def mend(self) -> None:
         """Let connections through again; those that were frozen are broken."""
-        if self._is_frozen:
+        if not self._carries.is_set():
             self.cut()
-        self._is_cut = self._is_frozen = False
+        self._is_cut = False
+        self._carries.set()
 
     def close(self) -> None:
         """End it."""
@@ -50,6 +53,7 @@ class TcpProxy:
         self._listening.close()
         self._accepting.join()
         self.cut()
+        self._carries.set()
         for thread in self._threads:
             thread.join()
 
@@ -77,8 +81,9 @@ class TcpProxy:
     def _carry(self, source: socket.socket, sink: socket.socket) -> None:
         with suppress(OSError):
             while data := source.recv(65536):
-                if not self._is_frozen:
+                if self._carries.is_set():
                     sink.sendall(data)
+        self._carries.wait()
         _break(source, sink)
 
 

@@ -6,18 +6,19 @@ from kilonova.domain.errors import Unavailable
 
 
 class RememberedAccounts:
-    """Gives every host a URL with the number of its account in it; `is_down` refuses everything."""
+    """Gives every host a URL with the number of its account in it, of `scheme`; `is_down` refuses everything."""
 
     def __init__(self) -> None:
         self.held: dict[str, int] = {}
         self.is_down = False
+        self.scheme = "amqp"
         self._count = 0
 
     def create(self, host: str) -> str:
         self._check()
         self._count += 1
         self.held[host] = self._count
-        return f"amqp://host.{host}:{self._count}@broker/kilonova"
+        return f"{self.scheme}://host.{host}:{self._count}@broker/kilonova"
 
     def remove(self, host: str) -> None:
         self._check()

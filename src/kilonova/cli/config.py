@@ -45,7 +45,7 @@ def check(config_file: Path) -> None:
     from kilonova.config.load import load_config  # noqa: PLC0415 - the same
 
     with explained():
-        load_config(FleetConfig, config_file)
+        load_config(FleetConfig, config_file).bus.check_files()
     say(f"{config_file} is good.")
 
 

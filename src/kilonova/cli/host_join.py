@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import click
@@ -14,8 +16,34 @@ import click
 from kilonova.cli.errors import FAILED, TIMED_OUT, USAGE, CliError
 from kilonova.cli.talk import say
 
+if TYPE_CHECKING:
+    from kilonova.rpc.tls import TlsFiles
+
 _FROM_STDIN = "-"
 _LOCAL = {"localhost", "127.0.0.1", "::1"}
+_CERTIFICATES = {
+    "cacert": "PEM file to check certificates against, now and later: that of an https:// URL, and RabbitMQ's; default: the"
+    " system's authorities.",
+    "bus-cacert": "The same for RabbitMQ (amqps://) alone, where its authority is another.",
+    "bus-cert": "A certificate of this host's own, where RabbitMQ asks for one.",
+    "bus-key": "Its private key, not encrypted; default: it is in --bus-cert's file.",
+}
+
+Command = Callable[..., Any]
+
+
+def _certificate_options(command: Command) -> Command:
+    """Options that name files, given to the command as one argument: the paths by option, "" where none was said."""
+
+    @functools.wraps(command)
+    def collected(**said: Any) -> Any:
+        certificates = {option: said.pop(option.replace("-", "_")) or "" for option in _CERTIFICATES}
+        return command(**said, certificates=certificates)
+
+    path = click.Path(exists=True, dir_okay=False, resolve_path=True)
+    for option, text in reversed(_CERTIFICATES.items()):
+        collected = click.option(f"--{option}", metavar="FILE", type=path, help=text)(collected)
+    return collected
 
 
 @click.command()
@@ -28,13 +56,8 @@ _LOCAL = {"localhost", "127.0.0.1", "::1"}
     type=click.Path(file_okay=False, path_type=Path),
     help="Where to keep what it is given; default: /etc/kilonova as root, ~/.config/kilonova as others.",
 )
-@click.option(
-    "--cacert",
-    metavar="FILE",
-    type=click.Path(exists=True, dir_okay=False, resolve_path=True),
-    help="What to check an https:// URL's certificate against, now and later; default: the system's authorities.",
-)
-def join(url: str, token: str, name: str | None, config_dir: Path | None, cacert: str | None) -> None:
+@_certificate_options
+def join(url: str, token: str, name: str | None, config_dir: Path | None, certificates: dict[str, str]) -> None:
     """
     Join the cloud at URL as a host, with a TOKEN that an administrator made (kilonova host token).
 
@@ -44,11 +67,11 @@ def join(url: str, token: str, name: str | None, config_dir: Path | None, cacert
 
     root, folder = _root_of(url), config_dir or default_config_dir()
     _check_writable(folder)
+    ca_file, bus_files = certificates["cacert"], _bus_files(certificates)
     text = sys.stdin.readline() if token == _FROM_STDIN else token
-    told = _ask(root, {"token": text.strip(), "name": name or socket.gethostname()}, cacert or "")
-    membership = Membership(
-        name=told["name"], api_url=root, secret=told["secret"], bus_url=told["bus_url"], ca_file=cacert or ""
-    )
+    told = _ask(root, {"token": text.strip(), "name": name or socket.gethostname()}, ca_file)
+    bus_url = bus_files.put_into(told["bus_url"])
+    membership = Membership(name=told["name"], api_url=root, secret=told["secret"], bus_url=bus_url, ca_file=ca_file)
     try:
         path = write_membership(folder, membership)
     except OSError as why:
@@ -91,18 +114,34 @@ def _check_writable(folder: Path) -> None:
         )
 
 
+def _bus_files(certificates: dict[str, str]) -> TlsFiles:
+    """What RabbitMQ is spoken to with; all files are tried out before the token is used up."""
+    from kilonova.agent.credential import trusted  # noqa: PLC0415 - slow to import
+    from kilonova.domain.errors import Rejected  # noqa: PLC0415 - as above
+    from kilonova.rpc.tls import TlsFiles  # noqa: PLC0415 - as above
+
+    files = TlsFiles(
+        ca_file=certificates["bus-cacert"] or certificates["cacert"],
+        cert_file=certificates["bus-cert"],
+        key_file=certificates["bus-key"],
+    )
+    try:
+        trusted(certificates["cacert"])
+        files.context()
+    except Rejected as why:
+        raise CliError(why.message, next_step=why.next_step, exit_code=USAGE) from why
+    return files
+
+
 def _ask(root: str, wanted: dict[str, str], ca_file: str) -> dict[str, Any]:
     import httpx2  # noqa: PLC0415 - slow to import
 
     from kilonova.agent.credential import trusted  # noqa: PLC0415 - as above
-    from kilonova.domain.errors import Rejected  # noqa: PLC0415 - as above
 
     try:
         with httpx2.Client(verify=trusted(ca_file), timeout=60.0, trust_env=False) as client:
             answer = client.post(f"{root}/kilonova/v1/hosts/join", json={"host": wanted})
         body = answer.json()
-    except Rejected as why:
-        raise CliError(why.message, next_step=why.next_step, exit_code=USAGE) from why
     except httpx2.TimeoutException as late:
         raise CliError(
             f"{root} did not answer in time. The token may be used up by now.",

@@ -19,6 +19,7 @@ import httpx2
 from kilonova.domain.errors import Rejected, Unavailable
 from kilonova.domain.host_access import bus_user, host_of
 from kilonova.rpc.amqp.names import EXCHANGE, cast_key, host_permissions
+from kilonova.rpc.tls import TlsFiles
 
 _TIMEOUT_S = 10.0
 _NEXT_STEP = "Look at RabbitMQ's management plugin and at [bus] management_url, then try again."
@@ -26,20 +27,22 @@ _NEXT_STEP = "Look at RabbitMQ's management plugin and at [bus] management_url, 
 
 class RabbitAccounts:
     """
-    Fills `HostAccounts`. `management_url` is `http://USER:PASSWORD@HOST:15672`; `bus_url` is the bus as hosts reach it (several
-    of one cluster parted by `;`); a user and password in it are replaced by the host's own. `transport` is for tests.
+    Fills `HostAccounts`. `management_url` is `http://USER:PASSWORD@HOST:15672`, or `https://` with the files of `TlsFiles`;
+    `bus_url` is the bus as hosts reach it (several of one cluster parted by `;`). A user and password in it are replaced by the
+    host's own; certificate files are left out, for they are this machine's. `transport` is for tests.
     """
 
     def __init__(self, management_url: str, bus_url: str, *, transport: httpx2.BaseTransport | None = None) -> None:
         parts = urlsplit(management_url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise Rejected("The URL of RabbitMQ's management API is not http://USER:PASSWORD@HOST:PORT.")
-        self._buses = [urlsplit(one) for one in bus_url.split(";")]
+        self._buses = [urlsplit(one)._replace(query="") for one in bus_url.split(";")]
         self._vhost = unquote(self._buses[0].path.removeprefix("/")) or "/"
         self._http = httpx2.Client(
             base_url=f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}/api/",
             auth=(unquote(parts.username or ""), unquote(parts.password or "")),
             timeout=_TIMEOUT_S,
+            verify=TlsFiles.of(management_url).context() if parts.scheme == "https" else True,
             transport=transport,
             trust_env=False,
         )

@@ -4,22 +4,18 @@ from __future__ import annotations
 
 import stat
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from kilonova.agent.credential import FILE, Membership, read_membership
 from kilonova.agent.images.remote import RemoteImages
 from kilonova.cli.main import cli
 from kilonova.domain.errors import Rejected
+from kilonova.rpc.tls import TlsFiles
 from tests import brokers
+from tests.certificates import Authority
 from tests.story.hosts.conftest import Fleet, listening
 from tests.world.plane import IMAGE
 
@@ -107,12 +103,12 @@ def test_an_agent_that_was_not_let_in_says_what_to_do(tmp_path: Path, content: s
 
 
 def test_an_api_with_a_certificate_of_its_own_is_trusted_by_name_only(fleet: Fleet, tmp_path: Path) -> None:
-    pem = certificate(tmp_path)
-    with listening(fleet.rim, pem) as url:
+    authority = Authority(tmp_path / "ca.pem")
+    with listening(fleet.rim, authority.certify("127.0.0.1", tmp_path / "api.pem")) as url:
         token, folder = fleet.token(), tmp_path / "etc"
         stranger = join(url, token, "--name", "rack-1", "--config-dir", str(folder))
         assert (stranger.exit_code, "CERTIFICATE_VERIFY_FAILED" in stranger.stderr) == (1, True)
-        done = join(url, token, "--name", "rack-1", "--config-dir", str(folder), "--cacert", str(pem))
+        done = join(url, token, "--name", "rack-1", "--config-dir", str(folder), "--cacert", str(authority.path))
         assert done.exit_code == 0, done.output
         images = RemoteImages(read_membership(folder), pause=lambda _s: None)
         with pytest.raises(PermissionError):  # known there, and without business with this image
@@ -124,22 +120,42 @@ def test_an_api_with_a_certificate_of_its_own_is_trusted_by_name_only(fleet: Fle
         assert (wrong.exit_code, "holds no certificates" in wrong.stderr) == (2, True)
 
 
-def certificate(folder: Path) -> Path:
-    """A key, and a certificate for 127.0.0.1 that it signed itself, in one file."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "kilonova")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1))
-        .not_valid_after(now + timedelta(hours=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
+def test_what_rabbitmq_is_spoken_to_with_is_kept_in_the_buss_url(fleet: Fleet, url: str, tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "rabbit ca.pem")
+    own = authority.certify("127.0.0.1", tmp_path / "own.pem")
+    fleet.accounts.scheme = "amqps"
+    words = ("--bus-cacert", str(authority.path), "--bus-cert", str(own), "--bus-key", str(own))
+    done = join(url, fleet.token(), "--name", "rack-1", "--config-dir", str(tmp_path), *words)
+    assert done.exit_code == 0, done.output
+    kept = read_membership(tmp_path)
+    assert kept.bus_url.startswith("amqps://host.rack-1:1@broker/kilonova?")
+    assert TlsFiles.of(kept.bus_url) == TlsFiles(ca_file=str(authority.path), cert_file=str(own), key_file=str(own))
+    assert kept.ca_file == ""
+
+
+def test_one_authority_serves_for_api_and_rabbitmq(fleet: Fleet, url: str, tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "ca.pem")
+    fleet.accounts.scheme = "amqps"
+    done = join(url, fleet.token(), "--name", "rack-1", "--config-dir", str(tmp_path), "--cacert", str(authority.path))
+    assert done.exit_code == 0, done.output
+    assert TlsFiles.of(read_membership(tmp_path).bus_url) == TlsFiles(ca_file=str(authority.path))
+
+
+def test_a_bus_without_tls_is_given_no_files(fleet: Fleet, url: str, tmp_path: Path) -> None:
+    authority = Authority(tmp_path / "ca.pem")
+    words = ("--config-dir", str(tmp_path), "--bus-cacert", str(authority.path))
+    assert join(url, fleet.token(), "--name", "rack-1", *words).exit_code == 0
+    assert read_membership(tmp_path).bus_url == "amqp://host.rack-1:1@broker/kilonova"
+
+
+def test_files_that_rabbitmq_cannot_be_spoken_to_with_cost_no_token(fleet: Fleet, url: str, tmp_path: Path) -> None:
+    authority, token = Authority(tmp_path / "ca.pem"), fleet.token()
+    locked = authority.certify("127.0.0.1", tmp_path / "locked.pem", password=b"secret")
+    words = ("--name", "rack-1", "--config-dir", str(tmp_path / "etc"))
+    done = join(url, token, *words, "--bus-cert", str(locked))
+    assert (done.exit_code, "locked.pem, for TLS to RabbitMQ, holds a key that is encrypted" in done.stderr) == (
+        2,
+        True,
     )
-    secret = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path = folder / "api.pem"
-    path.write_bytes(secret + made.public_bytes(serialization.Encoding.PEM))
-    return path
+    assert not (tmp_path / "etc").exists()
+    assert join(url, token, *words).exit_code == 0

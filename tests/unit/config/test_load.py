@@ -8,6 +8,8 @@ from kilonova.config.fleet import FleetConfig
 from kilonova.config.load import SECTIONS, BadConfig, load_config
 from kilonova.config.secret import Secret, without_password
 from kilonova.config.sections import AgentConfig
+from kilonova.domain.errors import Rejected
+from kilonova.rpc.tls import TlsFiles
 
 SECRET = "hush-hush"
 LEAST = f"""
@@ -54,6 +56,33 @@ def test_a_secret_may_be_in_a_file_named_by_the_file_or_the_environment(tmp_path
     assert found.bus.url == Secret("amqp://from-a-file")
 
 
+def test_the_buss_urls_carry_the_files_that_tls_takes(tmp_path: Path) -> None:
+    config = load(
+        tmp_path,
+        'management_url = "https://admin:x@rabbit:15671"\nurl_for_hosts = "amqps://rabbit/v"\nca_file = "/ca.pem"\n',
+        KILONOVA_BUS_URL="amqps://kilonova:x@rabbit/v;amqps://kilonova:x@other/v",
+        KILONOVA_BUS_CERT_FILE="/own.pem",
+    ).bus
+    files = TlsFiles(ca_file="/ca.pem", cert_file="/own.pem")
+    assert [TlsFiles.of(url) for url in config.url.reveal().split(";")] == [files, files]
+    assert TlsFiles.of(config.management_url.reveal()) == files
+    assert config.url_for_hosts == "amqps://rabbit/v"  # those of hosts are theirs
+    assert load(tmp_path).bus.url.reveal() == f"amqp://kilonova:{SECRET}@rabbit/"
+
+
+def test_management_may_have_tls_alone(tmp_path: Path) -> None:
+    bus = load(tmp_path, 'management_url = "https://rabbit"\nca_file = "/ca.pem"\n').bus
+    assert bus.url.reveal() == f"amqp://kilonova:{SECRET}@rabbit/"
+    assert bus.management_url.reveal() == "https://rabbit?cacertfile=%2Fca.pem"
+
+
+def test_a_file_that_cannot_be_used_is_no_fault_of_the_settings_form_and_found_when_asked(tmp_path: Path) -> None:
+    bus = load(tmp_path, f'ca_file = "{tmp_path / "none.pem"}"\n', KILONOVA_BUS_URL="amqps://rabbit/").bus
+    with pytest.raises(Rejected, match=r"none\.pem, for TLS to RabbitMQ, cannot be read: No such file"):
+        bus.check_files()
+    load(tmp_path).bus.check_files()
+
+
 def test_an_agent_needs_no_database(tmp_path: Path) -> None:
     path = tmp_path / "kilonova.toml"
     path.write_text('[bus]\nurl = "amqp://host"\n[agent]\nhosts = 3\n')
@@ -76,6 +105,7 @@ def test_an_agent_needs_no_database(tmp_path: Path) -> None:
             {"KILONOVA_BUS_URL_FILE": "/nowhere/at/all"},
             ["KILONOVA_BUS_URL_FILE", "/nowhere/at/all", "No such file"],
         ),
+        ("ca_file = '/ca.pem'\n", {}, ["[bus]", "certificate files", "amqps://"]),
         ("[api]\nport 1\n", {}, ["kilonova.toml is not TOML", "line 7"]),
     ],
 )

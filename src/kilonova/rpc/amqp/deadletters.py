@@ -20,6 +20,7 @@ import msgspec
 from kombu.connection import Connection
 
 from kilonova.domain.errors import Conflict, Missing, Unavailable
+from kilonova.rpc.amqp.address import address
 from kilonova.rpc.amqp.names import DEAD_LETTERS, EXCHANGE, cast_key, ensure_exchange
 from kilonova.rpc.amqp.service import ON_BEHALF_OF
 
@@ -45,11 +46,12 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DeadLetters:
-    """The dead letters of the bus at `url`. Raises Unavailable when the broker does not answer."""
+    """The dead letters of the bus at `url`. Raises Rejected for one that cannot be used, Unavailable when the broker is away."""
 
     def __init__(self, url: str) -> None:
-        self._url = url.partition(";")[0]
-        self._user = unquote(urlsplit(self._url).username or "guest")
+        first = url.partition(";")[0]
+        self._address = address(first)
+        self._user = unquote(urlsplit(first).username or "guest")
 
     def every(self) -> list[DeadLetter]:
         """All, oldest first."""
@@ -98,7 +100,7 @@ class DeadLetters:
     @contextmanager
     def _channel(self) -> Iterator[Any]:
         options = {"read_timeout": _ANSWER_S, "write_timeout": _ANSWER_S}
-        kombu = Connection(self._url, connect_timeout=_ANSWER_S, transport_options=options)
+        kombu = Connection(**self._address, connect_timeout=_ANSWER_S, transport_options=options)
         try:
             connection: Any = kombu.connect()
             ensure_exchange(connection)

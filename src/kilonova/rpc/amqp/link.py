@@ -7,6 +7,9 @@ link's: it connects, says heartbeats, and when anything fails throws the connect
 doubles to a bound and is random in part. A connection is never repaired: the broker gives back what was not settled on it.
 
 The thread ends with `stop` and for no other reason.
+
+Over TLS two things differ. What has been decrypted and not yet read is in the library, where no selector sees it, so it is read
+on to its end. And a socket that is closed says goodbye first and waits for the answer: one that failed is broken off instead.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import os
 import random
 import selectors
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Iterator
@@ -26,6 +30,7 @@ import structlog
 from kombu.connection import Connection
 from kombu.exceptions import ChannelError, OperationalError
 
+from kilonova.rpc.amqp.address import address
 from kilonova.rpc.amqp.pace import Pace
 
 _log = structlog.get_logger(__name__)
@@ -49,11 +54,15 @@ class Role(Protocol):
 
 
 class Link:
-    """Made stopped. `url` may name several brokers of one cluster, parted by `;`: they are tried in turn."""
+    """
+    Made stopped. `url` may name several brokers of one cluster, parted by `;`: they are tried in turn.
+
+    Raises Rejected for certificate files in it that cannot be used.
+    """
 
     def __init__(self, name: str, url: str, role: Role, pace: Pace) -> None:
         self._name, self._role, self._pace = name, role, pace
-        self._urls = itertools.cycle(url.split(";"))
+        self._addresses = itertools.cycle([address(one) for one in url.split(";")])
         self._rng = random.Random()  # noqa: S311 - spreads load, guards nothing
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._closing = threading.Lock()
@@ -118,17 +127,20 @@ class Link:
             "on_unblocked": lambda: self._role.blocked(False),
             "client_properties": {"connection_name": f"kilonova {self._name} {socket.gethostname()} {os.getpid()}"},
         }
-        kombu = Connection(
-            next(self._urls), heartbeat=pace.heartbeat_s, connect_timeout=pace.answer_s, transport_options=options
-        )
+        to = next(self._addresses)
+        kombu = Connection(**to, heartbeat=pace.heartbeat_s, connect_timeout=pace.answer_s, transport_options=options)
         # Not kombu's own `connect`, which sleeps and tries again: when to try is the loop's matter.
         connection: Any = kombu.transport.establish_connection()
+        sock = connection.sock
         try:
             # The library would look for `blocked` before every message sent: here the loop does, when there is something to read.
             connection.client_properties.get("capabilities", {}).pop("connection.blocked", None)
             yield connection
-            with _bounded(connection.sock, self._pace.answer_s):
+            with _bounded(sock, self._pace.answer_s):
                 connection.close()
+        except BaseException:
+            _break_off(sock)
+            raise
         finally:
             with suppress(Exception):
                 connection.collect()
@@ -169,22 +181,26 @@ class Link:
         if key.data is None:
             os.eventfd_read(self._wake)
             return
+        sock = key.fileobj
         with suppress(TimeoutError):  # half a frame: the rest is on its way
             key.data.blocking_read(1.0)
+            while isinstance(sock, ssl.SSLSocket) and sock.pending():
+                key.data.blocking_read(1.0)
 
 
 @contextmanager
 def _bounded(sock: socket.socket, seconds: float) -> Iterator[None]:
     """Break the socket off after so long: a broker short of memory does not read, and so never answers to a goodbye."""
-
-    def break_off() -> None:
-        with suppress(OSError):
-            sock.shutdown(socket.SHUT_RDWR)
-
-    timer = threading.Timer(seconds, break_off)
+    timer = threading.Timer(seconds, _break_off, (sock,))
     timer.daemon = True
     timer.start()
     try:
         yield
     finally:
         timer.cancel()
+
+
+def _break_off(sock: socket.socket) -> None:
+    """Whoever reads or writes is told that there is nobody any more. Not by TLS's own way, which another thread must not take."""
+    with suppress(OSError):
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
