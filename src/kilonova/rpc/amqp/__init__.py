@@ -49,8 +49,8 @@ What fails, and what heals it:
                                          nothing, and it is made anew
     an account may not write somewhere   the message that did is found, logged and dropped; the others go on
 
-Over TLS (`amqps://`) all of it holds as well; the URL says which certificates (`rpc/tls.py`). A certificate that is not believed is
-a broker that is away.
+Over TLS (`amqps://`) all of it holds as well; the URL says which certificates (`rpc/tls.py`). A certificate that is not believed
+is a broker that is away.
 
 Threads: one for the receiving connection, one for the sending one, and the workers of each topic served. Between a close and the
 end, messages that were not begun are handed back, and those in work are finished.
