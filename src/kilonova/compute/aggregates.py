@@ -103,7 +103,7 @@ class Aggregates:
     def regroup(self, tx: Tx, host: Host, wanted: Collection[str]) -> None:
         """Put a host into the aggregates of these ids, and no others. Raises ZoneRefused."""
         zones_differ = False
-        for one in aggregates.every(tx):
+        for one in aggregates.every(tx, for_change=True):
             is_in = host.name in one.hosts
             if is_in == (one.id in wanted):
                 continue
@@ -151,6 +151,7 @@ def zone_refusals_as_rejected() -> Iterator[None]:
 
 
 def _settle_zones(tx: Tx, names: Sequence[str], now: datetime) -> None:
+    hosts.lock_some(tx, names)  # so that what is seen of their zones stays so
     torn = [name for name, zones in aggregates.zones(tx, names).items() if len(zones) > 1]
     if torn:
         raise ZoneRefused(f"Host {torn[0]} would be in two availability zones.", next_step="A host has one at most.")
@@ -169,7 +170,7 @@ def _check_name(tx: Tx, name: str) -> None:
 
 
 def _host(tx: Tx, name: str) -> Host:
-    found = hosts.by_name(tx, name)
+    found = hosts.lock(tx, name)
     if found is None:
         raise Missing("Compute host", name)
     return found

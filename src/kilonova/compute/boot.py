@@ -22,7 +22,7 @@ from kilonova.compute.ports import Images, NicResolver
 from kilonova.compute.quota_checks import check_items, take_servers
 from kilonova.compute.request import Booted, BootRequest
 from kilonova.compute.scheduling import Subject, find_image, resolve_subject
-from kilonova.compute.server_groups import join_group
+from kilonova.compute.server_groups import join_group, wanted_group
 from kilonova.domain.boot import BlockDevice, BootParams, NicRequest
 from kilonova.domain.clock import Clock, Ids
 from kilonova.domain.context import RequestContext
@@ -70,11 +70,12 @@ class BootServers:
         self._backlog.admit(ctx.project_id)
         image = find_image(self._images, ctx, request)
         with self._database.write() as tx:
+            group = wanted_group(tx, ctx, request.hints, lock=True)
             resolved, count = self._resolve(tx, ctx, request, image)
             first = next_number(tx, "servers", count)
             new = [self._server(ctx, request, resolved, index=i, count=count, number=first + i) for i in range(count)]
             servers.add(tx, new)
-            join_group(tx, ctx, request.hints, [server.id for server in new], quotas.limits(tx, str(ctx.project_id)))
+            join_group(tx, group, [server.id for server in new], quotas.limits(tx, str(ctx.project_id)))
             for server in new:
                 self._start(tx, ctx, server, resolved)
         self._backlog.accepted(ctx.project_id, count)

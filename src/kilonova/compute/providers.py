@@ -77,7 +77,8 @@ class Providers:
     def set_aggregates(self, host_id: str, generation: int | None, wanted: Collection[str]) -> Provider:
         """Put a host into these aggregates and no others. Raises Missing, Rejected for unknown ones, or Conflict."""
         with self._database.write() as tx:
-            found, known = providers.get(tx, host_id), {one.id for one in aggregates.every(tx)}
+            # Locked now, for hosts are locked after aggregates.
+            found, known = providers.get(tx, host_id), {one.id for one in aggregates.every(tx, for_change=True)}
             unknown = sorted(set(wanted) - known)
             if unknown:
                 raise Rejected(

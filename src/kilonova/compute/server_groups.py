@@ -41,13 +41,17 @@ class ServerGroups:
         with self._database.write() as tx:
             found = server_groups.locked_for_change(tx, ctx, group_id)
             server_groups.remove(tx, found)
-            quotas.give_back(tx, found.project_id, _GROUPS, 1)
+            quotas.give_back(tx, found.project_id, {_GROUPS: 1})
 
 
 def wanted_group(
     tx: Tx, ctx: RequestContext, hints: Mapping[str, str | list[str]], *, lock: bool
 ) -> ServerGroup | None:
-    """The group that hints name; None when they name none. Raises Rejected for one that is not the project's."""
+    """
+    The group that hints name; None when they name none. Raises Rejected for one that is not the project's.
+
+    To be locked it is asked for before anything else is: a placement that has it waits for hosts, and who has those, for quotas.
+    """
     group_id = hints.get("group")
     if not isinstance(group_id, str):
         return None
@@ -61,19 +65,8 @@ def wanted_group(
         ) from None
 
 
-def join_group(
-    tx: Tx,
-    ctx: RequestContext,
-    hints: Mapping[str, str | list[str]],
-    server_ids: Sequence[str],
-    allowed: Mapping[str, int],
-) -> None:
-    """
-    Make new servers members of the group that their hints name, if they name one.
-
-    Raises Rejected for a group that is not the project's, and OverQuota for more members than allowed.
-    """
-    found = wanted_group(tx, ctx, hints, lock=True)
+def join_group(tx: Tx, found: ServerGroup | None, server_ids: Sequence[str], allowed: Mapping[str, int]) -> None:
+    """Make new servers members of a group, which is locked, if there is one. Raises OverQuota for more members than allowed."""
     if found is None:
         return
     held, limit = len(found.members), allowed[_MEMBERS]

@@ -3,8 +3,9 @@ Telling a database that is away from a statement that is wrong.
 
 A server that restarts or fails over breaks connections off, refuses new ones for a while, is read-only where another was
 promoted, or has no connection left to give. In all of these nothing is wrong with what was asked, and asking again soon helps:
-that is `DatabaseAway`. The same goes for a transaction that lost against another (a deadlock). A transaction that broke off while
-it committed may have happened or not; whoever saw `DatabaseAway` looks again.
+that is `DatabaseAway`. A transaction that broke off while it committed may have happened or not; whoever saw `DatabaseAway` looks
+again. One that lost against another (a deadlock, say) is `Overtaken`: of that it is known that nothing happened, so it may be
+done again at once, and `again.py` does.
 """
 
 from __future__ import annotations
@@ -13,10 +14,20 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 READ_ONLY = "25006"  # the server is a standby by now
+_LOST = ("40P01", "40001")  # a deadlock was broken here; what was read has changed
 
 
 class DatabaseAway(Exception):
     """The database does not answer now. What was under way was not done, or, where the commit broke off, maybe done."""
+
+
+class Overtaken(DatabaseAway):
+    """Two transactions stood in each other's way, and the database ended this one. Nothing of it was done."""
+
+
+def is_overtaken(error: Exception) -> bool:
+    """Whether this says that the transaction lost against another."""
+    return getattr(getattr(error, "orig", None), "sqlstate", None) in _LOST
 
 
 def is_away(error: Exception) -> bool:

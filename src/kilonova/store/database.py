@@ -24,12 +24,23 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
-from kilonova.store.away import DatabaseAway, is_away, is_read_only
+from kilonova.store import again
+from kilonova.store.away import DatabaseAway, Overtaken, is_away, is_overtaken, is_read_only
 
 _POOL_SIZE = 16
 _log = structlog.get_logger(__name__)
 _POOL_WAIT_S = 10  # for a connection of the pool; longer, and whoever asked has better things to do
 _IDLE_TRANSACTION_MS = 60_000  # no transaction of ours waits so long between two statements
+
+
+class Attempt:
+    """See `Tx.attempt`."""
+
+    is_done = False
+
+    def done(self) -> None:
+        """It came to something, which is to stay."""
+        self.is_done = True
 
 
 class Tx:
@@ -42,6 +53,20 @@ class Tx:
     def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[Any]:
         """Run one statement."""
         return self.connection.execute(statement, parameters)
+
+    @contextmanager
+    def attempt(self) -> Iterator[Attempt]:
+        """
+        A part of the transaction that may come to nothing: unless the block says `done`, what it wrote is taken back at its end.
+
+        The rows it locked are let go of then, too, as if it had never been: whoever tries one thing after another waits for none
+        of them while it holds what it could not use.
+        """
+        made = Attempt()
+        self.connection.exec_driver_sql("SAVEPOINT attempt")
+        yield made
+        if not made.is_done:
+            self.connection.exec_driver_sql("ROLLBACK TO SAVEPOINT attempt")
 
     def after_commit(self, hook: Callable[[], None]) -> None:
         """Call `hook` once this transaction is committed; never, when it is rolled back."""
@@ -86,6 +111,7 @@ class Database:
                     connection.exec_driver_sql("BEGIN IMMEDIATE")
                 yield tx
                 connection.commit()
+                again.committed()
             except BaseException:
                 connection.rollback()
                 raise
@@ -110,7 +136,8 @@ class Database:
                 raise
             if is_read_only(error):
                 self.engine.dispose()  # no connection of this pool leads to a server that can be written to
-            raise DatabaseAway(str(error.__cause__ or error).partition("\n")[0]) from error
+            kind = Overtaken if is_overtaken(error) else DatabaseAway
+            raise kind(str(error.__cause__ or error).partition("\n")[0]) from error
 
     def close(self) -> None:
         """Close every connection."""

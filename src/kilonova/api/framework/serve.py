@@ -24,6 +24,7 @@ from kilonova.api.framework.service import Plan, Service
 from kilonova.api.framework.versions import UNVERSIONED, Version
 from kilonova.domain.context import RequestContext
 from kilonova.domain.errors import KilonovaError, Rejected, Unauthenticated, UnsupportedMedia
+from kilonova.store.again import until_done
 
 _MOST_KEYS = 1000
 _NULL = b"\\u0000"
@@ -104,7 +105,10 @@ def answer(call: Call, authenticator: Authenticator, policy: Authoriser) -> Resp
     if route.policy is not None and not route.late_policy:
         policy.authorize(ctx, route.policy)
     plan = call.service.plan(route)
-    return _encode(plan, route.handler(_request(call, match, plan, policy)), call.version)
+    request = _request(call, match, plan, policy)
+    # What streams in has been drunk: that alone cannot be done again.
+    result = route.handler(request) if route.stream else until_done(lambda: route.handler(request))
+    return _encode(plan, result, call.version)
 
 
 def _authenticate(call: Call, authenticator: Authenticator) -> RequestContext:

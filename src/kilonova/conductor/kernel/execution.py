@@ -9,7 +9,8 @@ something outside a transaction.
 A turn that raises rolls its burst back, which is as if the process had died before it. The turns before it are then done again
 without it, so that it is the first of its own burst when it raises again: then what it raised is journaled as its failure, or
 leaves the saga to be taken again later (a bug, a database failure), which delays that saga and no other. After `_BUGS` such
-times in a row the step is journaled as failed, rather than tried for ever.
+times in a row the step is journaled as failed, rather than tried for ever. A burst that the database ended in favour of another
+transaction is done again at once.
 """
 
 from __future__ import annotations
@@ -41,6 +42,8 @@ from kilonova.domain.errors import KilonovaError
 from kilonova.domain.report import Outcome
 from kilonova.domain.saga import Event, JournalEvent, Saga, SagaStatus
 from kilonova.rpc.bus import Bus
+from kilonova.store.again import until_done
+from kilonova.store.away import Overtaken
 from kilonova.store.database import Database, Tx
 from kilonova.store.queries import saga_leases
 
@@ -79,7 +82,7 @@ class Execution:
 
     def run(self) -> None:
         """Go on until the saga parks or ends. Raises LostLease."""
-        while self._burst(_MOST_TURNS):
+        while until_done(lambda: self._burst(_MOST_TURNS)):
             pass
 
     def fail(self, failure: Failure) -> None:
@@ -109,6 +112,8 @@ class Execution:
             return goes_on
         except Exception as problem:
             self._position, self._reply, self._lines = before, reply, []
+            if isinstance(problem, Overtaken):
+                raise
             if 0 < done < most:
                 return self._burst(done)
             if done == 0:
@@ -237,9 +242,10 @@ class Execution:
         lines, self._lines = self._lines, []
         if not lines:
             return
-        self._cancel = saga_leases.record(tx, self._saga, *lines) or self._cancel
+        # The server before the saga: whoever asks for a delete locks them in that order.
         if self._position.next_step != before.next_step and lines[-1].event is not Event.FINISHED:
             saga_leases.show_step(tx, self._saga, self._step_name())
+        self._cancel = saga_leases.record(tx, self._saga, *lines) or self._cancel
 
     # --- views ---
 

@@ -16,6 +16,7 @@ import msgspec
 import structlog
 
 from kilonova.domain.clock import Clock
+from kilonova.store.again import until_done
 
 _log = structlog.get_logger(__name__)
 
@@ -87,7 +88,7 @@ class _Loop:
         began, at = self.clock.monotonic(), self.clock.now()
         name = self.reconciler.name
         try:
-            did = self.reconciler.activate()
+            did = until_done(self.reconciler.activate)
             self.last = LastRun(name=name, at=at, took_s=self.clock.monotonic() - began, did=did)
         except Exception as error:  # noqa: BLE001 - the next activation is the retry
             _log.exception("a reconciler failed; it runs again soon", reconciler=name)

@@ -117,6 +117,7 @@ class NetworkStep(Step):
 
     def undo(self, tx: Tx, run: Run) -> None:
         """Delete ours, unbind the user's."""
+        hosts.hold(tx, run.saga.server_id)  # the host before networks, as `place` has them
         self._networks.release(tx, run.saga.server_id, run.now)
 
 

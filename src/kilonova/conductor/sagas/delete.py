@@ -56,6 +56,7 @@ class ReleaseNetworkStep(Step):
 
     def do(self, tx: Tx, run: Run, _prepared: Any) -> None:
         """Delete ours, unbind the user's."""
+        hosts.hold(tx, run.saga.server_id)  # the host before networks, as a boot has them
         self._networks.release(tx, run.saga.server_id, run.now)
 
 

@@ -3,6 +3,7 @@ Aggregates, which hosts are in them, and the zones that follow from it.
 
 A host's `zone` column says what its aggregates say. Whoever changes a membership or a zone's name calls `settle_zones` in the
 same transaction. That, or `touch` where no zone is concerned, marks the hosts as changed, so that schedulers read them again.
+Aggregates are locked by their numbers, and before hosts; memberships are written with both locked.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from sqlalchemy import bindparam, delete, insert, select, update
 from kilonova.domain.aggregate import DEFAULT_ZONE, ZONE_KEY, Aggregate
 from kilonova.domain.errors import Missing
 from kilonova.store.database import Tx
+from kilonova.store.queries import hosts as host_rows
 from kilonova.store.tables.hosts import hosts
 from kilonova.store.tables.placement import aggregate_hosts, aggregates
 
@@ -43,12 +45,13 @@ _SET_ZONE = (
 _MOST = 10_000  # names in one statement
 
 
-def every(tx: Tx) -> list[Aggregate]:
-    """All aggregates with their hosts, by number, in two queries."""
+def every(tx: Tx, *, for_change: bool = False) -> list[Aggregate]:
+    """All aggregates with their hosts, by number, in two queries; locked against other changes `for_change`."""
+    rows = tx.execute(_EVERY.with_for_update() if for_change else _EVERY).all()
     members: dict[str, list[str]] = {}
     for row in tx.execute(_MEMBERS):
         members.setdefault(row.aggregate_id, []).append(row.name)
-    return [_aggregate(row, members.get(row.id, ())) for row in tx.execute(_EVERY)]
+    return [_aggregate(row, members.get(row.id, ())) for row in rows]
 
 
 def get(tx: Tx, number: int, *, for_change: bool = False) -> Aggregate:
@@ -129,7 +132,7 @@ def settle_zones(tx: Tx, names: Sequence[str], now: datetime) -> list[str]:
 def touch(tx: Tx, names: Sequence[str], now: datetime) -> None:
     """Mark these hosts as changed: their aggregates' facts are not what they were."""
     for some in _batches(names):
-        tx.execute(update(hosts).where(hosts.c.name.in_(some)).values(updated_at=now))
+        host_rows.change(tx, some, updated_at=now)
 
 
 def _batches(names: Sequence[str]) -> Iterator[Sequence[str]]:

@@ -4,6 +4,10 @@ Hosts and what is claimed on them: the one ledger of use.
 A claim re-reads the host inside the transaction that places the server, checks that the server still fits, and writes host
 counters and claim together by compare-and-swap on the host's generation. So a decision made on an old picture of the fleet can be
 late but never wrong, whoever made it.
+
+Two who wait for each other's host would wait for ever. So a claim that comes to nothing lets go of its host at once; a release
+locks the host before the claim, and whoever gives back more than that locks the host before all of it (`hold`); and whoever needs
+several hosts takes them in the order of their ids.
 """
 
 from __future__ import annotations
@@ -13,7 +17,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import bindparam, delete, insert, select, update
+from sqlalchemy import BindParameter, bindparam, delete, func, insert, select, update
 
 from kilonova.domain.clock import Ids
 from kilonova.domain.host import Host, HostDefaults, HostFacts, HostUse
@@ -22,12 +26,25 @@ from kilonova.store.queries.counters import next_number
 from kilonova.store.tables.hosts import claims, hosts
 
 _LOCK = select(hosts).where(hosts.c.id == bindparam("host_id")).with_for_update()
+_LOCK_OF_SERVER = (
+    select(hosts)
+    .join(claims, claims.c.host_id == hosts.c.id)
+    .where(claims.c.server_id == bindparam("server_id"))
+    .with_for_update(of=hosts)
+)
+_NAMES: BindParameter[str] = bindparam("names", expanding=True)
+_IN_ORDER = select(hosts.c.id).where(hosts.c.name.in_(_NAMES)).order_by(hosts.c.id).with_for_update(key_share=True)
+_COUNT = select(func.count()).select_from(hosts)
 _NAMED = select(hosts).where(hosts.c.name == bindparam("host"))
 _BOOT_ID = select(hosts.c.boot_id).where(hosts.c.name == bindparam("host"))
 _MOVE = update(hosts).where(hosts.c.id == bindparam("host_id"), hosts.c.generation == bindparam("seen_generation"))
 _CLAIM_OF = select(claims.c.host_id).where(claims.c.server_id == bindparam("server_id"))
 _ADD_CLAIM = insert(claims)
-_UNCLAIM = delete(claims).where(claims.c.server_id == bindparam("server_id")).returning(*claims.c)
+_UNCLAIM = (
+    delete(claims)
+    .where(claims.c.server_id == bindparam("server_id"), claims.c.host_id == bindparam("host_id"))
+    .returning(*claims.c)
+)
 
 
 class Claim(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,15 +107,29 @@ def runs_as(tx: Tx, name: str, boot_id: str) -> bool:
 
 def seen(tx: Tx, names: Sequence[str], now: datetime) -> None:
     """These hosts' agents are alive."""
-    tx.execute(update(hosts).where(hosts.c.name.in_(names)).values(seen_at=now))
+    change(tx, names, seen_at=now)
+
+
+def change(tx: Tx, names: Sequence[str], **values: Any) -> None:
+    """Set columns of these hosts, in the one order that hosts are locked in."""
+    those = (hosts.c.name.in_(_NAMES), hosts.c.id.in_(_IN_ORDER))
+    tx.execute(update(hosts).where(*those).values(**values), {"names": list(names)})
 
 
 def claim(tx: Tx, host_id: str, wanted: Claim, now: datetime, *, zone: str | None = None) -> HostUse | None:
     """
-    Take what `wanted` says of a host. None when it is disabled, no longer fits, or is not in `zone` any more.
+    Take what `wanted` says of a host. None, and it is not locked, when it is disabled, no longer fits, or not in `zone` any more.
 
     Claiming again what is already claimed on this host changes nothing and succeeds.
     """
+    with tx.attempt() as attempt:
+        use = _claim(tx, host_id, wanted, now, zone)
+        if use is not None:
+            attempt.done()
+        return use
+
+
+def _claim(tx: Tx, host_id: str, wanted: Claim, now: datetime, zone: str | None) -> HostUse | None:
     row = tx.execute(_LOCK, {"host_id": host_id}).first()
     if row is None:
         return None
@@ -111,12 +142,17 @@ def claim(tx: Tx, host_id: str, wanted: Claim, now: datetime, *, zone: str | Non
     return _move(tx, row, wanted, 1)
 
 
+def hold(tx: Tx, server_id: str) -> None:
+    """Keep the host that a server has a claim on from others until this transaction ends; of none, when it has none."""
+    tx.execute(_LOCK_OF_SERVER, {"server_id": server_id})
+
+
 def release(tx: Tx, server_id: str) -> HostUse | None:
     """Give a server's claim back. None when it has none."""
-    row = tx.execute(_UNCLAIM, {"server_id": server_id}).first()
-    if row is None:
+    host = tx.execute(_LOCK_OF_SERVER, {"server_id": server_id}).first()
+    row = None if host is None else tx.execute(_UNCLAIM, {"server_id": server_id, "host_id": host.id}).first()
+    if host is None or row is None:
         return None
-    host = tx.execute(_LOCK, {"host_id": row.host_id}).one()
     held = Claim(server_id=server_id, vcpus=row.vcpus, ram_mib=row.ram_mib, disk_gib=row.disk_gib)
     return _move(tx, host, held, -1)
 
@@ -138,6 +174,11 @@ def every(tx: Tx) -> list[Host]:
     return [_host(row) for row in tx.execute(select(hosts).order_by(hosts.c.number))]
 
 
+def count(tx: Tx) -> int:
+    """How many hosts there are."""
+    return int(tx.execute(_COUNT).scalar_one())
+
+
 def by_name(tx: Tx, name: str) -> Host | None:
     """A host by its name."""
     row = tx.execute(_NAMED, {"host": name}).first()
@@ -148,6 +189,11 @@ def lock(tx: Tx, name: str) -> Host | None:
     """A host by its name, with nothing claimed there until this transaction ends."""
     row = tx.execute(_NAMED.with_for_update(), {"host": name}).first()
     return None if row is None else _host(row)
+
+
+def lock_some(tx: Tx, names: Sequence[str]) -> None:
+    """Keep these hosts from others until this transaction ends."""
+    tx.execute(_IN_ORDER, {"names": list(names)})
 
 
 def _move(tx: Tx, row: Any, amount: Claim, sign: int) -> HostUse:

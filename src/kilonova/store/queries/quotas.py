@@ -3,7 +3,8 @@ Limits, and what is used of them.
 
 A limit is the user's own, else the project's, else the default class's, else the built-in one. Use of instances, cores and RAM
 is counted in `quota_usage` in the transaction that makes or deletes the server, so that a limit is checked and taken at once:
-`take` raises the counter first and looks afterwards, under the row's lock, and a passed limit rolls everything back.
+`take` raises the counter first and looks afterwards, under the row's lock, and a passed limit rolls everything back. Counters are
+locked in the order of their names, by whoever takes and by whoever gives back.
 """
 
 from __future__ import annotations
@@ -103,9 +104,9 @@ def take(tx: Tx, project_id: str, amounts: Mapping[str, int], allowed: Mapping[s
             raise OverQuota(resource, requested=amount, used=total - amount, limit=allowed[resource])
 
 
-def give_back(tx: Tx, project_id: str, resource: str, amount: int) -> None:
+def give_back(tx: Tx, project_id: str, amounts: Mapping[str, int]) -> None:
     """Count that a project uses less."""
-    tx.execute(_GIVE_BACK, {"whose": project_id, "what": resource, "amount": amount})
+    tx.execute(_GIVE_BACK, [{"whose": project_id, "what": what, "amount": amounts[what]} for what in sorted(amounts)])
 
 
 def _overlaid(tx: Tx, *layers: tuple[str, str]) -> dict[str, int]:

@@ -13,7 +13,19 @@ from heapq import merge
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import BindParameter, Select, and_, bindparam, func, literal_column, or_, select, update
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    func,
+    literal_column,
+    or_,
+    select,
+    update,
+)
 
 from kilonova.domain.saga import LIVE, RUNNING, JournalEvent, Saga, SagaStatus
 from kilonova.store.database import Tx
@@ -214,22 +226,21 @@ def accept_reply(tx: Tx, command_id: str, reply: msgspec.Struct, now: datetime) 
 def wake_host(tx: Tx, host: str, now: datetime) -> list[Due]:
     """Make every saga that may wait for this host due at once: its agent has started anew. Returns them."""
     there = select(servers.c.id).where(servers.c.host == host)
-    rows = tx.execute(
-        update(sagas)
-        .where(_IS_RUNNING, sagas.c.status == SagaStatus.PARKED, sagas.c.server_id.in_(there))
-        .values(wake_at=now)
-        .returning(sagas.c.wake_at, sagas.c.id, sagas.c.project_id)
-    )
-    return [_due(row) for row in rows]
+    waits = and_(_IS_RUNNING, sagas.c.status == SagaStatus.PARKED)
+    moved = _all_of(and_(waits, sagas.c.server_id.in_(there))).where(waits).values(wake_at=now)
+    return [_due(row) for row in tx.execute(moved.returning(sagas.c.wake_at, sagas.c.id, sagas.c.project_id))]
 
 
 def renounce(tx: Tx, owner: str, now: datetime) -> int:
     """Free every lease that `owner` holds: its process has started anew, or is about to stop. Returns how many."""
-    freed = tx.execute(
-        update(sagas).where(sagas.c.owner == owner, _IS_RUNNING)
-        .values(owner=None, lease_until=None, updated_at=now)
-    )  # fmt: skip
+    its = and_(sagas.c.owner == owner, _IS_RUNNING)
+    freed = tx.execute(_all_of(its).where(its).values(owner=None, lease_until=None, updated_at=now))
     return int(freed.rowcount)
+
+
+def _all_of(these: ColumnElement[bool]) -> Update:
+    """A change of several sagas, locked in the order of their ids: nobody else who changes several waits the other way round."""
+    return update(sagas).where(sagas.c.id.in_(select(sagas.c.id).where(these).order_by(sagas.c.id).with_for_update()))
 
 
 def _release(tx: Tx, saga: Saga, **values: Any) -> None:

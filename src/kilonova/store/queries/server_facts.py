@@ -1,7 +1,8 @@
 """
 What sagas and reconcilers write of a server: where it is, whether it runs, why it failed, that it is gone.
 
-These are the control plane's own: no tenant's scope applies. What the API reads and edits is in `servers.py`.
+These are the control plane's own: no tenant's scope applies. What the API reads and edits is in `servers.py`. Lists are in the
+order of their ids, in which whoever writes several servers locks them.
 """
 
 from __future__ import annotations
@@ -14,19 +15,14 @@ from sqlalchemy import bindparam, select, update
 from kilonova.domain.errors import Missing
 from kilonova.domain.server import Fault, Intent, Lifecycle, PowerState, Server
 from kilonova.store.database import Tx
-from kilonova.store.queries import server_groups
+from kilonova.store.queries import quotas, server_groups
 from kilonova.store.queries.server_row import server_of
-from kilonova.store.tables.compute import quota_usage, servers
+from kilonova.store.tables.compute import servers
 
 _GET = select(servers).where(servers.c.id == bindparam("server_id"))
 _SET = update(servers).where(servers.c.id == bindparam("server_id"))  # what is set comes with the parameters
 _RAISE_GENERATION = _SET.values(generation=servers.c.generation + 1).returning(servers.c.generation)
 _SET_PROGRESS = _SET.where(servers.c.lifecycle == Lifecycle.BUILDING)
-_GIVE_BACK = (
-    update(quota_usage)
-    .where(quota_usage.c.project_id == bindparam("whose"), quota_usage.c.resource == bindparam("what"))
-    .values(used=quota_usage.c.used - bindparam("amount"))
-)
 
 
 def get(tx: Tx, server_id: str) -> Server:
@@ -39,23 +35,22 @@ def get(tx: Tx, server_id: str) -> Server:
 
 def on_host(tx: Tx, host: str) -> list[Server]:
     """Every server that is, or is being made, on a host."""
-    rows = tx.execute(select(servers).where(servers.c.host == host, servers.c.lifecycle != Lifecycle.DELETED))
-    return [server_of(row) for row in rows]
+    here = (servers.c.host == host, servers.c.lifecycle != Lifecycle.DELETED)
+    return [server_of(row) for row in tx.execute(select(servers).where(*here).order_by(servers.c.id))]
 
 
 def wanted_but_down(tx: Tx) -> list[Server]:
     """Servers at rest that should run and do not, as far as is known."""
     down = (PowerState.NOSTATE, PowerState.SHUTDOWN, PowerState.CRASHED)
     at_rest = (servers.c.lifecycle == Lifecycle.BUILT, servers.c.saga.is_(None), servers.c.host.is_not(None))
-    rows = tx.execute(
-        select(servers).where(*at_rest, servers.c.intent == Intent.ACTIVE, servers.c.power_state.in_(down))
-    )
+    wanted = (servers.c.intent == Intent.ACTIVE, servers.c.power_state.in_(down))
+    rows = tx.execute(select(servers).where(*at_rest, *wanted).order_by(servers.c.id))
     return [server_of(row) for row in rows]
 
 
 def some(tx: Tx, server_ids: Sequence[str]) -> dict[str, Server]:
     """These servers by id, deleted ones too; those there is no record of are left out."""
-    rows = tx.execute(select(servers).where(servers.c.id.in_(server_ids)))
+    rows = tx.execute(select(servers).where(servers.c.id.in_(server_ids)).order_by(servers.c.id))
     return {row.id: server_of(row) for row in rows}
 
 
@@ -96,7 +91,7 @@ def observe_power(tx: Tx, server_id: str, power_state: PowerState, intent: Inten
 
 def progressed(tx: Tx, percents: dict[str, int]) -> None:
     """How far the hosts of servers being built have come with them."""
-    rows = [{"server_id": server_id, "progress": percent} for server_id, percent in percents.items()]
+    rows = [{"server_id": server_id, "progress": percent} for server_id, percent in sorted(percents.items())]
     if rows:
         tx.execute(_SET_PROGRESS, rows)
 
@@ -111,10 +106,8 @@ def forget(tx: Tx, server: Server, now: datetime) -> None:
         admin_pass=None, progress=0,
     )  # fmt: skip
     server_groups.leave(tx, server.id)
-    freed = (("instances", 1), ("cores", server.flavor.vcpus), ("ram", server.flavor.ram_mib))
-    tx.execute(
-        _GIVE_BACK, [{"whose": server.project_id, "what": resource, "amount": amount} for resource, amount in freed]
-    )
+    freed = {"instances": 1, "cores": server.flavor.vcpus, "ram": server.flavor.ram_mib}
+    quotas.give_back(tx, server.project_id, freed)
 
 
 def _set(tx: Tx, server_id: str, **values: object) -> None:

@@ -27,7 +27,8 @@ def add(tx: Tx, reached: Sequence[StageReached]) -> None:
     """Write these down. One that is known already (its command was sent twice), or whose saga is not, changes nothing."""
     wanted = {stage.saga_id for stage in reached}
     known = {row.id for row in tx.execute(select(sagas.c.id).where(sagas.c.id.in_(wanted)))}
-    rows = [msgspec.structs.asdict(stage) for stage in reached if stage.saga_id in known]
+    in_order = sorted(reached, key=lambda stage: (stage.saga_id, stage.name, stage.attempt))
+    rows = [msgspec.structs.asdict(stage) for stage in in_order if stage.saga_id in known]
     if rows:
         dialect = postgresql if tx.connection.dialect.name == "postgresql" else sqlite
         tx.execute(dialect.insert(stages).on_conflict_do_nothing(), rows)
