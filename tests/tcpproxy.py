@@ -10,7 +10,7 @@ from contextlib import suppress
 class TcpProxy:
     """
     Carries bytes to `port`. `cut` breaks what is connected and refuses what comes, `freeze` swallows all that is sent, goodbyes
-    too, and says nothing; both until `mend`.
+    too, and says nothing; both until `mend`. `lose` breaks what is connected and does not tell the server.
     """
 
     def __init__(self, port: int) -> None:
@@ -20,6 +20,7 @@ class TcpProxy:
         self._lock = threading.Lock()
         self._pairs: list[tuple[socket.socket, socket.socket]] = []
         self._threads: list[threading.Thread] = []
+        self._lost: set[socket.socket] = set()
         self._is_cut = self._is_closed = False
         self._carries = threading.Event()
         self._carries.set()
@@ -38,6 +39,20 @@ class TcpProxy:
         """Carry nothing any more, and tell nobody."""
         self._carries.clear()
 
+    def lose(self) -> None:
+        """Break every connection at the client's end alone: the server goes on believing in it until `forget`."""
+        with self._lock:
+            pairs, self._pairs = self._pairs, []
+            self._lost |= {server for _, server in pairs}
+        for client, _ in pairs:
+            _break(client)
+
+    def forget(self) -> None:
+        """Tell the server of those that were lost."""
+        with self._lock:
+            lost, self._lost = self._lost, set()
+        _break(*lost)
+
     def mend(self) -> None:
         """Let connections through again; those that were frozen are broken."""
         if not self._carries.is_set():
@@ -53,6 +68,7 @@ class TcpProxy:
         self._listening.close()
         self._accepting.join()
         self.cut()
+        self.forget()
         self._carries.set()
         for thread in self._threads:
             thread.join()
@@ -84,7 +100,7 @@ class TcpProxy:
                 if self._carries.is_set():
                     sink.sendall(data)
         self._carries.wait()
-        _break(source, sink)
+        _break(*{source, sink} - self._lost)
 
 
 def _break(*ends: socket.socket) -> None:

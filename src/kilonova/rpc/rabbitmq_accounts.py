@@ -4,6 +4,12 @@ Hosts' users on RabbitMQ, made and removed through its management API.
 A host's user has a random password and may do what `amqp.names.host_permissions` says: serve its own topic and answer, and speak
 to the conductor. Making one that is there makes it anew, so that whoever held the old password is disconnected.
 
+How many connections and channels it may have is bounded too, so that a host that goes mad takes from nobody what the broker
+has. An agent has two connections, with a channel each and for a moment a second. The bound leaves room for its dead: a connection
+that the network cut without a word counts until the broker misses its heartbeats, 20 s at most, and the agent is back within a
+second. Seven such cuts in that time are let pass. After more it is refused, goes on trying every 5 s at the latest, and is let in
+when the first of its dead are found out.
+
 The account in `management_url` must be an administrator of the broker; only processes that let hosts in or out are given it.
 """
 
@@ -21,6 +27,8 @@ from kilonova.domain.host_access import bus_user, host_of
 from kilonova.rpc.amqp.names import EXCHANGE, cast_key, host_permissions
 from kilonova.rpc.tls import TlsFiles
 
+MOST_CONNECTIONS = 16
+MOST_CHANNELS = 2 * MOST_CONNECTIONS
 _TIMEOUT_S = 10.0
 _NEXT_STEP = "Look at RabbitMQ's management plugin and at [bus] management_url, then try again."
 
@@ -53,6 +61,8 @@ class RabbitAccounts:
         user, password, may = quote(bus_user(host), safe=""), secrets.token_urlsafe(32), host_permissions(host)
         vhost = quote(self._vhost, safe="")
         self._call("PUT", f"users/{user}", {"password": password, "tags": ""})
+        self._call("PUT", f"user-limits/{user}/max-connections", {"value": MOST_CONNECTIONS})
+        self._call("PUT", f"user-limits/{user}/max-channels", {"value": MOST_CHANNELS})
         permissions = {"configure": may.configure, "write": may.write, "read": may.read}
         self._call("PUT", f"permissions/{vhost}/{user}", permissions)
         topics = {"exchange": EXCHANGE, "write": may.topic_write, "read": may.topic_read}
@@ -80,7 +90,7 @@ class RabbitAccounts:
     def _drop_user(self, host: str) -> None:
         self._call("DELETE", f"users/{quote(bus_user(host), safe='')}")
 
-    def _call(self, method: str, path: str, body: dict[str, str] | None = None) -> Any:
+    def _call(self, method: str, path: str, body: dict[str, str] | dict[str, int] | None = None) -> Any:
         try:
             answer = self._http.request(method, path, json=body)
         except httpx2.HTTPError as why:
