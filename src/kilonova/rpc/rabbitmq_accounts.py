@@ -6,7 +6,7 @@ to the conductor. Making one that is there makes it anew, so that whoever held t
 
 How many connections and channels it may have is bounded too, so that a host that goes mad takes from nobody what the broker
 has. An agent has two connections, with a channel each and for a moment a second. The bound leaves room for its dead: a connection
-that the network cut without a word counts until the broker misses its heartbeats, 20 s at most, and the agent is back within a
+that the network cut without a word counts until the broker misses its heartbeats, 30 s at most, and the agent is back within a
 second. Seven such cuts in that time are let pass. After more it is refused, goes on trying every 5 s at the latest, and is let in
 when the first of its dead are found out.
 
