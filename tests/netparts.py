@@ -66,6 +66,12 @@ def guest_data(server_id: str) -> GuestData:
     )
 
 
-def share(*ports: PortSpec, groups: tuple[GroupSpec, ...] = (DEFAULT, WITH_SSH, OPEN, CLOSED)) -> HostNetwork:
+def share(
+    *ports: PortSpec,
+    groups: tuple[GroupSpec, ...] = (DEFAULT, WITH_SSH, OPEN, CLOSED),
+    networks: tuple[NetworkSpec, ...] | None = None,
+) -> HostNetwork:
+    """These ports on their networks, plain ones unless they are said."""
     numbers = sorted({int(p.network_id[1:]) for p in ports})
-    return HostNetwork(networks=tuple(network(number) for number in numbers), ports=ports, groups=groups)
+    plain = tuple(network(number) for number in numbers)
+    return HostNetwork(networks=plain if networks is None else networks, ports=ports, groups=groups)

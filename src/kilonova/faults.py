@@ -108,7 +108,7 @@ class _WatchedBus:
 
     def __init__(self, bus: Bus, faults: Faults) -> None:
         self._bus, self._faults = bus, faults
-        self.call, self.fanout, self.close = bus.call, bus.fanout, bus.close
+        self.call, self.fanout, self.follow, self.close = bus.call, bus.fanout, bus.follow, bus.close
 
     def serve(self, topic: str, handler: Handler, *, workers: int = 1) -> Callable[[], None]:
         return self._bus.serve(topic, handler, workers=workers)
@@ -147,7 +147,7 @@ class _FaultyBus:
 
     def __init__(self, bus: Bus, faults: MessageFaults) -> None:
         self._bus, self._faults = bus, faults
-        self.call, self.close = bus.call, bus.close
+        self.call, self.follow, self.close = bus.call, bus.follow, bus.close
 
     def serve(self, topic: str, handler: Handler, *, workers: int = 1) -> Callable[[], None]:
         return self._bus.serve(topic, handler, workers=workers)

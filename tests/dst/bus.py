@@ -10,7 +10,7 @@ that is the port's word, and the transports keep an outbox for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple
 
 from kilonova.rpc.bus import Handler, NoAnswer
@@ -40,6 +40,7 @@ class Transport:
         self.cut: set[str] = set()
         self.under_way = 0
         self._servers: dict[str, list[Server]] = {}
+        self._followers: dict[str, list[Server]] = {}
         self._waiting: dict[str, list[Message]] = {}
 
     def serve(self, topic: str, server: Server) -> Callable[[], None]:
@@ -73,12 +74,19 @@ class Transport:
         return answer
 
     def fanout(self, sender: Life, topic: str, message: Message) -> None:
-        for server in self._reachable(topic):
+        for server in self._reachable(topic, self._followers.get(topic, ())):
             if sender.name not in self.cut and not self.chance.happens(self.odds.lose, "lost"):
                 self.events.after(
                     self._latency_s(), server.life, f"{topic} hears {name_of(message)}",
                     lambda server=server: self._handle(server, topic, message, _NEVER_AGAIN),  # type: ignore[misc]
                 )  # fmt: skip
+
+    def follow(self, life: Life, topic: str, subjects: Collection[str]) -> None:
+        server = next(one for one in self._servers[topic] if one.life is life)
+        for followers in self._followers.values():
+            followers[:] = [one for one in followers if one.life is not life and not one.life.is_over]
+        for subject in subjects:
+            self._followers.setdefault(subject, []).append(server)
 
     def _send(self, topic: str, message: Message, tries: int) -> None:
         self.under_way += 1
@@ -98,10 +106,9 @@ class Transport:
         elif self.durable:
             self._waiting.setdefault(topic, []).append(message)
 
-    def _reachable(self, topic: str) -> list[Server]:
-        there = self._servers.get(topic, [])
+    def _reachable(self, topic: str, besides: Iterable[Server] = ()) -> list[Server]:
         return [
-            one for one in there
+            one for one in (*self._servers.get(topic, ()), *besides)
             if not one.life.is_over and not one.life.stands_still and one.life.name not in self.cut
         ]  # fmt: skip
 
@@ -143,6 +150,10 @@ class LifeBus:
     def fanout(self, topic: str, message: Message) -> None:
         self._life.check()
         self._transport.fanout(self._life, topic, message)
+
+    def follow(self, topic: str, subjects: Collection[str]) -> None:
+        self._life.check()
+        self._transport.follow(self._life, topic, subjects)
 
 
 def name_of(message: Message) -> str:

@@ -10,10 +10,13 @@ from __future__ import annotations
 import random
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from kilonova.agent.heart import Heart
 from kilonova.agent.hypervisor.port import Done
 from kilonova.agent.hypervisor.sim.driver import Pace, SimDriver, SimSettings
 from kilonova.agent.hypervisor.sim.machines import Machines
+from kilonova.agent.hypervisor.sim.network import SimNetwork
 from kilonova.agent.service import Agent, HostIdentity
 from kilonova.compute.boot import BootServers
 from kilonova.compute.delete import DeleteServer
@@ -29,9 +32,10 @@ from kilonova.conductor.service import Conductor, ConductorParts
 from kilonova.domain.host import HostDefaults, HostFacts
 from kilonova.domain.report import HostFault, Outcome
 from kilonova.domain.saga import JournalEvent, Saga
+from kilonova.network.changes import Changes
 from kilonova.network.embedded import EmbeddedNetworks
-from kilonova.network.notify import HostNotifier
 from kilonova.network.resolve import NicResolver
+from kilonova.network.telling import HostTeller
 from kilonova.rpc.messages import EnsureServer, Observe
 from kilonova.scheduler.service import SchedulerService
 from kilonova.scheduler.settings import SchedulerSettings
@@ -125,7 +129,8 @@ class ConductorProcess(Process):
             on_journal=self._on_journal,
         )  # fmt: skip
         self.power = PowerStateReconciler(self.db, self.bus, self.clock)
-        self.reconcilers = Reconcilers([self.power], self.clock)
+        self.teller = HostTeller(self.db, self.bus, self.clock)
+        self.reconcilers = Reconcilers([self.power, self.teller], self.clock)
         parts = ConductorParts(
             db=self.db, bus=self.bus, clock=self.clock, ids=world.ids, runner=self.runner, reconcilers=self.reconcilers,
             networks=networks, host_defaults=RATIOS,
@@ -136,7 +141,8 @@ class ConductorProcess(Process):
             saga_leases.renounce(tx, self.name, self.clock.now())
         self.bus.serve("conductor", self.conductor.handle)
         self.every(LOOK_EVERY_S, "looks", self._look)
-        self.every(60.0, "powers", self.power.activate)
+        self.every(self.power.period_s, "powers", self.power.activate)
+        self.every(self.teller.period_s, "tells hosts", self.teller.activate)
 
     def take_turns(self) -> None:
         """Begin as many turns as there are workers and sagas that wait."""
@@ -155,12 +161,12 @@ class ConductorProcess(Process):
                 self._turns -= 1
 
     def _look(self) -> None:
-        woken = self.reconcilers._loops["power_state"].woken
         self.runner.look()
         self.conductor._timeline._flush()
-        if woken.is_set():
-            woken.clear()
-            self.power.activate()
+        for loop in self.reconcilers._loops.values():
+            if loop.woken.is_set():
+                loop.woken.clear()
+                loop.reconciler.activate()
 
     def _on_journal(self, saga: Saga, event: JournalEvent, when: str) -> None:
         if when == "after":
@@ -187,13 +193,15 @@ class HostProcess(Process):
     def __init__(self, world: World, name: str) -> None:
         super().__init__(world, name)
         self.machines = Machines(None)
+        self.network = SimNetwork(keeps_addresses=True)
         self.addresses: dict[str, tuple[str, ...]] = {}
         self.boots = 1
 
     def wire(self) -> None:
-        settings = SimSettings(facts=FACTS, pace=PACE, seed=self.world.chance.rng.getrandbits(32))
+        facts = msgspec.structs.replace(FACTS, tunnel_ip=self.name)
+        settings = SimSettings(facts=facts, pace=PACE, seed=self.world.chance.rng.getrandbits(32))
         self.driver = _Driver(settings, self.clock, self)
-        self.driver._machines = self.machines
+        self.driver._machines, self.driver._network = self.machines, self.network
         self.agent = Agent(HostIdentity(self.name, f"boot-{self.boots}"), self.driver, self.bus, self.clock, workers=0)
         Heart((self.name,), self.bus, self.clock).start()
         self.agent.start()
@@ -234,5 +242,4 @@ SCHEDULING = SchedulerSettings(cache_mib=1, refresh_s=20.0)
 
 
 def networks_of(process: Process) -> EmbeddedNetworks:
-    notifier = HostNotifier(process.db, process.bus, process.clock, run=lambda work: work())
-    return EmbeddedNetworks(process.world.ids, notifier)
+    return EmbeddedNetworks(process.world.ids, Changes(process.bus, process.clock))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from kilonova.agent.share import members
 from kilonova.conductor.audit import Audit
 from kilonova.domain.host import ALIVE_WITHIN_S
 from kilonova.domain.server import Intent, Lifecycle, PowerState, Server
@@ -45,6 +46,12 @@ UNION ALL SELECT 'an affinity group on several hosts: ' || g.id FROM server_grou
   JOIN server_group_members m ON m.group_id = g.id JOIN servers s ON s.id = m.server_id
   WHERE g.policy = 'affinity' AND s.host IS NOT NULL GROUP BY g.id HAVING count(DISTINCT s.host) > 1
 """  # noqa: S608 - of constants
+
+
+_MEMBERS = """
+SELECT g.group_id, p.network_id, f.address, p.host FROM ports p JOIN fixed_ips f ON f.port_id = p.id
+  LEFT JOIN port_security_groups g ON g.port_id = p.id
+"""
 
 
 class Broken(AssertionError):
@@ -104,7 +111,7 @@ class Properties:
 
     def in_the_end(self) -> None:
         """No fault is left, all is up, and whatever reconciles has run."""
-        found = self._sagas() + self._servers() + self._audit()
+        found = self._sagas() + self._servers() + self._networks() + self._audit()
         if found:
             raise Broken("; ".join(found))
 
@@ -138,6 +145,30 @@ class Properties:
                 f"server {server.id} should run: {server.intent}, recorded {server.power_state.name}, is {state.name}"
             )
         return ""
+
+    def _networks(self) -> list[str]:
+        """Each host knows who else is on its networks and in its groups."""
+        rows = set(self.world.store.raw.execute(_MEMBERS))
+        ends = {(network_id, host) for _, network_id, _, host in rows if host}
+        found = []
+        for host in self.world.hosts:
+            share = host.network.share
+            here = {row for row in rows if row[3] == host.name}
+            networks, groups = {row[1] for row in here}, {row[0] for row in here if row[0]}
+            expected = (
+                {(network_id, other) for network_id, other in ends if network_id in networks},
+                {(group, network_id, address) for group, network_id, address, _ in rows if group in groups},
+            )
+            known = (
+                {(network.id, end) for network in share.networks for end in network.tunnels},
+                {(group, on, address) for (group, on), there in members(share).items() for address in there},
+            )
+            found += [
+                f"{host.name} is wrong about {sorted(one ^ other)}"
+                for one, other in zip(expected, known, strict=True)
+                if one != other
+            ]
+        return found
 
     def _audit(self) -> list[str]:
         world, life = self.world, Life("auditor")

@@ -20,6 +20,7 @@ from sqlalchemy.pool import StaticPool
 from kilonova.domain.clock import Ids
 from kilonova.domain.flavor import Flavor
 from kilonova.network.defaults import DefaultNetwork, ensure_default
+from kilonova.network.networks import NetworkSettings
 from kilonova.store.away import DatabaseAway
 from kilonova.store.database import Database, Tx
 from kilonova.store.queries import flavors, quotas
@@ -29,7 +30,7 @@ from tests.dst.events import START, Events, Life
 
 PROJECTS = ("project-a", "project-b", "project-c")
 FLAVORS = {"small": (1, 512), "large": (2, 2048)}
-NETWORK = DefaultNetwork(cidr="10.9.0.0/26")
+NETWORK = DefaultNetwork(cidr="10.9.0.0/26", carried=NetworkSettings(kind="vxlan"))
 LIMITS = {"instances": 4, "cores": 7, "ram": 1 << 20}
 
 

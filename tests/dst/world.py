@@ -143,6 +143,7 @@ class World:
             self.events.run(5.0)
             for conductor in self.conductors:
                 conductor.power.activate()
+                conductor.teller.activate()
             self.events.run(5.0)
 
     def _live_sagas(self) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 
 from kilonova.agent.hypervisor.sim.driver import Pace, SimDriver, SimSettings
@@ -41,6 +41,9 @@ class AsHost:
     def call(self, topic: str, message: Message, *, timeout_s: float = 10.0) -> Message:
         assert self._admits(message)
         return self._bus.call(topic, message, timeout_s=timeout_s)
+
+    def follow(self, topic: str, subjects: Collection[str]) -> None:
+        self._bus.follow(topic, subjects)
 
     def fanout(self, topic: str, message: Message) -> None:
         raise AssertionError("a host has nothing to tell everybody")

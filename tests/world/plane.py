@@ -32,10 +32,11 @@ from kilonova.domain.host import HostDefaults, HostFacts
 from kilonova.domain.image import Image, ImageStatus
 from kilonova.domain.saga import JournalEvent, Saga
 from kilonova.domain.server import Server
+from kilonova.network.changes import Changes
 from kilonova.network.defaults import DefaultNetwork, ensure_default
 from kilonova.network.embedded import EmbeddedNetworks
-from kilonova.network.notify import HostNotifier
 from kilonova.network.resolve import NicResolver
+from kilonova.network.telling import HostTeller
 from kilonova.rpc.inprocess import InProcessBus
 from kilonova.scheduler.service import SchedulerService
 from kilonova.scheduler.settings import SchedulerSettings
@@ -89,7 +90,7 @@ class World:
     def start(self) -> None:
         """Build the process."""
         self.bus = InProcessBus()
-        self.networks = EmbeddedNetworks(self.ids, HostNotifier(self.db, self.bus, self.clock, run=lambda work: work()))
+        self.networks = EmbeddedNetworks(self.ids, Changes(self.bus, self.clock))
         images = OneImage(self.clock)
         definitions = (boot_saga(self.bus, self.networks, images), delete_saga(self.bus, self.networks))
         self.runner = Runner(
@@ -101,7 +102,7 @@ class World:
         self.power = PowerStateReconciler(self.db, self.bus, self.clock)
         parts = ConductorParts(
             db=self.db, bus=self.bus, clock=self.clock, ids=self.ids, runner=self.runner,
-            reconcilers=Reconcilers([self.power], self.clock), networks=self.networks,
+            reconcilers=Reconcilers([self.power, HostTeller(self.db, self.bus, self.clock)], self.clock), networks=self.networks,
             host_defaults=HostDefaults(),
         )  # fmt: skip
         self.bus.serve("conductor", Conductor(parts).handle, workers=0)

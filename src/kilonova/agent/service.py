@@ -19,11 +19,10 @@ from typing import NamedTuple
 import msgspec
 import structlog
 
-from kilonova.agent.hypervisor.failure import HostFailure
+from kilonova.agent.following import Following
 from kilonova.agent.hypervisor.port import Driver
 from kilonova.domain.clock import Clock
 from kilonova.domain.errors import KilonovaError
-from kilonova.domain.hostnet import HostNetwork
 from kilonova.domain.report import HostFault, Observed, Outcome
 from kilonova.rpc.bus import Bus, NoAnswer
 from kilonova.rpc.messages import (
@@ -44,6 +43,7 @@ from kilonova.rpc.messages import (
     PowerChanged,
     Progress,
     Report,
+    ShareChanged,
     TakeInventory,
     Uptime,
 )
@@ -75,6 +75,7 @@ class Agent:
         self._clock = clock
         self._seen: dict[str, int] = {}
         self._under_way: dict[str, set[str]] = {}
+        self._networks = Following(self.host, self._topic, driver, bus)
         self._early: list[Command] | None = []  # commands that came before the host had joined; None once it has
         self._lock = threading.Lock()
         self._stop_serving: Callable[[], None] = lambda: None
@@ -109,7 +110,9 @@ class Agent:
             case Observe():
                 self._observe()
             case NetworkChanged(part=part):
-                self._tell_network(self._driver.update_network, part)
+                self._networks.update(part)
+            case ShareChanged(change=change):
+                self._networks.change(change)
             case _:
                 _log.warning("a message this agent does not know", message=type(message).__name__)
         return Ok()
@@ -141,6 +144,7 @@ class Agent:
 
     def _done(self, command: Command, outcome: Outcome) -> None:
         self._no_longer_under_way(command)
+        self._networks.refresh()
         self._report(command, outcome)
 
     def _no_longer_under_way(self, command: Command) -> None:
@@ -194,7 +198,7 @@ class Agent:
             self._clock.call_later(_JOIN_RETRY_S, self._join)
             return
         if isinstance(answer, HostState):
-            self._tell_network(self._driver.set_network, answer.network)
+            self._networks.replace(answer.network)
         # Not before: a guest that is down because the host was restarted would pass for one that was shut down by its user.
         self._driver.watch(self._power_changed)
         self._let_commands_in()
@@ -219,15 +223,10 @@ class Agent:
     def _observe(self) -> None:
         seen = tuple(self._driver.observe())
         self._bus.cast(CONDUCTOR, HostObserved(host=self.host, observed=seen, boot_id=self._boot_id))
+        self._networks.say()
 
     def _power_changed(self, observed: Observed) -> None:
         self._bus.cast(CONDUCTOR, PowerChanged(host=self.host, observed=observed, boot_id=self._boot_id))
-
-    def _tell_network(self, tell: Callable[[HostNetwork], None], state: HostNetwork) -> None:
-        try:
-            tell(state)
-        except HostFailure as why:
-            _log.warning("a change of the networks could not be made here", host=self.host, why=why.fault.message)
 
     def _answer(self, ask: Callable[[], Message]) -> Message:
         try:

@@ -38,9 +38,9 @@ from kilonova.image.bits import FileBits
 from kilonova.image.catalog import ImageCatalog
 from kilonova.image.service import ImageService
 from kilonova.network.backing import Backing
+from kilonova.network.changes import Changes
 from kilonova.network.defaults import DefaultNetwork
 from kilonova.network.embedded import EmbeddedNetworks
-from kilonova.network.notify import HostNotifier
 from kilonova.network.resolve import NicResolver
 from kilonova.rebalance.records import Rebalancing
 from kilonova.rpc.host_accounts import HostAccounts, NoAccounts
@@ -72,7 +72,7 @@ class ApiParts:
     identity: Identity
     images: ImageService
     networks: EmbeddedNetworks
-    notifier: HostNotifier
+    changes: Changes
     default_network: DefaultNetwork
     policy_file: Path
     chosen: Callable[[], dict[str, str]]
@@ -117,9 +117,7 @@ class ApiRole:
             identity_service(parts.identity),
             compute_service(compute),
             image_service(parts.images),
-            network_service(
-                Backing(ground.db, ground.clock, ground.ids, parts.notifier), parts.default_network.carried
-            ),
+            network_service(Backing(ground.db, ground.clock, ground.ids, parts.changes), parts.default_network.carried),
             placement_service(
                 database=ground.db, bus=ground.bus, clock=ground.clock, ids=ground.ids, images=compute.images
             ),

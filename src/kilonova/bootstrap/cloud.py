@@ -25,9 +25,9 @@ from kilonova.bootstrap.scheduler import make_scheduler
 from kilonova.domain.clock import Ids, SystemClock
 from kilonova.faults import Faults
 from kilonova.identity.service import build_identity
+from kilonova.network.changes import Changes
 from kilonova.network.defaults import DefaultNetwork
 from kilonova.network.embedded import EmbeddedNetworks
-from kilonova.network.notify import HostNotifier
 from kilonova.rpc.inprocess import InProcessBus
 from kilonova.settings import CloudSettings, load
 from kilonova.store.database import Database
@@ -44,8 +44,8 @@ class Cloud:
         self.clock = self.ground.clock
         self.identity = build_identity(self.ground.db, self.clock, self.ground.ids)
         self.images = make_images(self.ground, settings.data_dir / "images")
-        self.notifier = HostNotifier(self.ground.db, self.ground.bus, self.clock)
-        self.networks = EmbeddedNetworks(self.ground.ids, self.notifier)
+        self.changes = Changes(self.ground.bus, self.clock)
+        self.networks = EmbeddedNetworks(self.ground.ids, self.changes)
         self.scheduler = make_scheduler(self.ground, settings.scheduler)
         self.conductor = ConductorRole(
             self.ground,
@@ -105,7 +105,7 @@ class Cloud:
             identity=self.identity,
             images=self.images,
             networks=self.networks,
-            notifier=self.notifier,
+            changes=self.changes,
             default_network=self._default_network(),
             policy_file=self.settings.data_dir / "policy.yaml",
             chosen=self.chosen,

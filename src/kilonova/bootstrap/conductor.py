@@ -21,6 +21,7 @@ from kilonova.identity.housekeeping import IdentityHousekeeping
 from kilonova.identity.service import Identity
 from kilonova.image.catalog import EveryImage
 from kilonova.network.embedded import EmbeddedNetworks
+from kilonova.network.telling import HostTeller
 from kilonova.rpc.host_accounts import HostAccounts
 
 
@@ -80,6 +81,7 @@ class ConductorRole:
         return [
             *([HostAccountsReconciler(db, accounts)] if accounts is not None else []),
             PowerStateReconciler(db, bus, clock),
+            HostTeller(db, bus, clock),
             ServicePulse(db, clock, ids, host=self._ground.name, binaries=self._wiring.binaries),
             IdentityHousekeeping(self._wiring.identity),
         ]

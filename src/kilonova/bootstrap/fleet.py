@@ -35,10 +35,10 @@ from kilonova.domain.clock import Ids, SystemClock
 from kilonova.domain.errors import Rejected
 from kilonova.faults import Faults
 from kilonova.identity.service import build_identity
+from kilonova.network.changes import Changes
 from kilonova.network.defaults import DefaultNetwork
 from kilonova.network.embedded import EmbeddedNetworks
 from kilonova.network.networks import NetworkSettings
-from kilonova.network.notify import HostNotifier
 from kilonova.rpc.host_accounts import HostAccounts, NoAccounts
 from kilonova.rpc.observed import ObservedBus
 from kilonova.rpc.rabbitmq_accounts import RabbitAccounts
@@ -67,8 +67,8 @@ class ControlPlane:
         name = section.name or socket.gethostname()
         self.ground = Ground(db=db, bus=bus, clock=clock, ids=Ids(), faults=faults, name=name)
         self.identity = build_identity(db, clock, self.ground.ids)
-        self.notifier = HostNotifier(db, bus, clock)
-        self.networks = EmbeddedNetworks(self.ground.ids, self.notifier)
+        self.changes = Changes(bus, clock)
+        self.networks = EmbeddedNetworks(self.ground.ids, self.changes)
 
     def daemon(self, make_roles: Callable[[], list[Role]]) -> Daemon:
         """The process with these roles, all going by the database's clock."""
@@ -203,7 +203,7 @@ def _api_parts(config: FleetConfig, plane: ControlPlane) -> ApiParts:
         identity=plane.identity,
         images=make_images(plane.ground, Path(config.images.folder)),
         networks=plane.networks,
-        notifier=plane.notifier,
+        changes=plane.changes,
         default_network=_default_network(config.network),
         policy_file=Path(config.api.policy_file),
         chosen=lambda: {"database": "PostgreSQL", "bus": "RabbitMQ"},

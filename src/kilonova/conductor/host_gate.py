@@ -5,7 +5,7 @@ A host runs other people's machines, and one of them may break out. Whoever has 
 RabbitMQ vouches for it: a message says which user sent it, and cannot lie. (It may say nothing; then nothing of it is taken.) So
 every message of a `host.<name>` user is held against the records before any handler sees it:
 
-    which types   Heartbeat, HostStarted, HostObserved, PowerChanged, Report, Progress; a host sends nothing else
+    which types   Heartbeat, HostStarted, HostObserved, NetworksHeld, PowerChanged, Report, Progress; a host sends nothing else
     which host    the one that the user is named for, and no other
     which servers see below
 
@@ -33,7 +33,7 @@ from __future__ import annotations
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from typing import NamedTuple
 
 import msgspec
@@ -42,7 +42,16 @@ from kilonova.conductor.refusals import RefusalLog
 from kilonova.domain.clock import Clock
 from kilonova.domain.host_access import host_of
 from kilonova.domain.report import Observed
-from kilonova.rpc.messages import Heartbeat, HostObserved, HostStarted, Message, PowerChanged, Progress, Report
+from kilonova.rpc.messages import (
+    Heartbeat,
+    HostObserved,
+    HostStarted,
+    Message,
+    NetworksHeld,
+    PowerChanged,
+    Progress,
+    Report,
+)
 from kilonova.store.database import Database
 from kilonova.store.queries import host_access, host_word
 
@@ -63,8 +72,11 @@ OTHER_SERVER = "it speaks of a server that is not on it and never was sent there
 NO_MACHINE = "there is no machine like that"
 NO_ID = "that is no id"
 NO_STAGE = "there is no such stage"
-TOO_MANY = "it speaks of more servers than a host can have"
+TOO_MANY = "it speaks of more than a host can have"
 OTHER_COMMAND = "the command was not sent to it, or is about another server"
+
+
+_Word = Report | Progress | HostStarted | HostObserved | NetworksHeld | PowerChanged
 
 
 class Objection(NamedTuple):
@@ -101,14 +113,21 @@ class HostGate:
         match message:
             case Heartbeat(hosts=names):
                 return _same(host, names)
-            case Report() | Progress():
-                return _same(host, [message.host]) or _unformed(message) or self._of_command(host, message)
-            case HostStarted(observed=observed) | HostObserved(observed=observed):
-                return _same(host, [message.host]) or _no_machine(message) or self._of_servers(host, observed)
-            case PowerChanged(observed=seen):
-                return _same(host, [message.host]) or self._of_servers(host, [seen])
+            case Report() | Progress() | HostStarted() | HostObserved() | NetworksHeld() | PowerChanged():
+                return _same(host, [message.host]) or self._of_content(host, message)
             case _:
                 return Objection(NOT_FOR_HOSTS)
+
+    def _of_content(self, host: str, word: _Word) -> Objection | None:
+        match word:
+            case Report() | Progress():
+                return _unformed(word) or self._of_command(host, word)
+            case NetworksHeld(generations=generations):
+                return _too_many(generations)
+            case PowerChanged(observed=seen):
+                return self._of_servers(host, [seen])
+            case HostStarted(observed=observed) | HostObserved(observed=observed):
+                return _no_machine(word) or self._of_servers(host, observed)
 
     def _is_live(self, host: str) -> bool:
         age_s = self._clock.monotonic() - self._read_at
@@ -121,8 +140,8 @@ class HostGate:
     def _of_servers(self, host: str, observed: Sequence[Observed]) -> Objection | None:
         if not observed:
             return None
-        if len(observed) > MOST_SERVERS:
-            return Objection(TOO_MANY, str(len(observed)))
+        if (objection := _too_many(observed)) is not None:
+            return objection
         if not all(_ID.fullmatch(seen.server_id) for seen in observed):
             return Objection(NO_ID)
         with self._db.read() as tx:
@@ -161,6 +180,10 @@ class HostGate:
 def _same(host: str, named: Sequence[str]) -> Objection | None:
     other = next((name for name in named if name != host), None)
     return None if other is None else Objection(OTHER_HOST, other)
+
+
+def _too_many(things: Sized) -> Objection | None:
+    return Objection(TOO_MANY, str(len(things))) if len(things) > MOST_SERVERS else None
 
 
 def _unformed(word: Report | Progress) -> Objection | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Protocol
 
@@ -46,6 +47,9 @@ class Networks(Protocol):
 
     def for_host(self, tx: Tx, host: str) -> HostNetwork:
         """The whole of a host's networks."""
+
+    def newer(self, tx: Tx, host: str, held: Mapping[str, int]) -> HostNetwork:
+        """What a host lacks that holds these generations of its networks and groups."""
 
 
 class Images(Protocol):

@@ -20,6 +20,7 @@ from kilonova.conductor.reconcilers.base import Reconcilers
 from kilonova.conductor.timeline import Timeline
 from kilonova.domain.clock import Clock, Ids
 from kilonova.domain.host import HostDefaults
+from kilonova.domain.hostnet import HostNetwork
 from kilonova.domain.server import Server
 from kilonova.rpc.bus import Bus
 from kilonova.rpc.messages import (
@@ -29,6 +30,9 @@ from kilonova.rpc.messages import (
     HostStarted,
     HostState,
     Message,
+    NetworkChanged,
+    NetworksChanged,
+    NetworksHeld,
     Ok,
     PowerChanged,
     Progress,
@@ -100,6 +104,8 @@ class Conductor:
                         facts.fold_observation(tx, host, observed, self._parts.clock.now())
             case HostObserved():
                 self._host_observed(message)
+            case NetworksHeld() | NetworksChanged():
+                self._of_networks(message)
             case _:
                 _log.warning("a message the conductor does not know", message=type(message).__name__)
         return Ok()
@@ -139,6 +145,15 @@ class Conductor:
             was_restarted = hosts.ran_anew(tx, seen.host, seen.boot_id)
             facts.fold_host(tx, seen.host, seen.observed, self._parts.clock.now(), was_restarted=was_restarted)
             self._remove_strays(tx, seen.host, facts.strays(tx, seen.host, seen.observed))
+
+    def _of_networks(self, said: NetworksHeld | NetworksChanged) -> None:
+        if isinstance(said, NetworksChanged):
+            self._parts.reconcilers.wake("host_teller")
+            return
+        with self._parts.db.read() as tx:
+            newer = self._parts.networks.newer(tx, said.host, said.generations)
+        if newer != HostNetwork():
+            self._parts.bus.cast(f"agent.{said.host}", NetworkChanged(part=newer))
 
     def _remove_strays(self, tx: Tx, host: str, strays: list[Server]) -> None:
         for server in strays:

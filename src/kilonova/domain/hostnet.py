@@ -3,6 +3,10 @@ A host's share of the networks, as desired state: what its bridges, DHCP, metada
 
 `HostNetwork` is either the whole of it (sent on request; what is not in it must go) or a part (sent along with a server;
 merged). Both are level-triggered: converging twice changes nothing.
+
+A network and a group have a *generation*, which each telling of a change raises by one. Of two states the higher one is newer;
+what a host takes for the newest of all it says now and then, and is told anew what it has missed. `ShareChange` is the step from
+one generation to the next: it is as small as what changed, however many there are of what did not (ADR 0012).
 """
 
 from __future__ import annotations
@@ -10,6 +14,8 @@ from __future__ import annotations
 import hashlib
 
 import msgspec
+
+OUTLINE = -1  # older than any generation: what bears it is not known in full
 
 
 class SubnetSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,7 +33,8 @@ class SubnetSpec(msgspec.Struct, frozen=True, kw_only=True):
 class NetworkSpec(msgspec.Struct, frozen=True, kw_only=True):
     """
     One network. `kind`: flat (a bridge of this host alone), vxlan (joined to the same network on other hosts); `segment` is the
-    id of the latter, `tunnels` the tunnel addresses of all hosts that have ports of it. Of two, the higher `generation` is newer.
+    id of the latter, `tunnels` the tunnel addresses of all hosts that have ports of it. With the generation `OUTLINE`, it comes
+    without these, for a host that has the network already.
     """
 
     id: str
@@ -74,6 +81,7 @@ class GroupSpec(msgspec.Struct, frozen=True, kw_only=True):
     id: str
     rules: tuple[RuleSpec, ...] = ()
     members_on: dict[str, tuple[str, ...]] = {}
+    generation: int = 0
 
 
 class PortSpec(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,6 +111,20 @@ class HostNetwork(msgspec.Struct, frozen=True, kw_only=True):
     networks: tuple[NetworkSpec, ...] = ()
     ports: tuple[PortSpec, ...] = ()
     groups: tuple[GroupSpec, ...] = ()
+
+
+class ShareChange(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    What made a network or group (`id`) the next generation: its whole new form, or its new rules, and addresses that came or
+    went, by network. The addresses are a group's members, or where a network's tunnels end.
+    """
+
+    id: str
+    generation: int
+    network: NetworkSpec | None = None
+    rules: tuple[RuleSpec, ...] | None = None
+    come: dict[str, tuple[str, ...]] = {}
+    gone: dict[str, tuple[str, ...]] = {}
 
 
 def bridge_name(network_id: str) -> str:

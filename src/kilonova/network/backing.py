@@ -7,7 +7,7 @@ from typing import NamedTuple, TypeVar
 from kilonova.domain.clock import Clock, Ids
 from kilonova.domain.context import RequestContext
 from kilonova.domain.errors import Missing, Rejected
-from kilonova.network.notify import HostNotifier
+from kilonova.network.changes import Changes
 from kilonova.store.database import Database
 
 T = TypeVar("T")
@@ -19,7 +19,7 @@ class Backing(NamedTuple):
     database: Database
     clock: Clock
     ids: Ids
-    notifier: HostNotifier
+    changes: Changes
 
 
 def found(thing: T | None, kind: str, ident: str) -> T:

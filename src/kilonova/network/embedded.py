@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from kilonova.domain.boot import BootParams
 from kilonova.domain.clock import Ids
 from kilonova.domain.hostnet import HostNetwork
-from kilonova.domain.network import Port, ServerForNetwork
+from kilonova.domain.network import ServerForNetwork
 from kilonova.domain.server import Server
 from kilonova.network import allocate, hostview
+from kilonova.network.changes import Changes
 from kilonova.network.hostview import ServerNetwork
-from kilonova.network.notify import HostNotifier
 from kilonova.store.database import Tx
 from kilonova.store.queries import ports, tunnels
 
@@ -24,8 +25,8 @@ class EmbeddedNetworks:
     hear of what is in the records a moment after the commit, so of a server that came on a host while the last one left it, too.
     """
 
-    def __init__(self, ids: Ids, notifier: HostNotifier) -> None:
-        self._ids, self._notifier = ids, notifier
+    def __init__(self, ids: Ids, changes: Changes) -> None:
+        self._ids, self._changes = ids, changes
 
     def allocate(self, tx: Tx, server: Server, params: BootParams, now: datetime) -> tuple[str, ...]:
         """Make or take the server's ports, bound to its host; their ids, in order. Raises as `Allocator.allocate`."""
@@ -38,16 +39,16 @@ class EmbeddedNetworks:
         )
         before = tunnels.touched(tx, server.id)
         made = allocator.allocate(its, params.nics, params.security_groups)
-        self._networks_changed(tx, before | tunnels.touched(tx, server.id))
-        self._notifier.groups_changed(tx, _groups_of(made))
+        self._changes.of_hosts(tx, before | tunnels.touched(tx, server.id))
+        self._changes.of_members(tx, made)
         return tuple(port.id for port in made)
 
     def release(self, tx: Tx, server_id: str, now: datetime) -> None:
         """Delete the ports made for the server, unbind the user's own."""
         gone = ports.of_server(tx, server_id)
-        self._networks_changed(tx, tunnels.touched(tx, server_id))
+        self._changes.of_hosts(tx, tunnels.touched(tx, server_id))
         allocate.release(tx, server_id, now)
-        self._notifier.groups_changed(tx, _groups_of(gone))
+        self._changes.of_members(tx, gone)
 
     def activate(self, tx: Tx, server_id: str, now: datetime) -> None:
         """Its ports are ACTIVE."""
@@ -58,18 +59,11 @@ class EmbeddedNetworks:
         return hostview.for_server(tx, server_id)
 
     def for_host(self, tx: Tx, host: str) -> HostNetwork:
-        """
-        The whole of a host's networks, for one that has started.
-
-        Where its tunnels end may have changed, and what the others were told may be lost: they are told again.
-        """
-        self._networks_changed(tx, tunnels.on_host(tx, host))
+        """The whole of a host's networks, for one that has started. Where its tunnels end may have changed: others are told."""
+        for network_id in sorted(tunnels.on_host(tx, host)):
+            self._changes.of_network(tx, network_id)
         return hostview.for_host(tx, host)
 
-    def _networks_changed(self, tx: Tx, network_ids: set[str]) -> None:
-        for network_id in sorted(network_ids):
-            self._notifier.network_changed(tx, network_id)
-
-
-def _groups_of(those: tuple[Port, ...] | list[Port]) -> set[str]:
-    return {group_id for port in those for group_id in port.security_groups}
+    def newer(self, tx: Tx, host: str, held: Mapping[str, int]) -> HostNetwork:
+        """What a host that holds these generations lacks."""
+        return hostview.newer(tx, host, held)

@@ -4,19 +4,23 @@ A host's share of the networks, from the records: what is sent along with a serv
 Both are made by the same few statements, however many ports there are: ports with their addresses and groups, networks with their
 subnets, the groups' rules, and the members of the groups that those rules name.
 
-What a group's members are is the only thing here that grows with the project. So the part that goes with a server leaves out the
-groups that its host has already: the host merges parts, counts its own ports as members whatever it was told, and learns of
-members elsewhere by `NetworkChanged`. A boot thus costs the same in a group of ten and of ten thousand.
+Who is in a group, and which hosts share a network, is all that grows here with the project. So the part that goes with a server
+leaves out the groups that its host has already, and gives but the outline of such networks: the host merges parts, counts its own
+ports as members whatever it was told, and learns of what changes elsewhere by `ShareChanged`. A boot thus costs the same in a
+group of ten and of ten thousand. Should a host lack what it was thought to have, it says so, and gets it (`newer`).
+
+Generations are read before what they are of: what a host is told may be newer than the generation it bears, never older.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import msgspec
 
 from kilonova.domain.addresses import ip_network
 from kilonova.domain.hostnet import (
+    OUTLINE,
     GroupSpec,
     HostNetwork,
     NetworkSpec,
@@ -30,7 +34,8 @@ from kilonova.domain.machine import GuestLink, NicSpec
 from kilonova.domain.network import Network, Port, SecurityGroupRule, Subnet
 from kilonova.network.segments import VXLAN
 from kilonova.store.database import Tx
-from kilonova.store.queries import networks, ports, security_groups, subnets, tunnels
+from kilonova.store.queries import network_changes, networks, ports, security_groups, subnets, tunnels
+from kilonova.store.queries.network_changes import GROUP, NETWORK
 
 
 class ServerNetwork(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +52,8 @@ def for_server(tx: Tx, server_id: str) -> ServerNetwork:
     groups = {group_id for port in mine for group_id in port.security_groups}
     host = next((port.host for port in mine if port.host is not None), None)
     known = security_groups.known_on(tx, host, groups) if host is not None and groups else set()
-    view = _View(tx, mine, groups - known)
+    outlined = tunnels.known_on(tx, host, {port.network_id for port in mine}) if host is not None else set()
+    view = _View(tx, mine, groups - known, outlined)
     return ServerNetwork(
         part=view.state(),
         nics=tuple(view.nic(port) for port in mine),
@@ -69,6 +75,17 @@ def for_host(tx: Tx, host: str) -> HostNetwork:
     return _whole(tx, ports.on_host(tx, host))
 
 
+def newer(tx: Tx, host: str, held: Mapping[str, int]) -> HostNetwork:
+    """The networks and groups of which a host that holds these generations lacks something, each of them whole."""
+    groups = security_groups.on_host(tx, host)
+    of_networks = network_changes.generations(tx, NETWORK, ports.networks_on(tx, host))
+    of_groups = network_changes.generations(tx, GROUP, groups | security_groups.named_by(tx, groups))
+    return HostNetwork(
+        networks=network_specs(tx, [ident for ident, now in of_networks.items() if held.get(ident, OUTLINE) < now]),
+        groups=group_specs(tx, {ident for ident, now in of_groups.items() if held.get(ident, OUTLINE) < now}),
+    )
+
+
 def _whole(tx: Tx, those: Sequence[Port]) -> HostNetwork:
     return _View(tx, those, {group_id for port in those for group_id in port.security_groups}).state()
 
@@ -76,22 +93,28 @@ def _whole(tx: Tx, those: Sequence[Port]) -> HostNetwork:
 class _View:
     """Some ports and groups, and all that must be read to describe them."""
 
-    def __init__(self, tx: Tx, those: Sequence[Port], group_ids: set[str]) -> None:
+    def __init__(
+        self, tx: Tx, those: Sequence[Port], group_ids: set[str], outlined: Collection[str] = frozenset()
+    ) -> None:
         on = {port.network_id for port in those}
+        self._outlined = outlined
         self._ports = those
         self._networks = networks.by_ids(tx, on) if on else {}
         self._subnets = subnets.of_networks(tx, on) if on else {}
         self._by_id = {subnet.id: subnet for of in self._subnets.values() for subnet in of}
         self._hostnames = ports.hostnames(tx, {port.device_id for port in those}) if those else {}
-        self._groups = group_specs(tx, group_ids)
-        # After the networks themselves: what is told of one may be newer than the generation it bears, never older.
-        self._ends = tunnels.ends(tx, [one.id for one in self._networks.values() if one.kind == VXLAN])
+        self._groups = group_specs(tx, group_ids | security_groups.named_by(tx, group_ids))
+        spanning = [one.id for one in self._networks.values() if one.kind == VXLAN and one.id not in outlined]
+        self._ends = tunnels.ends(tx, spanning)
 
     def state(self) -> HostNetwork:
         """All of it, as a host is told."""
         return HostNetwork(
             networks=tuple(
-                network_spec(one, self._subnets[one.id], self._ends.get(one.id, ())) for one in self._networks.values()
+                _network_spec(
+                    one, self._subnets[one.id], None if one.id in self._outlined else self._ends.get(one.id, ())
+                )
+                for one in self._networks.values()
             ),
             ports=tuple(self._port(port) for port in self._ports),
             groups=self._groups,
@@ -125,11 +148,22 @@ class _View:
         )  # fmt: skip
 
 
-def network_spec(network: Network, its: Sequence[Subnet], ends: tuple[str, ...]) -> NetworkSpec:
-    """A network as a host is told of it; `ends`: the tunnel addresses of the hosts that share it."""
+def network_specs(tx: Tx, network_ids: Sequence[str]) -> tuple[NetworkSpec, ...]:
+    """These networks as hosts are told of them; those that are no more are left out."""
+    if not network_ids:
+        return ()
+    those = networks.by_ids(tx, network_ids)
+    its = subnets.of_networks(tx, those)
+    ends = tunnels.ends(tx, [one.id for one in those.values() if one.kind == VXLAN])
+    return tuple(_network_spec(one, its[one.id], ends.get(one.id, ())) for one in those.values())
+
+
+def _network_spec(network: Network, its: Sequence[Subnet], ends: tuple[str, ...] | None) -> NetworkSpec:
+    """`ends`: the tunnel addresses of the hosts that share it; None for its outline."""
     return NetworkSpec(
         id=network.id, name=network.name, kind=network.kind, mtu=network.mtu, segment=network.segment,
-        physical=network.physical, nat=network.physical is None, tunnels=ends, generation=network.generation,
+        physical=network.physical, nat=network.physical is None, tunnels=ends or (),
+        generation=OUTLINE if ends is None else network.generation,
         subnets=tuple(
             SubnetSpec(
                 id=one.id, cidr=one.cidr, ip_version=one.ip_version, gateway=one.gateway, dhcp=one.dhcp, dns=one.dns,
@@ -140,27 +174,27 @@ def network_spec(network: Network, its: Sequence[Subnet], ends: tuple[str, ...])
     )  # fmt: skip
 
 
-def group_specs(tx: Tx, group_ids: set[str]) -> tuple[GroupSpec, ...]:
+def group_specs(tx: Tx, group_ids: Collection[str]) -> tuple[GroupSpec, ...]:
     """
-    These groups, and those that their rules name.
-
-    Each is complete in itself, rules and members, as it takes the place of what a host knew of it: a host may have ports in a
-    group that is named here, or rules that name a group that nothing here does.
+    These groups, each complete in itself, rules and members, as it takes the place of what a host knew of it; those that are no
+    more are left out.
     """
     if not group_ids:
         return ()
+    generations = network_changes.generations(tx, GROUP, group_ids)
     rules = security_groups.rules_of(tx, group_ids)
-    named = {rule.remote_group for of in rules.values() for rule in of if rule.remote_group} - group_ids
-    if named:
-        rules |= security_groups.rules_of(tx, named)
-    members = security_groups.members(tx, sorted(rules))
+    members = security_groups.members(tx, sorted(group_ids))
     return tuple(
-        GroupSpec(id=group_id, rules=tuple(_rule(rule) for rule in rules[group_id]), members_on=members[group_id])
-        for group_id in sorted(rules)
-    )
+        GroupSpec(
+            id=group_id, rules=tuple(map(rule_spec, rules[group_id])), members_on=members[group_id],
+            generation=generations[group_id],
+        )
+        for group_id in sorted(generations)
+    )  # fmt: skip
 
 
-def _rule(rule: SecurityGroupRule) -> RuleSpec:
+def rule_spec(rule: SecurityGroupRule) -> RuleSpec:
+    """A rule as a host is told of it."""
     return RuleSpec(
         id=rule.id, direction=rule.direction, ethertype=rule.ethertype, protocol=rule.protocol, port_min=rule.port_min,
         port_max=rule.port_max, remote_cidr=rule.remote_cidr, remote_group=rule.remote_group,

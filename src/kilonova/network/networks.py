@@ -98,7 +98,7 @@ class Networks:
             if before.shared and changes.get("shared") is False:
                 self._check_unshare(tx, before)
             networks.change(tx, network_id, changes, self._backing.clock.now())
-            self._backing.notifier.network_changed(tx, network_id)
+            self._backing.changes.of_network(tx, network_id)
             return found(networks.find(tx, ctx, network_id), "Network", network_id)
 
     def delete(self, ctx: RequestContext, network_id: str) -> None:

@@ -67,8 +67,9 @@ class Ports:
             given = book.give_any(network.id, port.id)
         else:
             given = book.give(network.id, port.id, wanted.fixed_ips)
-        self._backing.notifier.groups_changed(tx, port.security_groups)
-        return msgspec.structs.replace(port, fixed_ips=given)
+        made = msgspec.structs.replace(port, fixed_ips=given)
+        self._backing.changes.of_members(tx, [made])
+        return made
 
     def _blank(self, tx: Tx, ctx: RequestContext, network: Network, wanted: NewPort) -> Port:
         port_rules.check_owner(wanted.device_owner)
@@ -119,13 +120,13 @@ class Ports:
             if port.device_owner.startswith(COMPUTE):
                 raise ServicePortInUse(port.id, port.device_id)
             ports.delete_one(tx, port_id)
-            self._backing.notifier.groups_changed(tx, port.security_groups)
+            self._backing.changes.of_members(tx, [port])
 
     def _tell(self, tx: Tx, before: Port, after: Port) -> None:
         """Its own host of anything; others when it came, went or moved in a group."""
-        self._backing.notifier.port_changed(tx, after.id)
+        self._backing.changes.of_port(tx, after.id)
         if (before.fixed_ips, before.security_groups) != (after.fixed_ips, after.security_groups):
-            self._backing.notifier.groups_changed(tx, {*before.security_groups, *after.security_groups})
+            self._backing.changes.of_members(tx, [before, after])
 
 
 def _known_groups(tx: Tx, ctx: RequestContext, group_ids: Sequence[str]) -> tuple[str, ...]:

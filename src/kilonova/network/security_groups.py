@@ -93,7 +93,7 @@ class SecurityGroups:
             if group.name == DEFAULT:
                 raise SecurityGroupCannotRemoveDefault
             # Their rules go away with this group, so they are named now and not found by it later.
-            self._backing.notifier.groups_changed(tx, security_groups.naming(tx, group_id))
+            self._backing.changes.of_rules(tx, security_groups.naming(tx, group_id))
             security_groups.delete(tx, group_id)
 
     def create_rules(self, ctx: RequestContext, wanted: Sequence[NewRule]) -> list[SecurityGroupRule]:
@@ -129,7 +129,7 @@ class SecurityGroups:
 
     def _changed(self, tx: Tx, group_id: str) -> None:
         security_groups.change(tx, group_id, {}, self._backing.clock.now())
-        self._backing.notifier.groups_changed(tx, [group_id])
+        self._backing.changes.of_rules(tx, [group_id])
 
 
 def _as_asked(rule: SecurityGroupRule) -> NewRule:

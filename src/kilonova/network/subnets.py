@@ -72,7 +72,7 @@ class Subnets:
         }  # fmt: skip
         subnet = Subnet(**fields)
         subnets.create(tx, subnet)
-        self._backing.notifier.network_changed(tx, network.id)
+        self._backing.changes.of_network(tx, network.id)
         return subnet
 
     def update(self, ctx: RequestContext, subnet_id: str, changes: Mapping[str, Any]) -> Subnet:
@@ -80,7 +80,7 @@ class Subnets:
         with self._backing.database.write() as tx:
             before = found(subnets.find(tx, ctx, subnet_id, lock=True), "Subnet", subnet_id)
             subnets.change(tx, subnet_id, _checked(tx, before, changes), self._backing.clock.now())
-            self._backing.notifier.network_changed(tx, before.network_id)
+            self._backing.changes.of_network(tx, before.network_id)
             return found(subnets.find(tx, ctx, subnet_id), "Subnet", subnet_id)
 
     def delete(self, ctx: RequestContext, subnet_id: str) -> None:
@@ -90,7 +90,7 @@ class Subnets:
             if subnets.is_used(tx, subnet_id):
                 raise SubnetInUse(subnet_id)
             subnets.delete(tx, subnet_id)
-            self._backing.notifier.network_changed(tx, subnet.network_id)
+            self._backing.changes.of_network(tx, subnet.network_id)
 
 
 def _check_mtu(network: Network, version: int) -> None:

@@ -1,13 +1,14 @@
 """
 The port every process speaks to the others through.
 
-Topics: `conductor`, `scheduler`, `agent.<host>`. Delivery is at least once and unordered; the database journal is the truth
-and a message only a wake-up, so a lost or doubled one changes nothing but the time it takes.
+Topics: `conductor`, `scheduler`, `agent.<host>`; and `share.<id>` of a network or security group, which the hosts that have it
+follow. Delivery is at least once and unordered; the database journal is the truth and a message only a wake-up, so a lost or
+doubled one changes nothing but the time it takes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Protocol
 
 from kilonova.rpc.messages import Message
@@ -39,6 +40,13 @@ class Bus(Protocol):
 
     def fanout(self, topic: str, message: Message) -> None:
         """Send to every process that serves the topic."""
+
+    def follow(self, topic: str, subjects: Collection[str]) -> None:
+        """
+        Have who serves `topic` in this process hear what is fanned out to these subjects too, and to no others.
+
+        A subject is a topic that nobody serves. What is fanned out before this takes effect is not heard.
+        """
 
     def close(self) -> None:
         """Finish the handlers in work, send what waits to be sent, and end. Whoever served must not be called any more."""

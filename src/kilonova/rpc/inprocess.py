@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import structlog
 
@@ -25,6 +25,7 @@ class InProcessBus:
 
     def __init__(self) -> None:
         self._topics: dict[str, list[_Server]] = {}
+        self._followers: dict[str, tuple[_Server, ...]] = {}
         self._lock = threading.Lock()
 
     def serve(self, topic: str, handler: Handler, *, workers: int = 1) -> Callable[[], None]:
@@ -36,6 +37,8 @@ class InProcessBus:
         def stop() -> None:
             with self._lock:
                 self._topics[topic] = [other for other in self._topics.get(topic, ()) if other is not server]
+                self._let_go(server, server.follows)
+                server.follows = frozenset()
             server.stop()
 
         return stop
@@ -62,14 +65,29 @@ class InProcessBus:
 
     def fanout(self, topic: str, message: Message) -> None:
         """Send to all who serve the topic."""
-        for server in self._topics.get(topic, ()):
+        for server in (*self._topics.get(topic, ()), *self._followers.get(topic, ())):
             server.take(message)
+
+    def follow(self, topic: str, subjects: Collection[str]) -> None:
+        """Have who serves `topic` hear what is fanned out to these subjects too, and to no others."""
+        with self._lock:
+            for server in self._topics.get(topic, ()):
+                self._let_go(server, server.follows.difference(subjects))
+                for subject in set(subjects) - server.follows:
+                    self._followers[subject] = (*self._followers.get(subject, ()), server)
+                server.follows = frozenset(subjects)
+
+    def _let_go(self, server: _Server, subjects: Collection[str]) -> None:
+        for subject in subjects:
+            left = tuple(other for other in self._followers.pop(subject, ()) if other is not server)
+            if left:
+                self._followers[subject] = left
 
     def close(self) -> None:
         """Handle what was sent, and end."""
         with self._lock:
             servers = [server for topic in self._topics.values() for server in topic]
-            self._topics = {}
+            self._topics, self._followers = {}, {}
         for server in servers:
             server.stop()
 
@@ -77,6 +95,7 @@ class InProcessBus:
 class _Server:
     def __init__(self, topic: str, handler: Handler, workers: int) -> None:
         self.topic, self.handler = topic, handler
+        self.follows: frozenset[str] = frozenset()
         self._queue: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         self._threads = [threading.Thread(target=self._work, name=f"{topic}-{i}", daemon=True) for i in range(workers)]
         for thread in self._threads:

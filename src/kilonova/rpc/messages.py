@@ -12,7 +12,7 @@ import msgspec
 
 from kilonova.domain.boot import SchedulingRequest
 from kilonova.domain.host import HostFacts, HostUse
-from kilonova.domain.hostnet import HostNetwork
+from kilonova.domain.hostnet import HostNetwork, ShareChange
 from kilonova.domain.machine import GuestData, ImageRef, MachineSpec
 from kilonova.domain.placement import Decision
 from kilonova.domain.report import HostFault, Observed, Outcome
@@ -69,12 +69,18 @@ class CacheImage(Message, frozen=True, kw_only=True):
 
 class NetworkChanged(Message, frozen=True, kw_only=True):
     """
-    Something in this host's networks changed.
+    Something in this host's networks changed, or it had missed that.
 
     `part` brings up to date what the host has of it, and adds no network or port: those come with servers.
     """
 
     part: HostNetwork
+
+
+class ShareChanged(Message, frozen=True, kw_only=True):
+    """A network or group is one generation on. Fanned out to the hosts that share it; who misses it finds out by the next."""
+
+    change: ShareChange
 
 
 class Observe(Message, frozen=True, kw_only=True):
@@ -189,6 +195,21 @@ class HostObserved(Message, frozen=True, kw_only=True):
     host: str
     observed: tuple[Observed, ...]
     boot_id: str = ""
+
+
+class NetworksHeld(Message, frozen=True, kw_only=True):
+    """
+    Which generation of each of its networks and groups a host has.
+
+    Said now and then, and when it sees that it has missed something: it is told what is newer.
+    """
+
+    host: str
+    generations: dict[str, int]
+
+
+class NetworksChanged(Message, frozen=True, kw_only=True):
+    """There are changes of networks to tell hosts of: a wake-up only, the records are the truth."""
 
 
 class SagaReady(Message, frozen=True, kw_only=True):

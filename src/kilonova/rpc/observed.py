@@ -8,7 +8,7 @@ every process that had a part in it. Heartbeats and stages speak of no request, 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -49,6 +49,9 @@ class ObservedBus:
     def fanout(self, topic: str, message: Message) -> None:
         self._sent.labels("fanout", type(message).__name__).inc()
         self._bus.fanout(topic, message)
+
+    def follow(self, topic: str, subjects: Collection[str]) -> None:
+        self._bus.follow(topic, subjects)
 
     def close(self) -> None:
         self._bus.close()

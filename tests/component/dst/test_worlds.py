@@ -19,6 +19,7 @@ import msgspec
 import pytest
 from sqlalchemy import insert, select
 
+from kilonova.agent.following import Following
 from kilonova.conductor.kernel.definition import Definition, Run
 from kilonova.conductor.sagas.boot import PlaceStep, SpawnStep
 from kilonova.conductor.sagas.delete import ForgetStep
@@ -146,3 +147,10 @@ def _patched(module: Any, name: str, value: Any) -> Iterator[None]:
         yield
     finally:
         setattr(module, name, before)
+
+
+def test_a_host_that_does_not_say_what_it_holds_ends_up_wrong() -> None:
+    """What it missed it is never told."""
+    with _patched(Following, "say", lambda _: None):
+        failures = [World(seed).run().failure for seed in range(30)]
+    assert any("is wrong about" in failure for failure in failures), failures

@@ -2,133 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from datetime import datetime
-from typing import Any, cast
-
-import msgspec
 import pytest
 
-from kilonova.domain.boot import BootParams, NicRequest
-from kilonova.domain.host import HostFacts
-from kilonova.domain.hostnet import HostNetwork
-from kilonova.domain.network import Network, ServerForNetwork
-from kilonova.network import hostview, segments
+from kilonova.domain.boot import NicRequest
+from kilonova.domain.hostnet import OUTLINE
+from kilonova.network import segments
 from kilonova.network.defaults import DefaultNetwork, ensure_default
-from kilonova.network.embedded import EmbeddedNetworks
 from kilonova.network.networks import NetworkSettings
-from kilonova.network.notify import HostNotifier
-from kilonova.rpc.bus import Handler
-from kilonova.rpc.messages import Message, NetworkChanged
-from kilonova.store.database import Tx
-from kilonova.store.queries import hosts, networks, tunnels
-from kilonova.store.queries.hosts import HostDefaults
+from kilonova.store.queries import networks, tunnels
 from tests.component.network.conftest import NOW, World
-
-VNIS = (100, 102)
-
-
-class Wire:
-    """A bus that remembers what each host was told last."""
-
-    def __init__(self) -> None:
-        self.told: dict[str, HostNetwork] = {}
-        self.is_away = False
-
-    def serve(self, topic: str, handler: Handler, *, workers: int = 1) -> Callable[[], None]:
-        raise NotImplementedError
-
-    def call(self, topic: str, message: Message, *, timeout_s: float = 10.0) -> Message:
-        raise NotImplementedError
-
-    def fanout(self, topic: str, message: Message) -> None:
-        raise NotImplementedError
-
-    def close(self) -> None:
-        raise NotImplementedError
-
-    def cast(self, topic: str, message: Message) -> None:
-        assert isinstance(message, NetworkChanged)
-        if self.is_away:
-            raise ConnectionError
-        self.told[topic.removeprefix("agent.")] = message.part
-
-
-class StillClock:
-    """Time stands still; nothing that is to be done later is done by itself."""
-
-    def now(self) -> datetime:
-        return NOW
-
-    def monotonic(self) -> float:
-        return 0.0
-
-    def call_later(self, delay_s: float, fn: Callable[[], None]) -> Callable[[], None]:
-        return lambda: None
-
-
-class Cloud:
-    """Three hosts, and networks on them."""
-
-    def __init__(self, world: World) -> None:
-        self.world, self.wire, clock = world, Wire(), StillClock()
-        self.notifier = HostNotifier(world.database, self.wire, clock)
-        self.networks = EmbeddedNetworks(world.ids, self.notifier)
-        with world.database.write() as tx:
-            for number in (1, 2, 3):
-                self.join(tx, f"h{number}", f"192.0.2.{number}")
-            self.net = segments.create(tx, blank(world), VNIS)
-            world.subnet(tx, self.net, "10.0.0.0/24", ("10.0.0.2", "10.0.0.254"), gateway="10.0.0.1")
-
-    def join(self, tx: Tx, name: str, tunnel_ip: str) -> None:
-        hosts.register(
-            tx, name, "b", msgspec.structs.replace(FACTS, tunnel_ip=tunnel_ip), defaults=HostDefaults(),
-            ids=self.world.ids, now=NOW,
-        )  # fmt: skip
-
-    def boot(self, host: str, *nics: NicRequest, server: ServerForNetwork | None = None) -> ServerForNetwork:
-        """A server's ports are made; what hosts are told of it is in `told`."""
-        server = server or self.world.server(host=host)
-        wanted: Any = BootParams(
-            scheduling=cast("Any", None), nics=nics or (NicRequest(network_id=self.net.id),), block_devices=()
-        )
-        with self.world.database.write() as tx:
-            self.networks.allocate(tx, cast("Any", msgspec.structs.replace(server, host=host)), wanted, NOW)
-        return server
-
-    def delete(self, server: ServerForNetwork) -> None:
-        with self.world.database.write() as tx:
-            self.networks.release(tx, server.id, NOW)
-
-    def told(self) -> dict[str, tuple[str, ...]]:
-        """The tunnels of the network that hosts were told of since the last time."""
-        self.wire.told = {}
-        self.notifier.tell()
-        return {host: spec.tunnels for host, part in self.wire.told.items() for spec in part.networks}
-
-    def known(self, host: str) -> tuple[str, ...]:
-        """The tunnels that a host is told of when it starts."""
-        with self.world.database.write() as tx:
-            return self.networks.for_host(tx, host).networks[0].tunnels
-
-    def generation(self) -> int:
-        with self.world.database.read() as tx:
-            return networks.by_ids(tx, [self.net.id])[self.net.id].generation
-
-
-FACTS = HostFacts(
-    vcpus=4, ram_mib=4096, disk_gib=40, hypervisor_type="QEMU", hypervisor_version=7002000, accelerator="tcg",
-    arch="x86_64",
-)  # fmt: skip
-
-
-def blank(world: World, **changes: Any) -> Network:
-    made = Network(
-        id=world.ids.uuid(), project_id="p1", name="net", description="", admin_up=True, shared=False, external=False,
-        is_default=False, port_security=True, mtu=1450, kind="vxlan", physical=None, segment=None, dns_domain="",
-        zone_hints=(), tags=(), created_at=NOW, updated_at=NOW,
-    )  # fmt: skip
-    return msgspec.structs.replace(made, **changes)
+from tests.component.network.spanning import VNIS, Cloud, Told, blank
 
 
 @pytest.fixture
@@ -171,43 +54,56 @@ def test_a_fleets_default_network_spans_hosts(world: World) -> None:
 
 def test_hosts_hear_of_the_first_port_and_of_the_last_on_another(cloud: Cloud) -> None:
     first = cloud.boot("h1")
-    assert cloud.told() == {"h1": ("192.0.2.1",)}
+    assert cloud.told() == Told(come=("192.0.2.1",))
     second = cloud.boot("h2")
-    assert cloud.told() == dict.fromkeys(("h1", "h2"), ("192.0.2.1", "192.0.2.2"))
+    assert cloud.told() == Told(come=("192.0.2.2",))
     third = cloud.boot("h2")
-    assert cloud.told() == {}
+    assert cloud.told() is None
     cloud.delete(second)
-    assert cloud.told() == {}
+    assert cloud.told() is None
     cloud.delete(third)
-    assert cloud.told() == {"h1": ("192.0.2.1",)}
+    assert cloud.told() == Told(gone=("192.0.2.2",))
     cloud.delete(first)
-    assert cloud.told() == {}
+    assert cloud.told() == Told(gone=("192.0.2.1",))
 
 
-def test_what_could_not_be_told_is_told_again(cloud: Cloud) -> None:
+def test_a_burst_is_one_change(cloud: Cloud) -> None:
+    servers = [cloud.boot(host) for host in ("h1", "h2", "h3", "h3")]
+    cloud.delete(servers[1])
+    assert cloud.told() == Told(come=("192.0.2.1", "192.0.2.3"), gone=("192.0.2.2",))
+    assert cloud.generation() == 1
+
+
+def test_nothing_is_told_before_its_time_and_all_of_it_then(cloud: Cloud) -> None:
     cloud.boot("h1")
-    cloud.wire.is_away = True
-    with pytest.raises(ConnectionError):
-        cloud.told()
-    cloud.wire.is_away = False
-    assert cloud.told() == {"h1": ("192.0.2.1",)}
+    asked: list[float] = []
+    cloud.clock.call_later = lambda delay_s, _: (asked.append(delay_s), lambda: None)[1]  # type: ignore[method-assign]
+    cloud.teller.activate()
+    assert cloud.wire.changes == []
+    assert asked == [pytest.approx(1.0)]
+    assert cloud.told() == Told(come=("192.0.2.1",))
 
 
-def test_each_telling_is_of_a_newer_generation(cloud: Cloud) -> None:
-    generations = [cloud.generation()]
-    for host in ("h1", "h2", "h3"):
+def test_who_missed_a_change_is_told_the_whole_and_who_did_not_is_told_nothing(cloud: Cloud) -> None:
+    for host in ("h1", "h2"):
         cloud.boot(host)
-        generations.append(cloud.generation())
-    assert generations == sorted(set(generations))
+        cloud.told()
+    assert cloud.newer("h1", 2) is None
+    assert cloud.newer("h1", 1) == ("192.0.2.1", "192.0.2.2")
+    assert cloud.newer("h1", OUTLINE) == ("192.0.2.1", "192.0.2.2")
+    assert cloud.newer("h3", OUTLINE) is None  # it has no port of it, whatever it says
 
 
 def test_a_servers_own_host_is_told_along_with_it(cloud: Cloud) -> None:
     cloud.boot("h1")
     server = cloud.boot("h2")
-    with cloud.world.database.read() as tx:
-        (spec,) = hostview.for_server(tx, server.id).part.networks
-    assert (spec.kind, spec.segment, spec.generation) == ("vxlan", cloud.net.segment, cloud.generation())
-    assert spec.tunnels == ("192.0.2.1", "192.0.2.2")
+    assert (cloud.spec(server).kind, cloud.spec(server).segment) == ("vxlan", cloud.net.segment)
+    assert cloud.spec(server).tunnels == ("192.0.2.1", "192.0.2.2")
+    assert cloud.spec(server).generation == cloud.generation()
+    with cloud.world.database.write() as tx:
+        cloud.networks.activate(tx, server.id, NOW)
+    another = cloud.spec(cloud.boot("h2"))
+    assert (another.tunnels, another.generation) == ((), OUTLINE)  # the host has it already
 
 
 def test_hosts_hear_of_a_port_that_moves(cloud: Cloud) -> None:
@@ -221,8 +117,8 @@ def test_hosts_hear_of_a_port_that_moves(cloud: Cloud) -> None:
     before = cloud.generation()
     cloud.delete(first)
     cloud.boot("h2", NicRequest(port_id=own.id))
-    assert cloud.generation() > before
-    assert set(cloud.told()) == {"h1", "h2", "h3"}
+    assert cloud.told() == Told(come=("192.0.2.1", "192.0.2.2"))
+    assert cloud.generation() == before + 1
 
 
 def test_a_server_that_is_placed_anew_leaves_its_old_host(cloud: Cloud) -> None:
@@ -230,7 +126,7 @@ def test_a_server_that_is_placed_anew_leaves_its_old_host(cloud: Cloud) -> None:
     cloud.boot("h3")
     cloud.told()
     cloud.boot("h2", server=server)
-    assert cloud.told() == dict.fromkeys(("h2", "h3"), ("192.0.2.2", "192.0.2.3"))
+    assert cloud.told() == Told(come=("192.0.2.2",), gone=("192.0.2.1",))
 
 
 def test_a_host_that_starts_is_told_all_and_the_others_where_it_is_now(cloud: Cloud) -> None:
@@ -240,7 +136,7 @@ def test_a_host_that_starts_is_told_all_and_the_others_where_it_is_now(cloud: Cl
     with cloud.world.database.write() as tx:
         cloud.join(tx, "h2", "192.0.2.99")
     assert cloud.known("h2") == ("192.0.2.1", "192.0.2.99")
-    assert cloud.told()["h1"] == ("192.0.2.1", "192.0.2.99")
+    assert cloud.told() == Told(whole=("192.0.2.1", "192.0.2.99"))
 
 
 def test_a_host_without_a_tunnel_address_is_not_told_of(cloud: Cloud) -> None:
@@ -256,8 +152,8 @@ def test_flat_networks_are_each_hosts_own(cloud: Cloud) -> None:
         flat = cloud.world.network(tx)
         cloud.world.subnet(tx, flat, "10.1.0.0/24", ("10.1.0.2", "10.1.0.254"))
     server = cloud.boot("h1", NicRequest(network_id=flat.id))
-    assert cloud.told() == {}
+    assert cloud.told() is None
     with cloud.world.database.read() as tx:
         assert tunnels.touched(tx, server.id) == set()
-        (spec,) = hostview.for_server(tx, server.id).part.networks
+    spec = cloud.spec(server)
     assert (spec.kind, spec.segment, spec.tunnels) == ("flat", None, ())

@@ -25,10 +25,11 @@ from kilonova.domain.flavor import Flavor
 from kilonova.domain.host import HostDefaults
 from kilonova.domain.server import Server
 from kilonova.domain.status import status_of
+from kilonova.network.changes import Changes
 from kilonova.network.defaults import ensure_default
 from kilonova.network.embedded import EmbeddedNetworks
-from kilonova.network.notify import HostNotifier
 from kilonova.network.resolve import NicResolver
+from kilonova.network.telling import HostTeller
 from kilonova.rpc.bus import Bus
 from kilonova.scheduler.service import SchedulerService
 from kilonova.scheduler.settings import SchedulerSettings
@@ -93,12 +94,14 @@ class AmqpPlane:
         return str(status_of(self.server(server_id)).status)
 
     def _conductor(self, bus: Bus) -> Callable[[], None]:
-        networks = EmbeddedNetworks(self._ids, HostNotifier(self._db, bus, self._clock))
+        networks = EmbeddedNetworks(self._ids, Changes(bus, self._clock))
         definitions = (boot_saga(bus, networks, OneImage(self._clock)), delete_saga(bus, networks))
         runner = Runner(self._db, bus, self._clock, definitions, owner="conductor", workers=2)
         parts = ConductorParts(
             db=self._db, bus=bus, clock=self._clock, ids=self._ids, runner=runner,
-            reconcilers=Reconcilers([PowerStateReconciler(self._db, bus, self._clock)], self._clock),
+            reconcilers=Reconcilers(
+                [PowerStateReconciler(self._db, bus, self._clock), HostTeller(self._db, bus, self._clock)], self._clock
+            ),
             networks=networks, host_defaults=HostDefaults(),
         )  # fmt: skip
         made = Conductor(parts)

@@ -10,6 +10,7 @@ import pytest
 from kilonova.rpc.bus import Bus, NoAnswer
 from kilonova.rpc.messages import Message, Ok, Uptime
 from tests.component.rpc.seen import WAIT_S, Seen, ready
+from tests.waiting import wait_until
 
 
 def test_a_cast_reaches_who_serves_the_topic(bus: Bus) -> None:
@@ -97,6 +98,33 @@ def test_a_fanout_reaches_everybody_on_the_topic_and_nobody_else(bus: Bus) -> No
     bus.cast("there", ready("b"))
     other.wait("b")
     assert other.counts() == {"b": 1}
+
+
+def test_who_follows_a_subject_hears_of_it_until_it_follows_others(bus: Bus) -> None:
+    here, there = Seen(), Seen()
+    bus.serve("here", here)
+    bus.serve("there", there)
+    bus.follow("here", ["red", "blue"])
+    bus.follow("there", ["red"])
+
+    def tell(subject: str, word: str, *who: Seen) -> None:
+        """Until they have heard it: following takes effect soon, and a fan-out that nobody hears is gone."""
+
+        def heard() -> bool:
+            bus.fanout(subject, ready(word))
+            return all(word in seen.counts() for seen in who)
+
+        wait_until(heard, f"{word} is heard")
+
+    tell("red", "to both", here, there)
+    tell("blue", "to one", here)
+    bus.follow("here", ["blue", "green"])
+    tell("green", "of green", here)  # what came before it has been carried out
+    bus.fanout("red", ready("not here"))
+    tell("red", "there alone", there)
+    tell("blue", "still", here)
+    assert not {"not here", "there alone"} & here.counts().keys()
+    assert not {"to one", "of green", "still"} & there.counts().keys()
 
 
 def test_what_is_sent_to_nobody_does_no_harm(bus: Bus) -> None:

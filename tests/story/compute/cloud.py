@@ -22,9 +22,9 @@ from kilonova.domain.clock import Ids, SystemClock
 from kilonova.domain.host import Host, HostDefaults, HostFacts
 from kilonova.domain.saga import Event, JournalEvent, SagaStatus
 from kilonova.domain.server import PowerState
+from kilonova.network.changes import Changes
 from kilonova.network.defaults import DefaultNetwork, ensure_default
 from kilonova.network.embedded import EmbeddedNetworks
-from kilonova.network.notify import HostNotifier
 from kilonova.network.resolve import NicResolver
 from kilonova.rpc.inprocess import InProcessBus
 from kilonova.store.database import Database
@@ -83,8 +83,7 @@ class Cloud:
             return hosts.register(tx, name, "boot", FACTS, defaults=defaults, ids=self.ids, now=self.clock.now()).host
 
     def networks(self) -> EmbeddedNetworks:
-        # No host listens here, and no timer may outlive the test.
-        return EmbeddedNetworks(self.ids, HostNotifier(self.database, self.bus, self.clock, run=lambda _: None))
+        return EmbeddedNetworks(self.ids, Changes(self.bus, self.clock))
 
     def __enter__(self) -> Self:
         self.client.__enter__()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable, Collection, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,12 @@ from kilonova.api.framework.testing import FakeAuthenticator, caller, client
 from kilonova.api.network.policies import POLICIES
 from kilonova.api.network.service import network_service
 from kilonova.domain.clock import Ids
-from kilonova.domain.hostnet import HostNetwork
+from kilonova.domain.hostnet import HostNetwork, ShareChange
 from kilonova.network.backing import Backing
+from kilonova.network.changes import Changes
 from kilonova.network.networks import NetworkSettings
-from kilonova.network.notify import HostNotifier
-from kilonova.rpc.messages import Message, NetworkChanged
+from kilonova.network.telling import HostTeller
+from kilonova.rpc.messages import Message, NetworkChanged, ShareChanged
 from kilonova.store.database import Database
 from tests import databases
 
@@ -46,25 +47,30 @@ class StillClock:
 
 
 class RecordingBus:
-    """Remembers what was cast."""
+    """Remembers what was said."""
 
     def __init__(self) -> None:
-        self.cast_to: list[str] = []
+        self.said_to: list[str] = []
         self.parts: dict[str, HostNetwork] = {}
+        self.changes: dict[str, ShareChange] = {}
 
     def serve(self, topic: str, handler: object, *, workers: int = 1) -> Callable[[], None]:
         return lambda: None
 
     def cast(self, topic: str, message: Message) -> None:
         assert isinstance(message, NetworkChanged)
-        assert message.part is not None
-        self.cast_to.append(topic)
+        self.said_to.append(topic)
         self.parts[topic] = message.part
 
     def call(self, topic: str, message: Message, *, timeout_s: float = 10.0) -> Message:
         raise NotImplementedError
 
     def fanout(self, topic: str, message: Message) -> None:
+        assert isinstance(message, ShareChanged)
+        self.said_to.append(topic)
+        self.changes[topic] = message.change
+
+    def follow(self, topic: str, subjects: Collection[str]) -> None:
         raise NotImplementedError
 
 
@@ -73,9 +79,9 @@ class Cloud:
 
     def __init__(self, database: Database) -> None:
         self.database, self.clock, self.bus = database, StillClock(), RecordingBus()
-        self.notifier = HostNotifier(database, self.bus, self.clock)
+        self.teller = HostTeller(database, self.bus, self.clock)
         self.ids = Ids(random.Random(11))
-        backing = Backing(database, self.clock, self.ids, self.notifier)
+        backing = Backing(database, self.clock, self.ids, Changes(self.bus, self.clock))
         callers = {
             "admin": caller("padmin", "admin"),
             "p1": caller("p1", "member"),
@@ -91,9 +97,10 @@ class Cloud:
         self.nobody = Caller(client(self.app))
 
     def told(self) -> list[str]:
-        """The hosts told of changes since the last time this was asked, after the gathering pass."""
-        self.notifier.tell()
-        told, self.bus.cast_to = self.bus.cast_to, []
+        """What was said of changes since the last time this was asked: to whom, or to those who follow what."""
+        self.clock.time += timedelta(minutes=1)
+        self.teller.activate()
+        told, self.bus.said_to = self.bus.said_to, []
         return told
 
 

@@ -158,6 +158,7 @@ def test_a_servers_port_stays_until_the_server_gives_it_back(cloud: Cloud) -> No
     for body in ({"device_id": "x"}, {"device_owner": ""}, {"mac_address": "fa:16:3e:00:00:01"}):
         assert cloud.p1.refused("PUT", f"/ports/{port.id}", {"port": body}, expect=409)[0] == "PortBound"
     assert cloud.admin.get(f"/ports/{port.id}")["port"]["binding:host_id"] == "h1"
+    cloud.told()
     cloud.p1.change("port", port.id, name="eth0", extra_dhcp_opts=[{"opt_name": "mtu", "opt_value": "1300"}])
     assert cloud.told() == ["agent.h1"]
     (told,) = cloud.bus.parts["agent.h1"].ports

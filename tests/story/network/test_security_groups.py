@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from kilonova.domain.boot import NicRequest
 from kilonova.domain.network import ServerForNetwork
 from kilonova.network.allocate import Allocator
 from tests.facts import sample
-from tests.story.network.conftest import Cloud
+from tests.story.network.conftest import Answer, Cloud
 
 
 def test_a_project_has_a_default_group_from_the_first_look_on(cloud: Cloud) -> None:
@@ -117,7 +119,7 @@ def test_rules_are_added_in_bulk_or_not_at_all(cloud: Cloud) -> None:
     assert len(cloud.p1.get(f"/security-groups/{group['id']}")["security_group"]["security_group_rules"]) == 4
 
 
-def test_hosts_hear_of_rules_that_touch_them_and_of_no_others(cloud: Cloud) -> None:
+def test_hosts_are_told_of_rules_and_networks_by_what_they_follow(cloud: Cloud) -> None:
     network = cloud.p1.make("network")
     cloud.p1.make("subnet", network_id=network["id"], cidr="10.0.0.0/24", ip_version=4)
     web, database = (cloud.p1.make("security_group", name=name) for name in ("web", "db"))
@@ -131,17 +133,53 @@ def test_hosts_hear_of_rules_that_touch_them_and_of_no_others(cloud: Cloud) -> N
             Allocator(tx, cloud.ids, cloud.clock.now()).allocate(server, nics, [group["id"]])
     cloud.told()
     cloud.p1.make("security_group_rule", security_group_id=database["id"], direction="ingress", protocol="tcp")
-    assert cloud.told() == ["agent.h2"]
+    assert cloud.told() == [f"share.{database['id']}"]
     rule = cloud.p1.make("security_group_rule", security_group_id=web["id"], direction="ingress", protocol="tcp")
-    assert cloud.told() == ["agent.h1", "agent.h2"]
-    (told,) = cloud.bus.parts["agent.h2"].groups
-    assert (told.id, told.members_on) == (web["id"], {network["id"]: ("10.0.0.2",)})
-    assert rule["id"] in {one.id for one in told.rules}
+    of_web, of_network = f"share.{web['id']}", f"share.{network['id']}"
+    assert cloud.told() == [of_web]
+    assert rule["id"] in {one.id for one in cloud.bus.changes[of_web].rules or ()}
     cloud.p1.delete("security_group_rule", rule["id"])
     cloud.p1.change("network", network["id"], mtu=1400)
-    assert cloud.told() == ["agent.h1", "agent.h2"]
-    assert cloud.bus.parts["agent.h2"].networks[0].mtu == 1400
+    assert cloud.told() == [of_network, of_web]
+    whole = cloud.bus.changes[of_network].network
+    assert whole is not None
+    assert whole.mtu == 1400
+    assert rule["id"] not in {one.id for one in cloud.bus.changes[of_web].rules or ()}
     assert cloud.told() == []
+
+
+def test_a_group_that_goes_takes_the_rules_that_name_it_along(cloud: Cloud) -> None:
+    web, database = (cloud.p1.make("security_group", name=name) for name in ("web", "db"))
+    rule = cloud.p1.make(
+        "security_group_rule", security_group_id=database["id"], direction="ingress", remote_group_id=web["id"]
+    )
+    cloud.told()
+    cloud.p1.delete("security_group", web["id"])
+    assert cloud.told() == [f"share.{database['id']}"]
+    assert rule["id"] not in {one.id for one in cloud.bus.changes[f"share.{database['id']}"].rules or ()}
+
+
+def test_members_that_come_move_and_go_are_told_one_by_one(cloud: Cloud) -> None:
+    network = cloud.p1.make("network")
+    cloud.p1.make("subnet", network_id=network["id"], cidr="10.0.0.0/24", ip_version=4)
+    web, database = (cloud.p1.make("security_group", name=name) for name in ("web", "db"))
+    cloud.told()
+
+    def told(group: Answer) -> tuple[Any, Any]:
+        change = cloud.bus.changes[f"share.{group['id']}"]
+        return change.come.get(network["id"]), change.gone.get(network["id"])
+
+    for number in (2, 3):
+        port = cloud.p1.make("port", network_id=network["id"], security_groups=[web["id"]])
+        assert port["fixed_ips"][0]["ip_address"] == f"10.0.0.{number}"
+    assert cloud.told() == [f"share.{web['id']}"]
+    assert told(web) == (("10.0.0.2", "10.0.0.3"), None)
+    cloud.p1.change("port", port["id"], security_groups=[database["id"]])
+    assert set(cloud.told()) == {f"share.{web['id']}", f"share.{database['id']}"}
+    assert (told(web), told(database)) == ((None, ("10.0.0.3",)), (("10.0.0.3",), None))
+    cloud.p1.delete("port", port["id"])
+    cloud.told()
+    assert told(database) == (None, ("10.0.0.3",))
 
 
 def test_the_quotas_of_groups_and_rules_are_kept(cloud: Cloud) -> None:

@@ -19,7 +19,7 @@ import structlog
 from kilonova.agent.hypervisor.failure import HostFailure
 from kilonova.agent.hypervisor.port import BlockingDriver, Done, OnStage
 from kilonova.domain.host import HostFacts
-from kilonova.domain.hostnet import HostNetwork
+from kilonova.domain.hostnet import HostNetwork, ShareChange
 from kilonova.domain.machine import ImageRef
 from kilonova.domain.report import HostFault, Observed, Outcome
 from kilonova.rpc.messages import Command, EnsureServer, RemoveServer, SetPower, UpdateGuestData
@@ -87,6 +87,12 @@ class Pooled:
 
     def update_network(self, part: HostNetwork) -> None:
         self._driver.update_network(part)
+
+    def change_network(self, change: ShareChange) -> bool:
+        return self._driver.change_network(change)
+
+    def held_networks(self) -> dict[str, int]:
+        return self._driver.held_networks()
 
     def _drain(self, server_id: str) -> None:
         """Carry out one server's commands until none waits."""

@@ -19,7 +19,7 @@ import msgspec
 
 from kilonova.domain.clock import Clock
 from kilonova.domain.host import HostFacts
-from kilonova.domain.hostnet import HostNetwork
+from kilonova.domain.hostnet import HostNetwork, ShareChange
 from kilonova.domain.machine import ImageRef
 from kilonova.domain.report import Observed, Outcome
 from kilonova.rpc.messages import Command, EnsureServer, RemoveServer, SetPower, UpdateGuestData
@@ -85,6 +85,12 @@ class Host(Protocol):
 
     def update_network(self, part: HostNetwork) -> None:
         """Bring up to date what the host has of these networks, ports and groups; none comes that was not there."""
+
+    def change_network(self, change: ShareChange) -> bool:
+        """Take one step in a network or group that is here. False when it is not the next: the whole must be asked for."""
+
+    def held_networks(self) -> dict[str, int]:
+        """The generation of each network and group that this host is to have; OUTLINE where it lacks something of it."""
 
     def close(self) -> None:
         """Let go of the hypervisor. Machines go on running."""

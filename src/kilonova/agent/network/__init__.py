@@ -1,7 +1,7 @@
 """
 A host's share of the networks: bridges, DHCP, metadata and firewall, converged from desired state.
 
-    records.py     what the host was told, in a file; merge and take away (pure)
+    records.py     what the host was told, in a file (agent/share.py adds it up)
     conflicts.py   what a host must refuse before it touches anything (pure)
     devices.py     bridges: planned (pure), and made with netlink
     routers.py     a tunnelled network's gateway: a namespace with two cables

@@ -21,7 +21,7 @@ from pyroute2.netlink.nfnetlink.nfctsocket import NFCTAttrTuple
 
 from kilonova.agent.network.conflicts import Address
 from kilonova.agent.network.firewall.rules import ANY_PROTOCOL, protocol_number
-from kilonova.agent.network.records import members
+from kilonova.agent.share import members
 from kilonova.domain.addresses import ip_address, ip_network
 from kilonova.domain.hostnet import HostNetwork, PortSpec, RuleSpec
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 from pyroute2.netlink.exceptions import NetlinkError
 
+from kilonova.agent import share as shares
 from kilonova.agent.hypervisor.failure import HostFailure
 from kilonova.agent.metadata.passwords import OnPassword, PasswordFiles
 from kilonova.agent.metadata.server import MetadataServer
@@ -29,7 +30,7 @@ from kilonova.agent.network.flows import forget_flows, lets_through, revoked
 from kilonova.agent.network.names import uplink_name
 from kilonova.agent.network.sysctl import IP_FORWARD, ensure_bridge_netfilter, read_sysctl, write_sysctl
 from kilonova.agent.network.tunnels import Tunnel
-from kilonova.domain.hostnet import HostNetwork, NetworkSpec
+from kilonova.domain.hostnet import HostNetwork, NetworkSpec, ShareChange
 from kilonova.domain.machine import GuestData
 
 DEFAULT_RUN_DIR = Path("/run/kilonova")
@@ -95,24 +96,34 @@ class LinuxHostNetwork:
 
     def merge(self, part: HostNetwork) -> None:
         with self._lock:
-            self._pass(records.merged(self._records.share, part))
+            self._pass(shares.merged(self._records.share, part))
 
     def replace(self, state: HostNetwork) -> None:
         with self._lock:
-            self._pass(records.tidied(state))
+            self._pass(shares.tidied(state))
 
     def update(self, part: HostNetwork) -> None:
         with self._lock:
-            updated = records.updated(self._records.share, part)
+            updated = shares.updated(self._records.share, part)
             if updated != self._records.share:
                 self._pass(updated)
+
+    def change(self, change: ShareChange) -> bool:
+        with self._lock:
+            changed = shares.changed(self._records.share, change)
+            if changed is not None and changed != self._records.share:
+                self._pass(changed)
+            return changed is not None
+
+    def held(self) -> dict[str, int]:
+        return shares.held(self._records.share)
 
     def remove_server(self, server_id: str) -> None:
         self._passwords.forget(server_id)
         with self._lock:
             share = self._records.share
             if any(port.server_id == server_id for port in share.ports):
-                self._pass(records.without_server(share, server_id))
+                self._pass(shares.without_server(share, server_id))
 
     def close(self) -> None:
         self._metadata.close()
@@ -198,13 +209,13 @@ class LinuxHostNetwork:
 
     def _remember(self, fresh: records.Records) -> None:
         self._records = fresh
-        self._servers = records.servers_by_address(fresh.share)
+        self._servers = shares.servers_by_address(fresh.share)
 
     def _converge_dhcp(self, share: HostNetwork) -> None:
         user, upstream = unprivileged_user(), conflicts.upstream_file(_resolv_conf(), _RESOLVED_CONF)
         for network in share.networks:
             folder = self._folder(network.bridge)
-            ports = records.ports_on(share, network.id)
+            ports = shares.ports_on(share, network.id)
             plan = plan_dhcp(network, ports, folder, user, upstream if network.is_tunnelled else None)
             if plan is None:
                 stop_dhcp(folder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from kilonova.domain.hostnet import HostNetwork
+from kilonova.domain.hostnet import HostNetwork, ShareChange
 
 
 class HostNetworking(Protocol):
@@ -18,6 +18,12 @@ class HostNetworking(Protocol):
 
     def update(self, part: HostNetwork) -> None:
         """Bring up to date what the host has of these networks, ports and groups; none comes that was not there."""
+
+    def change(self, change: ShareChange) -> bool:
+        """Take one step in a network or group that is here. False when it is not the next: the whole must be asked for."""
+
+    def held(self) -> dict[str, int]:
+        """The generation of each network and group that this host is to have; OUTLINE where it lacks something of it."""
 
     def remove_server(self, server_id: str) -> None:
         """Make the server's ports, rules and DHCP entries not exist, and its networks too when they were the last there."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, NamedTuple
@@ -110,6 +110,13 @@ class AmqpBus:
         until = time.monotonic() + _ANSWERS_OUTLIVE_S
         properties = self._properties(message, delivery_mode=_IN_MEMORY)
         self._post(Letter(fanout_key(topic), wire.encode(message), properties, until=until))
+
+    def follow(self, topic: str, subjects: Collection[str]) -> None:
+        """Have who serves `topic` in this process hear what is fanned out to these subjects too, and to no others; soon."""
+        with self._lock:
+            found = [service for service in self._services if service.topic == topic]
+        for service in found:
+            self._receiver.follow(service, subjects)
 
     def close(self) -> None:
         """Finish the handlers in work, hand back what was not begun, have the broker take the outbox, and end."""

@@ -10,6 +10,9 @@ That it is one exchange, and of the type *topic*, is for the sake of permissions
 against an account, for publishing and for binding. So a host's account can speak to the conductor and answer calls, and can
 neither command another host nor bind a queue of its own to what is said to one.
 
+What networks and security groups turn into is fanned out to `share.<id>`, and any host may bind to one of these that it can
+name, but not to a pattern of them. An id is random and is told to the hosts that have a part in it: it is the key.
+
 What the broker itself gives up on goes through `kilonova.dead`, which looks at why: a message that came to its term unread is
 what its sender wanted, and no dead letter.
 """
@@ -30,6 +33,8 @@ _DEAD_LETTERS_MOST = 100_000
 _UNCOUNTED = 1_000_000  # RabbitMQ 4 counts deliveries where nobody asked it to, and drops at 20: looking must not lose
 POISON = 20  # deliveries after which the broker gives a message up, handled or not: it ends the processes that take it
 _CALLS_OUTLIVE_MS = 60_000
+
+_UUID = "[0-9a-f-]{36}"
 
 _EXCHANGE = Exchange(EXCHANGE, "topic", durable=True)
 _GRAVE = Exchange(GRAVE, "headers", durable=True)
@@ -123,5 +128,5 @@ def host_permissions(host: str) -> Permissions:
         write=rf"^({own}|kilonova|kilonova\.dead)$",
         read=f"^({own}|kilonova)$",
         topic_write=rf"^((cast|call):conductor|cast:agent\.{name}|reply:.+|{DEAD_KEY})$",
-        topic_read=rf"^((cast|call|fanout):agent\.{name}|reply:host\.{name}:[0-9a-f]+)$",
+        topic_read=rf"^((cast|call|fanout):agent\.{name}|fanout:share\.{_UUID}|reply:host\.{name}:[0-9a-f]+)$",
     )

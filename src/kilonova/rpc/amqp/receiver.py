@@ -14,13 +14,21 @@ import queue
 import threading
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any
 
 from kilonova.rpc.amqp import wire
 from kilonova.rpc.amqp.calls import Calls
-from kilonova.rpc.amqp.names import call_queue, cast_queue, ensure_exchange, fanout_queue, reply_queue
+from kilonova.rpc.amqp.names import (
+    EXCHANGE,
+    call_queue,
+    cast_queue,
+    ensure_exchange,
+    fanout_key,
+    fanout_queue,
+    reply_queue,
+)
 from kilonova.rpc.amqp.pace import Pace
 from kilonova.rpc.amqp.service import Delivery, Kind, Service, Verdict
 
@@ -35,6 +43,7 @@ class Receiver:
         self._lock = threading.Lock()
         self._services: list[Service] = []
         self._leaving: list[tuple[Service, threading.Event]] = []
+        self._to_bind: set[Service] = set()
         self._verdicts: queue.SimpleQueue[tuple[Delivery, Verdict]] = queue.SimpleQueue()
         self._later: list[tuple[float, int, Delivery]] = []
         self._count = itertools.count()
@@ -62,6 +71,13 @@ class Receiver:
         self._wake()
         return gone
 
+    def follow(self, service: Service, subjects: Collection[str]) -> None:
+        """Have it hear what is fanned out to these subjects, over this connection and all that follow."""
+        service.follows = frozenset(subjects)
+        with self._lock:
+            self._to_bind.add(service)
+        self._wake()
+
     def settle(self, delivery: Delivery, verdict: Verdict) -> None:
         """Give the verdict on a message."""
         self._verdicts.put((delivery, verdict))
@@ -85,6 +101,7 @@ class Receiver:
         """Carry out verdicts, and take up and leave topics."""
         has_more = self._serve_new()
         self._leave()
+        self._bind()
         while not self._verdicts.empty():
             self._carry_out(*self._verdicts.get())
         now = time.monotonic()
@@ -125,6 +142,8 @@ class Receiver:
             }
             self._set_prefetch(service.prefetch)
             service.tags = [self._consume(service, kind, one) for kind, one in queues.items()]
+            service.fanouts, service.followed = queues[Kind.FANOUT].name, frozenset()
+            self._to_bind.add(service)
         # The only request that is waited for: the broker answers it when it has carried out all before it.
         self._channel.basic_qos(0, self._prefetch, False)
         with self._lock:
@@ -133,6 +152,18 @@ class Receiver:
                 if service not in self._services:  # it was removed while it was taken up
                     self._leaving.append((service, threading.Event()))
         return len(new) == _AT_ONCE
+
+    def _bind(self) -> None:
+        """Have the queues of those who follow bound to just what they follow."""
+        with self._lock:
+            found, self._to_bind = [one for one in self._to_bind if one.is_served.is_set()], set()
+        for service in found:
+            wanted = service.follows
+            for subject in wanted - service.followed:
+                self._channel.queue_bind(service.fanouts, EXCHANGE, fanout_key(subject), nowait=True)
+            for subject in service.followed - wanted:
+                self._channel.queue_unbind(service.fanouts, EXCHANGE, fanout_key(subject))
+            service.followed = wanted
 
     def _set_prefetch(self, prefetch: int) -> None:
         """For the consumers that follow."""
@@ -152,6 +183,7 @@ class Receiver:
         with self._lock:
             leaving, self._leaving = self._leaving, []
         for service, gone in leaving:
+            service.is_served.clear()
             for tag in service.tags:
                 self._channel.basic_cancel(tag)
             gone.set()

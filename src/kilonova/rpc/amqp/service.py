@@ -115,6 +115,9 @@ class Service:
         self.prefetch = desk.pace.prefetch * max(1, workers)
         self.is_served = threading.Event()
         self.tags: list[str] = []  # of its consumers, while there is a channel
+        self.fanouts = ""  # its own queue, while there is a channel
+        self.follows: frozenset[str] = frozenset()  # subjects that it is to hear of
+        self.followed: frozenset[str] = frozenset()  # those that its queue is bound to
         self._handler, self._desk = handler, desk
         self._queue: queue.SimpleQueue[Delivery | None] = queue.SimpleQueue()
         self._is_stopping = False

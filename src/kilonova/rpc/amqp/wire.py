@@ -22,6 +22,8 @@ from kilonova.rpc.messages import (
     HostObserved,
     Message,
     NetworkChanged,
+    NetworksChanged,
+    NetworksHeld,
     Observe,
     Progress,
     SagaReady,
@@ -34,6 +36,8 @@ _EXPIRES_S: dict[type[Message], float] = {
     Progress: 600.0,
     SagaReady: 600.0,
     NetworkChanged: 1800.0,
+    NetworksChanged: 60.0,
+    NetworksHeld: 120.0,
     Command: 1800.0,
 }
 

@@ -36,6 +36,7 @@ _IDS: BindParameter[str] = bindparam("ids", expanding=True)
 _IS_COMPUTE = ports.c.device_owner.startswith("compute:")
 _IS_OF_SERVER = and_(ports.c.device_id == bindparam("server_id"), _IS_COMPUTE)
 _OF_SERVER = select(*_COLUMNS).where(_IS_OF_SERVER).order_by(ports.c.nic_order, ports.c.id)
+_NETWORKS_ON = select(ports.c.network_id).where(ports.c.host == bindparam("host")).distinct()
 _CHANGE_OF_SERVER = update(ports).where(_IS_OF_SERVER).values(revision=ports.c.revision + 1)
 _INSERTS = {
     dialect.dialect.name: dialect.insert(ports)
@@ -141,6 +142,11 @@ def of_server(tx: Tx, server_id: str) -> list[Port]:
 def on_host(tx: Tx, host: str) -> list[Port]:
     """Every port bound to a host."""
     return _ports(tx, tx.execute(select(*_COLUMNS).where(ports.c.host == host).order_by(ports.c.id)).all())
+
+
+def networks_on(tx: Tx, host: str) -> set[str]:
+    """The networks of which a host has ports."""
+    return set(tx.execute(_NETWORKS_ON, {"host": host}).scalars())
 
 
 def change(tx: Tx, port_id: str, changes: Mapping[str, Any], now: datetime) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -32,6 +32,17 @@ _RUNS_THERE = (
     .where(
         ports.c.host == bindparam("host"), ports.c.status == "ACTIVE", port_groups.c.group_id == security_groups.c.id
     )
+)
+_ON_HOST = (
+    select(port_groups.c.group_id)
+    .join(ports, ports.c.id == port_groups.c.port_id)
+    .where(ports.c.host == bindparam("host"))
+    .distinct()
+)
+_NAMED_BY = (
+    select(security_group_rules.c.remote_group)
+    .where(security_group_rules.c.group_id.in_(_IDS), security_group_rules.c.remote_group.is_not(None))
+    .distinct()
 )
 _KNOWN_ON = select(security_groups.c.id).where(security_groups.c.id.in_(_IDS), exists(_RUNS_THERE))
 
@@ -170,20 +181,11 @@ def known_on(tx: Tx, host: str, group_ids: Iterable[str]) -> set[str]:
     return set(tx.execute(_KNOWN_ON, {"host": host, "ids": list(group_ids)}).scalars())
 
 
-def hosts(tx: Tx, group_ids: Iterable[str]) -> set[str]:
-    """The hosts on which something follows from these groups: their ports' hosts, and those of groups whose rules name them."""
-    wanted = list(group_ids)
-    naming = select(security_group_rules.c.group_id).where(security_group_rules.c.remote_group.in_(wanted))
-    query = (
-        select(ports.c.host)
-        .join(port_groups, port_groups.c.port_id == ports.c.id)
-        .where(or_(port_groups.c.group_id.in_(wanted), port_groups.c.group_id.in_(naming)), ports.c.host.is_not(None))
-        .distinct()
-    )
-    return set(tx.execute(query).scalars())
+def on_host(tx: Tx, host: str) -> set[str]:
+    """The groups that ports on a host are in."""
+    return set(tx.execute(_ON_HOST, {"host": host}).scalars())
 
 
-def hosts_of_network(tx: Tx, network_id: str) -> set[str]:
-    """The hosts that have ports of a network."""
-    query = select(ports.c.host).where(ports.c.network_id == network_id, ports.c.host.is_not(None)).distinct()
-    return set(tx.execute(query).scalars())
+def named_by(tx: Tx, group_ids: Collection[str]) -> set[str]:
+    """The groups that the rules of these name as their remote."""
+    return set(tx.execute(_NAMED_BY, {"ids": list(group_ids)}).scalars()) if group_ids else set()

@@ -43,7 +43,7 @@ networks = Table(
     Column("revision", Integer, nullable=False, server_default="0"),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
-    # Raised by whatever changes what hosts are told of the network; of two that a host is told, it keeps the higher.
+    # Raised when hosts are told of a change of it; of two states that a host is told, the higher is newer.
     Column("generation", Integer, nullable=False, server_default="0"),
 )  # fmt: skip
 
@@ -142,11 +142,25 @@ security_groups = Table(
     Column("revision", Integer, nullable=False, server_default="0"),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
+    # As a network's: which of two states that a host is told is newer.
+    Column("generation", Integer, nullable=False, server_default="0"),
 )  # fmt: skip
 # One `default` a project, however many requests try to make the first at once.
 Index(
     "uq_security_groups_default", security_groups.c.project_id, unique=True,
     sqlite_where=security_groups.c.is_default, postgresql_where=security_groups.c.is_default,
+)  # fmt: skip
+
+# What hosts must still be told: a log, written with each change and emptied by who tells them.
+network_changes = Table(
+    "network_changes", metadata,
+    Column("id", Integer, primary_key=True, autoincrement=True),
+    Column("kind", String(8), nullable=False),  # of the thing: network, group, port
+    Column("thing_id", Uuid, nullable=False),
+    # Of a group a member's network and address, of a network a host that may share it or not; empty: the thing itself changed.
+    Column("network_id", Uuid, nullable=False),
+    Column("about", Name, nullable=False),
+    Column("at", Instant, nullable=False),
 )  # fmt: skip
 
 security_group_rules = Table(

@@ -11,7 +11,7 @@ from kilonova.agent.hypervisor.failure import HostFailure
 from kilonova.agent.hypervisor.pool import Pooled
 from kilonova.agent.hypervisor.port import OnStage
 from kilonova.domain.host import HostFacts
-from kilonova.domain.hostnet import HostNetwork
+from kilonova.domain.hostnet import HostNetwork, ShareChange
 from kilonova.domain.machine import ImageRef
 from kilonova.domain.report import HostFault, Observed, Outcome
 from kilonova.domain.server import PowerState
@@ -70,6 +70,12 @@ class ScriptedHost:
         raise NotImplementedError
 
     def update_network(self, part: HostNetwork) -> None:
+        raise NotImplementedError
+
+    def change_network(self, change: ShareChange) -> bool:
+        raise NotImplementedError
+
+    def held_networks(self) -> dict[str, int]:
         raise NotImplementedError
 
     def close(self) -> None:

@@ -43,7 +43,7 @@ from kilonova.agent.network.port import HostNetworking
 from kilonova.domain.clock import Clock
 from kilonova.domain.errors import Missing, Rejected
 from kilonova.domain.host import HostFacts
-from kilonova.domain.hostnet import HostNetwork
+from kilonova.domain.hostnet import HostNetwork, ShareChange
 from kilonova.domain.machine import GuestData, ImageRef
 from kilonova.domain.report import HostFault, Observed, Outcome
 from kilonova.rpc.messages import EnsureServer, RemoveServer, SetPower, UpdateGuestData
@@ -168,6 +168,12 @@ class LibvirtDriver:
 
     def update_network(self, part: HostNetwork) -> None:
         self._parts.network.update(part)
+
+    def change_network(self, change: ShareChange) -> bool:
+        return self._parts.network.change(change)
+
+    def held_networks(self) -> dict[str, int]:
+        return self._parts.network.held()
 
     def tidy(self) -> list[str]:
         """Drop images nothing here uses and memories nobody needs; the images' cache keys. Done now and then by itself."""

@@ -19,10 +19,11 @@ import msgspec
 
 from kilonova.agent.hypervisor.port import Done, OnStage
 from kilonova.agent.hypervisor.sim.machines import Machine, Machines
+from kilonova.agent.hypervisor.sim.network import SimNetwork
 from kilonova.domain.clock import Clock
 from kilonova.domain.errors import Missing
 from kilonova.domain.host import HostFacts
-from kilonova.domain.hostnet import HostNetwork
+from kilonova.domain.hostnet import HostNetwork, ShareChange
 from kilonova.domain.machine import ImageRef
 from kilonova.domain.report import HostFault, Observed, Outcome
 from kilonova.domain.server import PowerState
@@ -49,6 +50,7 @@ class SimSettings(msgspec.Struct, frozen=True, kw_only=True):
     pace: Pace = Pace()
     state_dir: Path | None = None
     seed: int = 0
+    keeps_addresses: bool = False  # of groups' members: a thousand hosts with ten thousand each are too many
 
 
 class SimDriver:
@@ -62,6 +64,7 @@ class SimDriver:
         self._clock = clock
         self._rng = random.Random(settings.seed)  # noqa: S311 - variety, not secrecy
         self._machines = Machines(settings.state_dir)
+        self._network = SimNetwork(keeps_addresses=settings.keeps_addresses)
         self._images: set[str] = set()
         self._order: dict[str, list[Callable[[], None]]] = {}
         self._lock = threading.RLock()
@@ -94,10 +97,16 @@ class SimDriver:
         return f" up {minutes} min,  0 users,  load average: 0.00, 0.00, 0.00"
 
     def set_network(self, state: HostNetwork) -> None:
-        """There is no network to converge."""
+        self._network.replace(state)
 
     def update_network(self, part: HostNetwork) -> None:
-        """There is none to bring up to date either."""
+        self._network.update(part)
+
+    def change_network(self, change: ShareChange) -> bool:
+        return self._network.change(change)
+
+    def held_networks(self) -> dict[str, int]:
+        return self._network.held()
 
     def cache_image(self, image: ImageRef) -> None:
         self._images.add(image.id)
@@ -174,10 +183,12 @@ class SimDriver:
         machine = Machine(
             server_id=command.server_id, generation=command.generation, power_state=PowerState.RUNNING, console=console
         )
+        self._network.merge(command.network)
         self._machines.put(machine)
         done(Outcome(power_state=PowerState.RUNNING))
 
     def _removed(self, command: RemoveServer, done: Done) -> None:
+        self._network.remove_server(command.server_id)
         self._machines.remove(command.server_id, command.generation)
         done(Outcome(power_state=PowerState.NOSTATE))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Mapping, Sequence
 
-from kilonova.agent.network import records
+from kilonova.agent import share as shares
 from kilonova.agent.network.conflicts import Address, refused, zone_of
 from kilonova.agent.network.devices import plan_bridge
 from kilonova.agent.network.firewall.anti_spoofing import bridge_table
@@ -35,7 +35,7 @@ def plan_ruleset(share: HostNetwork, table: str, routers: Sequence[Router] = (),
     groups = {group.id: group for group in share.groups}
     profiles = {guard.profile for guard in all_guards}
     profiles |= {*profiles_by_address(all_guards).values(), *profiles_by_range(all_guards).values()}
-    members = {(group_id, bridge_name(on)): who for (group_id, on), who in records.members(share).items()}
+    members = {(group_id, bridge_name(on)): who for (group_id, on), who in shares.members(share).items()}
     sets = group_sets(profiles, groups, members)
     ingress = [
         line for profile in sorted(profiles) for line in profile_chain("ingress", profile, groups, stateful=True)

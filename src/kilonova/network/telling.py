@@ -1,0 +1,122 @@
+"""
+Telling hosts what changed in the networks and security groups that they share.
+
+The log says what may have changed, an address at a time. A pass takes its entries out, raises the generations of the things they
+are about, reads how those are now, and fans one message a thing out to `share.<id>`, which its hosts follow. So a change costs
+what changed, not the size of the group and not, here, the number of its hosts; the broker hands the copies out.
+
+What is sent are values read after the entries were taken, so sending too much is harmless, and what changes meanwhile has an
+entry of its own. A pass that dies between its commit and its messages leaves hosts a generation behind: they find out with the
+next change, or when they say what they hold (`hostview.newer`).
+
+A group's members may be on every host of a fleet. Entries wait until the oldest is `delay_s` old, which grows with the number of
+hosts, so that the fleet hears a bounded number of such messages a second, whatever the number of conductors. Until it hears them,
+a new member is not let in by the others, and one that is gone would be.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from kilonova.domain.clock import Clock
+from kilonova.domain.hostnet import ShareChange
+from kilonova.network import hostview
+from kilonova.network.changes import GATHER_S
+from kilonova.rpc.bus import Bus
+from kilonova.rpc.messages import NetworkChanged, NetworksChanged, ShareChanged
+from kilonova.store.database import Database, Tx
+from kilonova.store.queries import hosts, network_changes, security_groups, tunnels
+from kilonova.store.queries.network_changes import GROUP, NETWORK, PORT, Entry
+
+HEARD_A_SECOND = 500  # messages of one thing, by all hosts together
+
+
+class HostTeller:
+    """A reconciler of the conductor's."""
+
+    name = "host_teller"
+    period_s = 10.0
+
+    def __init__(self, database: Database, bus: Bus, clock: Clock) -> None:
+        self._database, self._bus, self._clock = database, bus, clock
+
+    def activate(self) -> dict[str, int]:
+        """Tell what is due; come again when the rest is."""
+        told = 0
+        while (wait_s := self._wait_s()) is not None:
+            if wait_s > 0:
+                self._clock.call_later(wait_s, lambda: self._bus.cast("conductor", NetworksChanged()))
+                break
+            if not (entries := self._pass()):
+                break  # another conductor is at it
+            told += entries
+        return {"told": told}
+
+    def _wait_s(self) -> float | None:
+        """Seconds until something is due; None when nothing waits."""
+        with self._database.read() as tx:
+            since = network_changes.oldest(tx)
+            if since is None:
+                return None
+            delay_s = max(GATHER_S, hosts.count(tx) / HEARD_A_SECOND)
+        age_s = (self._clock.now() - since).total_seconds()
+        return delay_s - age_s if age_s >= 0 else 0.0  # one whose clock is ahead wrote it: better soon than late
+
+    def _pass(self) -> int:
+        """How many entries it told of."""
+        with self._database.write() as tx:
+            entries = network_changes.take(tx)
+            shares = [*_of_networks(tx, _by_thing(entries, NETWORK)), *_of_groups(tx, _by_thing(entries, GROUP))]
+            parts = hostview.for_ports(tx, _by_thing(entries, PORT))
+        for change in shares:
+            self._bus.fanout(f"share.{change.id}", ShareChanged(change=change))
+        for host, part in parts.items():
+            self._bus.cast(f"agent.{host}", NetworkChanged(part=part))
+        return len(entries)
+
+
+def _by_thing(entries: Iterable[Entry], kind: str) -> dict[str, list[Entry]]:
+    found: dict[str, list[Entry]] = {}
+    for entry in entries:
+        if entry.kind == kind:
+            found.setdefault(entry.thing_id, []).append(entry)
+    return found
+
+
+def _of_networks(tx: Tx, changed: dict[str, list[Entry]]) -> Iterator[ShareChange]:
+    generations = network_changes.raise_generations(tx, NETWORK, changed)
+    whole = [ident for ident in generations if any(not entry.about for entry in changed[ident])]
+    for spec in hostview.network_specs(tx, whole):
+        yield ShareChange(id=spec.id, generation=spec.generation, network=spec)
+    for ident in generations.keys() - set(whole):
+        addresses = tunnels.addresses(tx, {entry.about for entry in changed[ident]})
+        there = tunnels.sharing(tx, ident, addresses)
+        yield ShareChange(
+            id=ident,
+            generation=generations[ident],
+            come=_by_network((ident, address) for host, address in addresses.items() if host in there),
+            gone=_by_network((ident, address) for host, address in addresses.items() if host not in there),
+        )
+
+
+def _of_groups(tx: Tx, changed: dict[str, list[Entry]]) -> Iterator[ShareChange]:
+    generations = network_changes.raise_generations(tx, GROUP, changed)
+    ruled = [ident for ident in generations if any(not entry.about for entry in changed[ident])]
+    rules = security_groups.rules_of(tx, ruled) if ruled else {}
+    for ident, generation in generations.items():
+        named = {(entry.network_id, entry.about) for entry in changed[ident] if entry.about}
+        there = network_changes.members_among(tx, ident, [about for _, about in named]) if named else set()
+        yield ShareChange(
+            id=ident,
+            generation=generation,
+            rules=tuple(map(hostview.rule_spec, rules[ident])) if ident in rules else None,
+            come=_by_network(named & there),
+            gone=_by_network(named - there),
+        )
+
+
+def _by_network(pairs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = {}
+    for network_id, address in sorted(pairs):
+        found.setdefault(network_id, []).append(address)
+    return {network_id: tuple(addresses) for network_id, addresses in found.items()}
