@@ -10,6 +10,7 @@ class RememberedAccounts:
 
     def __init__(self) -> None:
         self.held: dict[str, int] = {}
+        self.allowed: list[str] = []
         self.is_down = False
         self.scheme = "amqp"
         self._count = 0
@@ -23,6 +24,10 @@ class RememberedAccounts:
     def remove(self, host: str) -> None:
         self._check()
         self.held.pop(host, None)
+
+    def allow(self, host: str) -> None:
+        self._check()
+        self.allowed.append(host)
 
     def hosts(self) -> list[str]:
         self._check()

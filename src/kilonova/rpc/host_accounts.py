@@ -17,6 +17,9 @@ class HostAccounts(Protocol):
     def remove(self, host: str) -> None:
         """Take the host's user away, and break its connections off. Raises Unavailable."""
 
+    def allow(self, host: str) -> None:
+        """Have the host's user be allowed just what this release says, whatever release made it. Raises Unavailable."""
+
     def hosts(self) -> Sequence[str]:
         """The hosts that have a user. Raises Unavailable."""
 
@@ -36,6 +39,9 @@ class NoAccounts:
         raise Conflict(self._why, next_step=self._next_step)
 
     def remove(self, host: str) -> None:
+        """There is none."""
+
+    def allow(self, host: str) -> None:
         """There is none."""
 
     def hosts(self) -> Sequence[str]:

@@ -58,15 +58,9 @@ class RabbitAccounts:
     def create(self, host: str) -> str:
         """Make the host's user anew."""
         self._drop_user(host)
-        user, password, may = quote(bus_user(host), safe=""), secrets.token_urlsafe(32), host_permissions(host)
-        vhost = quote(self._vhost, safe="")
+        user, password = quote(bus_user(host), safe=""), secrets.token_urlsafe(32)
         self._call("PUT", f"users/{user}", {"password": password, "tags": ""})
-        self._call("PUT", f"user-limits/{user}/max-connections", {"value": MOST_CONNECTIONS})
-        self._call("PUT", f"user-limits/{user}/max-channels", {"value": MOST_CHANNELS})
-        permissions = {"configure": may.configure, "write": may.write, "read": may.read}
-        self._call("PUT", f"permissions/{vhost}/{user}", permissions)
-        topics = {"exchange": EXCHANGE, "write": may.topic_write, "read": may.topic_read}
-        self._call("PUT", f"topic-permissions/{vhost}/{user}", topics)
+        self.allow(host)
         account = f"{user}:{password}"
         return ";".join(
             bus._replace(netloc=f"{account}@{bus.netloc.rpartition('@')[2]}").geturl() for bus in self._buses
@@ -77,6 +71,16 @@ class RabbitAccounts:
         self._drop_user(host)
         queue = quote(cast_key(f"agent.{host}"), safe="")
         self._call("DELETE", f"queues/{quote(self._vhost, safe='')}/{queue}")
+
+    def allow(self, host: str) -> None:
+        """Have the host's user be allowed, and be kept to, just what this release says."""
+        user, vhost, may = quote(bus_user(host), safe=""), quote(self._vhost, safe=""), host_permissions(host)
+        self._call("PUT", f"user-limits/{user}/max-connections", {"value": MOST_CONNECTIONS})
+        self._call("PUT", f"user-limits/{user}/max-channels", {"value": MOST_CHANNELS})
+        permissions = {"configure": may.configure, "write": may.write, "read": may.read}
+        self._call("PUT", f"permissions/{vhost}/{user}", permissions)
+        topics = {"exchange": EXCHANGE, "write": may.topic_write, "read": may.topic_read}
+        self._call("PUT", f"topic-permissions/{vhost}/{user}", topics)
 
     def hosts(self) -> Sequence[str]:
         """Hosts that have a user here."""

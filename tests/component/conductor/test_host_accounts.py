@@ -1,4 +1,4 @@
-"""Bus users of removed hosts do not outlive them."""
+"""Bus users of removed hosts do not outlive them, and those of the others may do what they need."""
 
 from __future__ import annotations
 
@@ -22,9 +22,10 @@ def test_users_of_removed_hosts_go_and_all_others_stay(database: Database) -> No
         for name in ("goes", "went"):
             host_access.revoke(tx, name, now)
     reconciler = HostAccountsReconciler(database, accounts)
-    assert reconciler.activate() == {"removed": 1}
+    assert reconciler.activate() == {"removed": 1, "allowed": 1}
     assert accounts.hosts() == ["of-another-cloud", "stays"]
-    assert reconciler.activate() == {"removed": 0}
+    assert reconciler.activate() == {"removed": 0, "allowed": 0}
+    assert accounts.allowed == ["stays"]
 
 
 def test_a_broker_that_is_away_is_asked_again_at_the_next_activation(database: Database) -> None:
@@ -38,4 +39,4 @@ def test_a_broker_that_is_away_is_asked_again_at_the_next_activation(database: D
     with pytest.raises(Unavailable):
         reconciler.activate()
     accounts.is_down = False
-    assert reconciler.activate() == {"removed": 1}
+    assert reconciler.activate() == {"removed": 1, "allowed": 0}

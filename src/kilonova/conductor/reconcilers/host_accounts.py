@@ -1,4 +1,4 @@
-"""Takes bus users away from hosts that were removed while the broker did not answer, or by os-services."""
+"""Keeps hosts' bus users as they should be, whoever made or removed their hosts and when."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from kilonova.store.queries import host_access
 
 class HostAccountsReconciler:
     """
-    A user on the bus whose host has no credential that counts is nobody's.
+    A user on the bus whose host has no credential that counts is nobody's: the broker did not answer when the host was removed, or
+    it was removed by os-services. Those of the others may have been made by an earlier release: a conductor that has started has
+    them be allowed what this one needs.
 
-    It acts on those whose credential was *revoked*; a user that no record knows may be another cloud's on the same broker.
+    It acts on hosts of its records alone; a user that no record knows may be another cloud's on the same broker.
     """
 
     name = "host_accounts"
@@ -19,13 +21,18 @@ class HostAccountsReconciler:
 
     def __init__(self, db: Database, accounts: HostAccounts) -> None:
         self._db, self._accounts = db, accounts
+        self._are_of_this_release = False
 
     def activate(self) -> dict[str, int]:
-        """Remove them."""
+        """Remove those of hosts that are gone; the first time, look at the others too."""
         there = set(self._accounts.hosts())
         with self._db.read() as tx:
             gone = [host for host in host_access.revoked_hosts(tx) if host in there]
-        return {"removed": sum(self._remove(host) for host in gone)}
+            live = [] if self._are_of_this_release else sorted(host_access.live_hosts(tx) & there)
+        for host in live:
+            self._accounts.allow(host)
+        self._are_of_this_release = True
+        return {"removed": sum(self._remove(host) for host in gone), "allowed": len(live)}
 
     def _remove(self, host: str) -> bool:
         """Under a lock, so that a host that joins again this very moment keeps the user it is given."""
