@@ -27,7 +27,7 @@ class Role(Protocol):
     """A part of a cloud, in whatever process it is."""
 
     def start(self) -> None:
-        """Begin to serve."""
+        """Begin to serve. Raises Away, with nothing begun, when it cannot just now: it is asked again."""
 
     def stop(self) -> None:
         """Finish what is under way, and let go."""

@@ -1,11 +1,12 @@
 """
 The life of a fleet's process.
 
-    starting ──all checks pass──► serving ──SIGTERM, SIGINT──► stopping ──► over
+    starting ──all checks pass, all roles begin──► serving ──SIGTERM, SIGINT──► stopping ──► over
 
 While it starts it is alive and not ready: the database may not be up yet, or its schema not made, and whoever starts the whole
-fleet at once need not know an order. It looks again after pauses that grow to `LONGEST_PAUSE_S`. Once it serves it outlives
-losing any of these: it is not ready then, goes on trying, and is ready again by itself.
+fleet at once need not know an order. It looks again after pauses that grow to `LONGEST_PAUSE_S`; and so it does when what was
+there a moment ago is gone as roles are made or begin (`Away`). Once it serves it outlives losing any of these: it is not ready
+then, goes on trying, and is ready again by itself.
 
 Stopping is the way back: first it is no longer ready, then its roles end, last started first, each finishing what it has under
 way.
@@ -26,6 +27,7 @@ from typing import Protocol
 import structlog
 
 from kilonova.daemon.health import Health, HealthServer
+from kilonova.domain.errors import Away
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
 _log = structlog.get_logger(__name__)
@@ -35,7 +37,7 @@ class Role(Protocol):
     """A part of a process."""
 
     def start(self) -> None:
-        """Begin to serve."""
+        """Begin to serve. Raises Away, with nothing begun, when it cannot just now: it is asked again."""
 
     def stop(self) -> None:
         """Finish what is under way, and let go."""
@@ -44,8 +46,8 @@ class Role(Protocol):
 @dataclass(frozen=True, kw_only=True)
 class Daemon:
     """
-    One process. `make_roles` is called once its checks pass, and gives the roles in the order of their start; `close` lets go
-    of what they stand on.
+    One process. `make_roles` is called once its checks pass, and gives the roles in the order of their start; or raises Away
+    with nothing made, to be called again. `close` lets go of what they stand on.
     """
 
     health: Health
@@ -63,10 +65,7 @@ def live(daemon: Daemon, stopping: threading.Event | None = None) -> None:
     _log.info("starting", pid=os.getpid(), health=f"http://{daemon.health_host}:{server.port}/healthz/ready")
     started: list[Role] = []
     try:
-        if _wait_for_checks(daemon.health, stopping):
-            for role in daemon.make_roles():
-                started.append(role)
-                role.start()
+        if _Start(daemon, started).is_done(stopping):
             settle()
             daemon.health.hold = ""
             _notify("READY=1")
@@ -104,20 +103,43 @@ def _until_told() -> threading.Event:
     return told
 
 
-def _wait_for_checks(health: Health, stopping: threading.Event) -> bool:
-    """Whether all checks pass, but for the reason that we only start; False when told to stop before they did."""
-    pause_s, last = FIRST_PAUSE_S, ""
-    while True:
-        problems = {name: problem for name, problem in health.problems().items() if name != "process"}
-        if not problems:
-            return True
-        health.hold = "starting: waiting for " + ", ".join(sorted(problems))
-        if str(problems) != last:
-            _log.warning("cannot work yet; trying again", problems=problems)
-            last = str(problems)
-        if stopping.wait(pause_s):
-            return False
-        pause_s = min(LONGEST_PAUSE_S, pause_s * 1.5)
+class _Start:
+    """The first part of a process' life. Roles that have begun, or that failed as they did, are added to `started`."""
+
+    def __init__(self, daemon: Daemon, started: list[Role]) -> None:
+        self._daemon, self._started = daemon, started
+        self._roles: Sequence[Role] | None = None
+
+    def is_done(self, stopping: threading.Event) -> bool:
+        """Wait until every role serves; False when told to stop before."""
+        pause_s, last = FIRST_PAUSE_S, ""
+        while lacking := self._problems() or self._begin():
+            self._daemon.health.hold = "starting: waiting for " + ", ".join(sorted(lacking))
+            if str(lacking) != last:
+                _log.warning("cannot work yet; trying again", problems=lacking)
+                last = str(lacking)
+            if stopping.wait(pause_s):
+                return False
+            pause_s = min(LONGEST_PAUSE_S, pause_s * 1.5)
+        return True
+
+    def _problems(self) -> dict[str, str]:
+        """What is wrong, but for the reason that we only start."""
+        return {name: problem for name, problem in self._daemon.health.problems().items() if name != "process"}
+
+    def _begin(self) -> dict[str, str]:
+        """Make the roles, and have those begin that have not; what was gone as they did."""
+        try:
+            if self._roles is None:
+                self._roles = self._daemon.make_roles()
+            for role in self._roles[len(self._started) :]:
+                self._started.append(role)
+                role.start()
+        except Away as why:
+            if self._roles is not None:
+                self._started.pop()
+            return {"what its parts stand on": str(why)}
+        return {}
 
 
 def _stop(started: list[Role]) -> None:

@@ -23,6 +23,10 @@ class KilonovaError(Exception):
         self.next_step = next_step
 
 
+class Away(Exception):
+    """What a process stands on does not answer now, by no fault of what was asked; asking again soon helps."""
+
+
 class Rejected(KilonovaError):
     """400: the request itself is wrong; sending it again changes nothing."""
 

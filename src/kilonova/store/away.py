@@ -13,11 +13,13 @@ from __future__ import annotations
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
+from kilonova.domain.errors import Away
+
 READ_ONLY = "25006"  # the server is a standby by now
 _LOST = ("40P01", "40001")  # a deadlock was broken here; what was read has changed
 
 
-class DatabaseAway(Exception):
+class DatabaseAway(Away):
     """The database does not answer now. What was under way was not done, or, where the commit broke off, maybe done."""
 
 

@@ -54,9 +54,9 @@ class DatabaseClock:
         return self._base.call_later(delay_s, fn)
 
     def start(self) -> None:
-        """Measure, and go on measuring."""
+        """Measure, and go on measuring. Raises DatabaseAway: nobody is to serve by a clock that was compared with none."""
         if not self._db.is_sqlite:
-            self.measure()
+            self._learn()
             self._thread.start()
 
     def stop(self) -> None:
@@ -68,11 +68,12 @@ class DatabaseClock:
     def measure(self) -> None:
         """Learn the difference anew; a database that is away changes nothing."""
         try:
-            found = min((self._measured() for _ in range(_TRIES)), key=lambda one: one[0])
+            self._learn()
         except (SQLAlchemyError, DatabaseAway):
             _log.info("the database's clock could not be read; the difference known stands")
-            return
-        round_trip_s, ahead = found
+
+    def _learn(self) -> None:
+        round_trip_s, ahead = min((self._measured() for _ in range(_TRIES)), key=lambda one: one[0])
         if round_trip_s > _WORTHLESS_S:
             return
         if abs(ahead - self._ahead) > _WORTH_SAYING:

@@ -11,7 +11,8 @@ from prometheus_client import CollectorRegistry, Counter
 from kilonova.daemon import life
 from kilonova.daemon.health import Health, HealthServer
 from kilonova.daemon.life import Daemon, Role, live
-from kilonova.domain.errors import Conflict
+from kilonova.domain.errors import Away, Conflict
+from tests.waiting import wait_until
 
 WAIT_S = 20.0
 
@@ -19,10 +20,14 @@ WAIT_S = 20.0
 class Part:
     """A role that tells what happens to it."""
 
-    def __init__(self, name: str, heard: list[str], *, stops_badly: bool = False) -> None:
-        self._name, self._heard, self._stops_badly = name, heard, stops_badly
+    def __init__(self, name: str, heard: list[str], *, stops_badly: bool = False, cannot: int = 0) -> None:
+        self._name, self._heard, self._stops_badly, self._cannot = name, heard, stops_badly, cannot
 
     def start(self) -> None:
+        self._cannot -= 1
+        if self._cannot >= 0:
+            self._heard.append(f"{self._name} cannot")
+            raise Away("it went this moment")
         self._heard.append(f"start {self._name}")
 
     def stop(self) -> None:
@@ -34,8 +39,8 @@ class Part:
 class Living:
     """A process of two parts, in a thread; its only check is ours to turn."""
 
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.problem = "it is away"
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, cannot: int = 0) -> None:
+        self.problem, self._cannot = "it is away", cannot
         self.heard: list[str] = []
         self.asked, self.serving, self.stopping = threading.Event(), threading.Event(), threading.Event()
         monkeypatch.setattr(life, "FIRST_PAUSE_S", 0.01)
@@ -53,7 +58,7 @@ class Living:
         return self.problem
 
     def _roles(self) -> Sequence[Role]:
-        return [Part("one", self.heard, stops_badly=True), Part("other", self.heard)]
+        return [Part("one", self.heard, stops_badly=True), Part("other", self.heard, cannot=self._cannot)]
 
     def _notified(self, state: str) -> None:
         self.heard.append(state)
@@ -81,6 +86,25 @@ def test_it_serves_once_its_checks_pass_and_ends_what_it_began_in_reverse(monkey
         "start one", "start other", "READY=1", "STOPPING=1", "stop other", "stop one", "close",
     ]  # fmt: skip
     assert living.health.problems()["process"] == "stopping"
+
+
+def test_a_part_that_cannot_begin_just_now_is_asked_again_and_no_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    living = Living(monkeypatch, cannot=2)
+    living.problem = ""
+    assert living.serving.wait(WAIT_S)
+    living.end()
+    assert living.heard == [
+        "start one", "other cannot", "other cannot", "start other", "READY=1", "STOPPING=1", "stop other", "stop one",
+        "close",
+    ]  # fmt: skip
+
+
+def test_told_to_stop_while_a_part_cannot_begin_it_ends_those_that_did(monkeypatch: pytest.MonkeyPatch) -> None:
+    living = Living(monkeypatch, cannot=1000)
+    living.problem = ""
+    wait_until(lambda: "what its parts stand on" in living.health.problems()["process"], "it says why")
+    living.end()
+    assert {one for one in living.heard if one != "other cannot"} == {"start one", "STOPPING=1", "stop one", "close"}
 
 
 def test_told_to_stop_while_it_waits_it_starts_nothing(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -61,25 +61,23 @@ class Runner:
             deque()
         )  # the database went away in the middle of them, and their leases are still ours
         self._stopping = threading.Event()
-        self._threads = [threading.Thread(target=self._work, name=f"saga-{i}", daemon=True) for i in range(workers)]
-        self._threads.append(threading.Thread(target=self._look, name="saga-look", daemon=True))
+        self._workers = [threading.Thread(target=self._work, name=f"saga-{i}", daemon=True) for i in range(workers)]
+        self._looking = threading.Thread(target=self._look, name="saga-look", daemon=True)
 
     def start(self) -> None:
-        """Free what a dead process of the same name held, and begin."""
-        with self._db.write() as tx:
-            saga_leases.renounce(tx, self._owner, self._clock.now())
-        for thread in self._threads:
-            thread.start()
+        """Free what a dead process of the same name held, and begin; as soon as the database is there."""
+        self._looking.start()
 
     def stop(self) -> None:
         """Finish the turns under way, give the leases back, and end."""
         self._stopping.set()
         self._lanes.close()
-        for thread in self._threads:
-            thread.join()
+        self._looking.join()
+        for worker in self._workers:
+            if worker.is_alive():
+                worker.join()
         try:
-            with self._db.write() as tx:
-                saga_leases.renounce(tx, self._owner, self._clock.now())
+            self._renounce()
         except DatabaseAway as why:
             _log.warning("the database is away; leases run out by themselves", why=str(why))
 
@@ -125,6 +123,7 @@ class Runner:
             self._adrift.popleft()
 
     def _look(self) -> None:
+        self._begin()
         while not self._stopping.is_set():
             try:
                 self.look()
@@ -133,6 +132,23 @@ class Runner:
             except Exception:  # noqa: BLE001 - the pass is what heals everything else: it must not end
                 _log.exception("looking for due sagas failed; trying again")
             self._stopping.wait(_PERIOD_S)
+
+    def _begin(self) -> None:
+        """Have the workers begin, once no lease of theirs can be taken for a dead process'."""
+        while not self._stopping.is_set():
+            try:
+                self._renounce()
+            except DatabaseAway as why:
+                _log.warning("the database is away; sagas wait for it", why=str(why))
+                self._stopping.wait(_PERIOD_S)
+            else:
+                for worker in self._workers:
+                    worker.start()
+                return
+
+    def _renounce(self) -> None:
+        with self._db.write() as tx:
+            saga_leases.renounce(tx, self._owner, self._clock.now())
 
     def _work(self) -> None:
         while (saga_id := self._lanes.take()) is not None:
