@@ -63,7 +63,7 @@ class HostIdentity(NamedTuple):
 
 
 class Agent:
-    """One host's agent. `workers` 0: messages are handled by whoever sends them, for drivers that never block."""
+    """One host's agent. `workers` 0: it has no thread of its own, and messages are handled by whoever sends them."""
 
     def __init__(self, host: HostIdentity, driver: Driver, bus: Bus, clock: Clock, *, workers: int = 1) -> None:
         self.host = host.name
@@ -195,7 +195,7 @@ class Agent:
             answer = self._bus.call(CONDUCTOR, started, timeout_s=30.0)
         except NoAnswer as why:
             _log.warning("the control plane does not answer; joining again soon", host=self.host, why=str(why))
-            self._clock.call_later(_JOIN_RETRY_S, self._join)
+            self._clock.call_later(_JOIN_RETRY_S, self._join_again)
             return
         if isinstance(answer, HostState):
             self._networks.replace(answer.network)
@@ -203,6 +203,13 @@ class Agent:
         self._driver.watch(self._power_changed)
         self._let_commands_in()
         self._observe_later()
+
+    def _join_again(self) -> None:
+        """The call waits for its answer, and others wait for the clock's thread: their heartbeats, for one."""
+        if self._workers:
+            threading.Thread(target=self._join, name=f"{self._topic}-join", daemon=True).start()
+        else:
+            self._join()
 
     def _let_commands_in(self) -> None:
         with self._lock:
