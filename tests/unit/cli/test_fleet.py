@@ -9,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from kilonova.cli.main import cli
 from tests import brokers
+from tests.certificates import Authority
 
 
 def run(*words: str) -> Result:
@@ -26,6 +27,17 @@ def test_a_sample_is_good_as_it_is(tmp_path: Path) -> None:
     path.write_text(run("config", "sample").stdout)
     done = run("config", "check", "--config", str(path))
     assert (done.exit_code, done.stderr) == (0, f"{path} is good.\n")
+
+
+def test_a_check_looks_at_the_files_that_rabbitmq_is_spoken_to_with(tmp_path: Path) -> None:
+    path = tmp_path / "kilonova.toml"
+    bus = f'url = "amqps://me:hush-hush@rabbit/"\nca_file = "{tmp_path / "ca.pem"}"\n'
+    path.write_text(f'[database]\nurl = "postgresql://db/kilonova"\n[bus]\n{bus}')
+    done = run("config", "check", "--config", str(path))
+    assert done.exit_code == 1
+    assert f"The file {tmp_path / 'ca.pem'}, for TLS to RabbitMQ, cannot be read: No such file" in done.stderr
+    Authority(tmp_path / "ca.pem")
+    assert run("config", "check", "--config", str(path)).exit_code == 0
 
 
 @pytest.mark.parametrize(
