@@ -11,21 +11,19 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from amqp.exceptions import AccessRefused, NotAllowed, NotFound
+from amqp.exceptions import AccessRefused, NotFound
 from kombu import Connection, Exchange, Queue
 
 from kilonova.conductor.host_gate import HostGate
 from kilonova.conductor.refusals import RefusalLog
 from kilonova.domain.errors import Rejected, Unavailable
-from kilonova.rpc.amqp import AmqpBus, Pace, wire
+from kilonova.rpc.amqp import AmqpBus, wire
 from kilonova.rpc.amqp.names import EXCHANGE, cast_key, cast_queue
 from kilonova.rpc.bus import NoAnswer
 from kilonova.rpc.messages import GetUptime, Heartbeat, Message, Observe, Ok, SagaReady, Uptime
-from kilonova.rpc.rabbitmq_accounts import MOST_CHANNELS, MOST_CONNECTIONS, RabbitAccounts
+from kilonova.rpc.rabbitmq_accounts import RabbitAccounts
 from kilonova.store.queries import host_access
 from tests import brokers, databases
-from tests.tcpproxy import TcpProxy
-from tests.waiting import wait_until
 from tests.world.clock import ManualClock
 
 A, B, NEAR = "a", "b", "a.b"
@@ -206,74 +204,6 @@ def test_a_removed_host_is_disconnected_and_may_be_removed_again(cluster: Cluste
     with pytest.raises(NoAnswer):
         cluster.plane.call(f"agent.{B}", GetUptime(), timeout_s=3)
     assert cluster.plane.call(f"agent.{A}", GetUptime(), timeout_s=WAIT_S) == Uptime(text="up on a")
-
-
-@pytest.fixture
-def crowd() -> Iterator[Callable[[str, int], list[Connection]]]:
-    """Opens connections, as many as are wanted, and closes them after the test."""
-    with contextlib.ExitStack() as stack:
-
-        def connect(url: str, count: int) -> list[Connection]:
-            made = [stack.enter_context(Connection(url, connect_timeout=10)) for _ in range(count)]
-            for one in made:
-                one.connect()
-            return made
-
-        yield connect
-
-
-def test_a_host_has_so_many_connections_and_takes_none_of_anothers(
-    cluster: Cluster, crowd: Callable[[str, int], list[Connection]]
-) -> None:
-    crowd(cluster.urls[A], MOST_CONNECTIONS)
-    with pytest.raises(NotAllowed, match="connection limit"):
-        crowd(cluster.urls[A], 1)
-    crowd(cluster.urls[B], 1)
-    crowd(cluster.urls[NEAR], 1)
-
-
-def test_a_host_has_so_many_channels_over_all_its_connections(
-    cluster: Cluster, crowd: Callable[[str, int], list[Connection]]
-) -> None:
-    first, second = crowd(cluster.urls[A], 2)
-    held = [first.channel() for _ in range(MOST_CHANNELS - 1)]
-    held.append(second.channel())
-    with pytest.raises(NotAllowed, match="number of channels"):
-        second.channel()
-    assert crowd(cluster.urls[B], 1)[0].channel().is_open
-
-
-def test_an_account_made_anew_is_bounded_as_before(
-    cluster: Cluster, crowd: Callable[[str, int], list[Connection]]
-) -> None:
-    newer = cluster.accounts.create(A)
-    crowd(newer, MOST_CONNECTIONS)
-    with pytest.raises(NotAllowed, match="connection limit"):
-        crowd(newer, 1)
-
-
-def test_an_agent_comes_back_beside_its_dead_connections(cluster: Cluster, broker: brokers.Broker) -> None:
-    """Each life of an agent has two. Past the bound it is let in again as soon as the broker finds its dead out."""
-    proxy = TcpProxy(broker.port)
-    url = cluster.urls[A].replace(f":{broker.port}/", f":{proxy.port}/")
-    agent = AmqpBus(url, pace=Pace(reconnect_s=0.05, reconnect_most_s=0.2, heartbeat_s=600.0))
-    lives = MOST_CONNECTIONS // 2
-    try:
-        for lost in range(2, 2 * lives + 1, 2):
-            assert agent.call("conductor", Heartbeat(hosts=(A,)), timeout_s=WAIT_S) == Ok()
-            proxy.lose()
-            wait_until(lambda lost=lost: agent.state().reconnects == lost, "both losses noticed")
-            if lost < 2 * lives:
-                wait_until(lambda: agent.state().connected, "a new life")
-        for link in (agent._receiving, agent._sending):
-            link.is_down.clear()
-            wait_until(link.is_down.is_set, "a refusal")
-        assert not agent.state().connected
-        proxy.forget()
-        assert agent.call("conductor", Heartbeat(hosts=(A,)), timeout_s=WAIT_S) == Ok()
-    finally:
-        agent.close()
-        proxy.close()
 
 
 def test_a_broker_that_does_not_answer_or_refuses_is_said_without_its_password(broker: brokers.Broker) -> None:
