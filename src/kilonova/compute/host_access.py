@@ -38,6 +38,7 @@ from kilonova.store.queries import host_access, host_images, hosts, servers, ser
 
 LONGEST = timedelta(days=30)
 _KEPT_FOR = timedelta(days=7)  # an expired token is shown that long
+_DISKS = msgspec.json.Decoder(Disks)
 _log = structlog.get_logger(__name__)
 
 
@@ -120,7 +121,7 @@ class HostAccess:
                 tx, host, image_id, self._clock.now()
             )
             needed = () if may else host_images.disks_on(tx, host)
-        if not may and not any(image_id in _images_of(msgspec.json.decode(raw, type=Disks)) for raw in needed):
+        if not may and not any(image_id in _images_of(_DISKS.decode(raw)) for raw in needed):
             self._refusals.note(f"host.{host}", "image", "no server of its own needs this image", image_id)
             raise Denied(f"No server on host {host} needs image {image_id[:64]}.")
 

@@ -7,12 +7,14 @@ value into the declared one. msgspec does nearly all the checking, in C; `lift` 
 runs the `reads` functions. Both know the wire path, so that every refusal names the field the client wrote.
 
 A stretch of versions in which nothing about a type changes shares one compiled form (`schema.stretch_of`); forms are made on
-first use and kept. Making one twice in a race is harmless: the results are equal.
+first use and kept. One thread at a time does that: msgspec keeps what it knows of a struct on the struct, bit by bit, and a thread
+that decodes by what another has half written ends the process.
 """
 
 from __future__ import annotations
 
 import functools
+import threading
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
 
@@ -38,6 +40,8 @@ Lift = Callable[[Any, str], Any]
 
 INT64 = Meta(ge=-(2**63), le=2**63 - 1)
 """An `int` that says no limits gets these: databases hold no more."""
+
+_making = threading.Lock()
 
 
 class Wire(NamedTuple):
@@ -196,6 +200,7 @@ def _struct(shape: type[Shape], version: Version) -> Wire:
 def _open_struct(shape: type[Shape], version: Version) -> Wire:
     """A shape with a `rest` field: decoded as a plain object first, then parted into known keys and the others."""
     closed = _struct(shape, version)
+    msgspec.json.Decoder(closed.type)  # made ready here, for it is converted to and in no decoder's type
     rest = next(spec for spec in _live(shape, version) if spec.is_rest)
     names = {spec.name for spec in _live(shape, version) if not spec.is_rest}
     others = compile_wire(rest.type_at(version), version)
@@ -224,16 +229,18 @@ class Decoder:
 
     def wire_type(self, version: Version) -> Any:
         """The wire type of one version without its envelope, for documents."""
-        return compile_wire(self.type, stretch_of(self.type, version)).type
+        with _making:
+            return compile_wire(self.type, stretch_of(self.type, version)).type
 
     def _at(self, version: Version) -> tuple[msgspec.json.Decoder[Any], Wire]:
         stretch = stretch_of(self.type, version)
         found = self._decoders.get(stretch)
         if found is None:
-            wire = compile_wire(self.type, stretch)
-            if self.key is not None:
-                wire = _enveloped(self.key, wire)
-            found = self._decoders[stretch] = (msgspec.json.Decoder(wire.type), wire)
+            with _making:
+                wire = compile_wire(self.type, stretch)
+                if self.key is not None:
+                    wire = _enveloped(self.key, wire)
+                found = self._decoders[stretch] = (msgspec.json.Decoder(wire.type), wire)
         return found
 
     def from_json(self, body: bytes | msgspec.Raw, version: Version, prefix: str = "") -> Any:

@@ -49,12 +49,12 @@ class Images:
         """Make a record that waits for its bits."""
         for name in req.params.properties:
             check_settable(name)
-        sent = given(req.params)
+        sent: dict[str, Any] = given(req.params)
         owner = sent.setdefault("owner", req.ctx.project_id)
         req.authorize("add_image", {"project_id": req.ctx.project_id, "owner": owner})
         _check_visibility(req, sent.get("visibility"), {"project_id": req.ctx.project_id})
         ident = req.params.id if isinstance(req.params.id, str) else None
-        new = msgspec.convert({**sent, "id": ident, "properties": req.params.properties}, NewImage)
+        new = NewImage(**{**sent, "id": ident, "properties": req.params.properties})
         image = records.create(self._service, new)
         return Reply(image_view(image), headers={"Location": f"{req.root_url}{_PATH}/{image.id}"})
 

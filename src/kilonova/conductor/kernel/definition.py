@@ -126,6 +126,11 @@ class Definition:
     attempts: int = 3
     forward_only: bool = False
     index: dict[str, int] = field(init=False)
+    # Made here and not at first use: msgspec crashes when two threads decode a struct for the first time at once.
+    params_decoder: msgspec.json.Decoder[Any] = field(init=False)
+    result_decoders: dict[str, msgspec.json.Decoder[Any]] = field(init=False)  # by the step's name
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "index", {step.name: i for i, step in enumerate(self.steps)})
+        object.__setattr__(self, "params_decoder", msgspec.json.Decoder(self.params))
+        object.__setattr__(self, "result_decoders", {s.name: msgspec.json.Decoder(s.result) for s in self.steps})

@@ -49,6 +49,7 @@ from kilonova.store.queries import saga_leases
 
 _log = structlog.get_logger(__name__)
 
+_OUTCOME = msgspec.json.Decoder(Outcome)
 _MOST_TURNS = 100  # more than any saga has
 
 # Told of every journal event: (saga, event, "before" | "after" its commit). Fault tests end the process here.
@@ -73,10 +74,10 @@ class Execution:
         self._kernel = kernel
         self._definition = definition
         self._saga = saga
-        self._params = msgspec.json.decode(saga.params, type=definition.params)
+        self._params = definition.params_decoder.decode(saga.params)
         self._cancel = saga.cancel
         # A reply is for the command the saga was parked on, and is used once.
-        self._reply = None if saga.reply is None else msgspec.json.decode(saga.reply, type=Outcome)
+        self._reply = None if saga.reply is None else _OUTCOME.decode(saga.reply)
         self._position = fold(definition, journal)
         self._lines: list[JournalEvent] = []  # of the burst under way
 

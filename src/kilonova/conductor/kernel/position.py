@@ -17,6 +17,8 @@ import msgspec
 from kilonova.conductor.kernel.definition import Definition, Failure, Step
 from kilonova.domain.saga import Event, JournalEvent, SagaStatus, may_follow
 
+_FAILURE = msgspec.json.Decoder(Failure)
+
 
 class CorruptJournal(Exception):
     """A journal's events are in an order that cannot be. Never seen unless somebody edits the tables."""
@@ -108,10 +110,10 @@ def advance(definition: Definition, at: Position, event: JournalEvent) -> Positi
             return Position(last=event, attempt=event.attempt, failures=at.failures)
         case Event.STEP_DONE:
             step = definition.steps[definition.index[str(event.step)]]
-            result = msgspec.json.decode(event.result, type=step.result)
+            result = definition.result_decoders[step.name].decode(event.result)
             return replace(at, last=event, next_step=at.next_step + 1, results={**at.results, step.name: result})
         case Event.STEP_FAILED:
-            failure = msgspec.json.decode(event.result, type=Failure)
+            failure = _FAILURE.decode(event.result)
             return replace(at, last=event, failure=failure, failures=(*at.failures, failure))
         case Event.UNDO_STARTED:
             return replace(at, last=event, undoing=True, to_undo=_undo_order(definition, at))

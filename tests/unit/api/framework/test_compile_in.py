@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from typing import Annotated, Any
 
 import msgspec
@@ -223,3 +225,35 @@ def test_long_unknown_keys_are_not_sent_back_whole() -> None:
     with pytest.raises(InvalidField) as caught:
         KITE.from_json(b'{"kite": {"name": "x", "' + b"y" * 9999 + b'": 1}}', V("2.1"))
     assert len(str(caught.value)) < 400
+
+
+FIRST_USES = """
+import sys, threading
+from kilonova.api.framework import Params
+from kilonova.api.framework.compile_in import Decoder
+from kilonova.api.framework.versions import Version
+
+sys.setswitchinterval(1e-6)
+for _ in range(60):
+    class Inner(Params):
+        a: int
+        b: list[str]
+    class Outer(Params):
+        one: Inner
+        more: list[Inner]
+    together = threading.Barrier(8)
+    def read():
+        decoder = Decoder(Outer)
+        together.wait()
+        decoder.from_json(b'{"one": {"a": 1, "b": ["x"]}, "more": [{"a": 1, "b": []}]}', Version(2, 1))
+    threads = [threading.Thread(target=read) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+"""
+
+
+def test_decoders_of_one_part_may_be_used_for_the_first_time_by_many_threads_at_once() -> None:
+    ended = subprocess.run([sys.executable, "-c", FIRST_USES], check=False, timeout=60)
+    assert ended.returncode == 0  # -11: msgspec read what another thread was still writing
