@@ -7,8 +7,8 @@ value into the declared one. msgspec does nearly all the checking, in C; `lift` 
 runs the `reads` functions. Both know the wire path, so that every refusal names the field the client wrote.
 
 A stretch of versions in which nothing about a type changes shares one compiled form (`schema.stretch_of`); forms are made on
-first use and kept. One thread at a time does that: msgspec keeps what it knows of a struct on the struct, bit by bit, and a thread
-that decodes by what another has half written ends the process.
+first use and kept. One thread at a time does that: msgspec writes what it knows of a struct on the struct, bit by bit, and
+a thread that decodes by what another has half written ends the process.
 """
 
 from __future__ import annotations
