@@ -75,7 +75,8 @@ class BootServers:
             first = next_number(tx, "servers", count)
             new = [self._server(ctx, request, resolved, index=i, count=count, number=first + i) for i in range(count)]
             servers.add(tx, new)
-            join_group(tx, group, [server.id for server in new], quotas.limits(tx, str(ctx.project_id)))
+            if group is not None:
+                join_group(tx, group, [server.id for server in new])
             for server in new:
                 self._start(tx, ctx, server, resolved)
         self._backlog.accepted(ctx.project_id, count)

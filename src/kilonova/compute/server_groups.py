@@ -65,11 +65,9 @@ def wanted_group(
         ) from None
 
 
-def join_group(tx: Tx, found: ServerGroup | None, server_ids: Sequence[str], allowed: Mapping[str, int]) -> None:
-    """Make new servers members of a group, which is locked, if there is one. Raises OverQuota for more members than allowed."""
-    if found is None:
-        return
-    held, limit = len(found.members), allowed[_MEMBERS]
+def join_group(tx: Tx, found: ServerGroup, server_ids: Sequence[str]) -> None:
+    """Make new servers members of a group, which is locked. Raises OverQuota for more than its project may have in one."""
+    held, limit = len(found.members), quotas.limits(tx, found.project_id)[_MEMBERS]
     if 0 <= limit < held + len(server_ids):
         raise OverQuota(_MEMBERS, requested=len(server_ids), used=held, limit=limit)
     server_groups.join(tx, found.id, server_ids)
