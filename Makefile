@@ -13,7 +13,7 @@ SEEDS ?= 200
 HOSTS ?= 3
 ARGS ?=
 
-.PHONY: help setup system-packages guest demo lab lab-down test test-unit test-component test-story test-system lint format bench bench-fleet chaos dst migration lock clean
+.PHONY: help setup system-packages guest demo lab lab-down test test-unit test-component test-story test-system lint format bench bench-fleet bench-healing chaos dst migration lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -77,6 +77,9 @@ bench: setup ## Measure the budgets of the design and print them
 
 bench-fleet: setup ## Measure a fleet: 1,000 simulated hosts, PostgreSQL, RabbitMQ (ARGS="--hosts 100 --servers 1000 --seconds 10" for less)
 	$(BIN)/python -m benchmarks.fleet $(ARGS)
+
+bench-healing: setup ## Strike a fleet in every way that docs/fleet.md names, and measure how fast it is whole again (ARGS="--only agent")
+	$(BIN)/python -m benchmarks.healing $(ARGS)
 
 chaos: setup guest ## Kill the cloud with -9 at every line of every journal, then storm a fleet, on both drivers; print what was left as JSON (as root)
 	$(BIN)/python -m tests.chaos $(ARGS)

@@ -12,18 +12,20 @@ from kilonova.rpc.inprocess import InProcessBus
 
 def make_bus(url: str, gate: Gate | None = None) -> Bus:
     """
-    The bus at `url`: `memory://` is inside this process, `amqp://user:password@host:port/vhost` is RabbitMQ. Raises Rejected.
+    The bus at `url`: `memory://` is inside this process, `amqp://user:password@host:port/vhost` (`amqps://`) RabbitMQ.
+
+    Raises Rejected for another, and for certificate files that cannot be used.
 
     The gate is for what comes from other processes; inside one there is nobody to keep out.
     """
     scheme = urlsplit(url).scheme
     if scheme == "memory":
         return InProcessBus()
-    if scheme == "amqp":
+    if scheme in ("amqp", "amqps"):
         # Not imported by a cloud in one process, which does without it.
         bus: Bus = import_module("kilonova.rpc.amqp").AmqpBus(url, gate=gate)
         return bus
     raise Rejected(
         f"There is no bus {scheme + '://' if scheme else 'without a scheme'}.",
-        next_step="say memory:// (one process) or amqp://user:password@host:port/vhost (RabbitMQ)",
+        next_step="say memory:// (one process), or amqp:// or amqps://user:password@host:port/vhost (RabbitMQ)",
     )

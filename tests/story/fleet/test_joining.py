@@ -1,4 +1,8 @@
-"""Hosts that join a real fleet with a token, work with nothing but what they were given then, and are taken out again."""
+"""
+Hosts that join a real fleet with a token, work with nothing but what they were given then, and are taken out again.
+
+All of this fleet speaks TLS to RabbitMQ, of an authority that the system does not know.
+"""
 
 from __future__ import annotations
 
@@ -25,9 +29,14 @@ ROOM = "/kilonova/v1/hosts"
 def joined(engines: fleet.Engines, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """A fleet with two hosts that came in by token, their agents running."""
     with engines.fleet(tmp_path_factory.mktemp("joined")) as made:
-        assert engines.broker is not None
-        management = engines.broker.management_url.replace("://", "://guest:guest@")
-        made.start("api", "conductor", "scheduler", KILONOVA_BUS_MANAGEMENT_URL=management)
+        broker = engines.broker
+        assert broker is not None
+        made.env = {
+            "KILONOVA_BUS_URL": broker.over_tls(made.bus_url),
+            "KILONOVA_BUS_MANAGEMENT_URL": broker.over_tls(broker.management_url).replace("://", "://guest:guest@"),
+            "KILONOVA_BUS_CA_FILE": str(broker.authority.path),
+        }
+        made.start("api", "conductor", "scheduler")
         made.db("upgrade")
         made.wait_ready()
         for name in HOSTS:
@@ -44,9 +53,8 @@ def token(client: Client, **about: Any) -> str:
 
 def join(whole: Fleet, name: str, text: str) -> None:
     folder = whole.folder / name
-    done = CliRunner().invoke(
-        cli, ["host", "join", whole.nodes["api-1"].url, text, "--name", name, "--config-dir", str(folder)]
-    )
+    words = ["host", "join", whole.nodes["api-1"].url, text, "--name", name, "--config-dir", str(folder)]
+    done = CliRunner().invoke(cli, [*words, "--bus-cacert", whole.env["KILONOVA_BUS_CA_FILE"]])
     assert done.exit_code == 0, done.output
 
 
@@ -55,7 +63,7 @@ def start_agent(whole: Fleet, name: str) -> None:
     folder = whole.folder / name
     whole.start(
         "agent", KILONOVA_AGENT_CREDENTIAL_DIR=str(folder), KILONOVA_AGENT_DATA_DIR=str(folder / "data"),
-        KILONOVA_BUS_URL="amqp://nobody:nothing@127.0.0.1:1/none",
+        KILONOVA_BUS_URL="amqps://nobody:nothing@127.0.0.1:1/none",
     )  # fmt: skip
 
 

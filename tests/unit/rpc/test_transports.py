@@ -10,9 +10,10 @@ from kilonova.rpc.transports import make_bus
 
 def test_a_url_names_the_transport() -> None:
     assert isinstance(make_bus("memory://"), InProcessBus)
-    bus = make_bus("amqp://guest:guest@127.0.0.1:1/none")
-    assert isinstance(bus, AmqpBus)
-    bus.close()
+    for scheme in ("amqp", "amqps"):
+        bus = make_bus(f"{scheme}://guest:guest@127.0.0.1:1/none")
+        assert isinstance(bus, AmqpBus)
+        bus.close()
 
 
 @pytest.mark.parametrize("url", ["", "nothing", "redis://here", "http://user:secret@here"])

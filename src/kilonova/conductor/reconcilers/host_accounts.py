@@ -9,9 +9,9 @@ from kilonova.store.queries import host_access
 
 class HostAccountsReconciler:
     """
-    A user on the bus whose host has no credential that counts is nobody's: the broker did not answer when the host was removed, or
-    it was removed by os-services. Those of the others may have been made by an earlier release: a conductor that has started has
-    them be allowed what this one needs.
+    A user on the bus whose host has no credential that counts is nobody's: the broker did not answer when the host was removed,
+    or it was removed by os-services. Those of the others may have been made by an earlier release: a conductor that has started
+    has them be allowed what this one needs.
 
     It acts on hosts of its records alone; a user that no record knows may be another cloud's on the same broker.
     """
