@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry
@@ -48,6 +49,7 @@ from kilonova.store.clock import DatabaseClock
 from kilonova.store.database import Database
 from kilonova.store.measured import measure
 from kilonova.store.schema import what_lacks
+from kilonova.store.tenure import Tenure
 
 
 class ControlPlane:
@@ -70,20 +72,22 @@ class ControlPlane:
         self.changes = Changes(bus, clock)
         self.networks = EmbeddedNetworks(self.ground.ids, self.changes)
 
-    def daemon(self, make_roles: Callable[[], list[Role]]) -> Daemon:
-        """The process with these roles, all going by the database's clock."""
+    def daemon(self, make_roles: Callable[[], list[Role]], tenure: Tenure | None = None) -> Daemon:
+        """The process with these roles, all going by the database's clock; with a `tenure`, once it has its name to itself."""
 
         def on_one_clock() -> list[Role]:
             self._clock.measure()
             return [self._clock, *make_roles()]
 
-        checks: Mapping[str, Check] = {"database": self._database_problem, "bus": bus_check(self._wire)}
+        checks: dict[str, Check] = {"database": self._database_problem, "bus": bus_check(self._wire)}
+        if tenure is not None:
+            checks["name"] = tenure.problem
         return Daemon(
             health=Health(checks, self.registry),
             health_host=self.section.health_host,
             health_port=self.section.health_port,
             make_roles=on_one_clock,
-            close=self._close,
+            close=partial(self._close, tenure),
         )
 
     def pulse(self, binary: str) -> Role:
@@ -98,9 +102,11 @@ class ControlPlane:
         except DatabaseAway as why:
             return f"it does not answer: {why}"
 
-    def _close(self) -> None:
+    def _close(self, tenure: Tenure | None) -> None:
         self.ground.bus.close()
         self.ground.db.close()
+        if tenure is not None:
+            tenure.close()
 
 
 def make_api(config: FleetConfig) -> Daemon:
@@ -139,7 +145,11 @@ def make_conductor(config: FleetConfig) -> Daemon:
         )
         return [conductor]
 
-    return plane.daemon(make_roles)
+    # Of the control plane's processes it alone holds something under its name: the leases of sagas. Two schedulers of one name
+    # share a line of os-services and harm nothing, and an API's is used for nothing.
+    tenure = Tenure(make_database(config.database), "conductor", plane.ground.name)
+    tenure.start()
+    return plane.daemon(make_roles, tenure)
 
 
 def make_scheduler_process(config: FleetConfig) -> Daemon:

@@ -49,13 +49,13 @@ def agent(config_file: Path) -> None:
 
 
 def _control_plane(kind: str, config_file: Path) -> None:
-    from kilonova.bootstrap import alone, fleet  # noqa: PLC0415 - the whole control plane
+    from kilonova.bootstrap import fleet  # noqa: PLC0415 - the whole control plane
     from kilonova.config.fleet import FleetConfig  # noqa: PLC0415
     from kilonova.config.load import load_config  # noqa: PLC0415
     from kilonova.daemon.life import live  # noqa: PLC0415
     from kilonova.logs import configure_logs  # noqa: PLC0415
 
-    make = {"api": fleet.make_api, "conductor": alone.make_conductor, "scheduler": fleet.make_scheduler_process}[kind]
+    make = {"api": fleet.make_api, "conductor": fleet.make_conductor, "scheduler": fleet.make_scheduler_process}[kind]
     with explained():
         config = load_config(FleetConfig, config_file)
         configure_logs(config.log.level, {"process": kind})

@@ -31,12 +31,8 @@ class Health:
     def __init__(self, checks: Mapping[str, Check], registry: CollectorRegistry) -> None:
         self.registry = registry
         self.hold = "starting"
-        self._checks = dict(checks)
+        self._checks = checks
         self._lock = threading.Lock()
-
-    def watch(self, name: str, check: Check) -> None:
-        """Ask this, too; before anything is asked."""
-        self._checks[name] = check
 
     def problems(self) -> dict[str, str]:
         """What is wrong, by check; empty when the process is ready."""
