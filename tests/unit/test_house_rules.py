@@ -23,6 +23,14 @@ MACHINE_PATH = re.compile(r"(?<![\w~.)}-])/(?:" + "|".join(["work" + "/", "root"
 REGISTRY_HOST = re.compile(
     "|".join(["py" + r"pi\.org", "python" + "hosted", "registry" + r"\.npmjs", "deb" + r"\.debian"])
 )
+# msgspec writes what it knows of a struct on the struct, when it first decodes one. Two threads at that at once end the process,
+# so the rooms where many threads work have their decoders made before: at import, or where no other thread is yet.
+ROOMS_OF_THREADS = ("api", "compute", "conductor", "identity", "image", "network", "rpc", "scheduler", "store")
+MAKES_ITS_DECODER = re.compile(r"\bmsgspec\.(?:convert\(|\w+\.decode\(.*\btype=)")
+MADE_READY = {
+    "src/kilonova/api/framework/compile_in.py",  # converts to what its decoders, made one at a time, know already
+    "src/kilonova/api/framework/serve.py",  # a plain dict: nothing is kept of it
+}
 # A guest has an account of root's own, with a home.
 IN_A_GUEST = re.compile("/root" + r"/\.ssh\b")
 
@@ -72,6 +80,12 @@ def forbidden_words(text: str) -> Iterator[str]:
             yield f"line {number}: {line.strip()[:100]}"
 
 
+def late_decoders(text: str) -> Iterator[str]:
+    for number, line in enumerate(text.splitlines(), start=1):
+        if MAKES_ITS_DECODER.search(line):
+            yield f"line {number}: {line.strip()[:100]}"
+
+
 def requirement_name(requirement: str) -> str:
     """`psycopg[binary]>=3` is psycopg, however it is spelt."""
     return re.sub(r"[-_.]+", "-", re.split(r"[\[<>=!~; ]", requirement, maxsplit=1)[0]).lower()
@@ -114,6 +128,12 @@ def test_the_tree_names_no_machine_and_no_registry() -> None:
         if found := list(forbidden_words(text)):
             faults[name(path)] = found
     assert faults == {}
+
+
+def test_decoders_are_made_before_threads_use_them() -> None:
+    rooms = [path for room in ROOMS_OF_THREADS for path in (REPOSITORY / "src" / "kilonova" / room).rglob("*.py")]
+    faults = {name(path): found for path in rooms if (found := list(late_decoders(path.read_text())))}
+    assert faults.keys() - MADE_READY == set()
 
 
 def test_every_dependency_is_explained_and_every_explanation_is_of_a_dependency() -> None:
@@ -164,3 +184,16 @@ def test_the_function_rule_counts_code_and_not_the_docstring() -> None:
 )
 def test_the_word_rule_can_fail(line: str, is_a_fault: bool) -> None:
     assert bool(list(forbidden_words(line))) is is_a_fault
+
+
+@pytest.mark.parametrize(
+    ("line", "is_a_fault"),
+    [
+        ("claims = msgspec.msgpack.decode(content, type=Claims)", True),
+        ("new = msgspec.convert(sent, NewImage)", True),
+        ("claims = _CLAIMS.decode(content)", False),
+        ("words = msgspec.json.decode(text)", False),
+    ],
+)
+def test_the_decoder_rule_can_fail(line: str, is_a_fault: bool) -> None:
+    assert bool(list(late_decoders(line))) is is_a_fault

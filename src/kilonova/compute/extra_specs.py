@@ -67,6 +67,9 @@ class _File(msgspec.Struct):
     specs: list[Spec]
 
 
+_FILE = msgspec.json.Decoder(_File)
+
+
 class _Known(msgspec.Struct):
     exact: dict[str, Spec]
     patterns: list[tuple[re.Pattern[str], Spec]]
@@ -80,7 +83,7 @@ def _trait(name: str) -> Spec:
 @lru_cache(maxsize=1)
 def _known() -> _Known:
     text = resources.files("kilonova.compute").joinpath("extra_specs.json").read_bytes()
-    read = msgspec.json.decode(text, type=_File)
+    read = _FILE.decode(text)
     specs = [*read.specs, *map(_trait, read.traits)]
     namespaces = sorted({spec.name.split(":", 1)[0] for spec in specs if ":" in spec.name})
     words = "|".join(re.escape(name).replace(r"\{group\}", _GROUP) for name in namespaces)
