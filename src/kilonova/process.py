@@ -1,49 +1,43 @@
 """
-The process behind `kilonova up`: one cloud, all in one, served by uvicorn until it is told to stop.
+The process behind `kilonova up`: one cloud, all in one, served until it is told to stop.
 
-SIGTERM and SIGINT stop it gracefully: the listener
-first, then agents, conductor and scheduler, each finishing what it has under way. Guests go on running.
+SIGTERM and SIGINT stop it gracefully, whenever they come and however often: the listener first, then agents, conductor and
+scheduler, each finishing what it has under way. Guests go on running.
 """
 
 from __future__ import annotations
 
-import signal
-import sys
+import threading
 from pathlib import Path
 
-import uvicorn
-
-from kilonova.api.framework.heads import BoundedHeads
 from kilonova.bootstrap.cloud import Cloud
-from kilonova.daemon.life import settle
+from kilonova.daemon.life import settle, until_told
+from kilonova.daemon.listener import Listener
 from kilonova.domain.errors import Missing
 from kilonova.logs import configure_logs
-from kilonova.settings import load
+from kilonova.settings import CloudSettings, load
+
+DRAIN_S = 10
 
 
 def serve(data_dir: Path) -> None:
-    """Run the cloud that lives in a data directory. Raises Missing when none does."""
+    """Run the cloud that lives in a data directory. Raises Missing when none does, Conflict when its port cannot be had."""
     settings = load(data_dir)
     if settings is None:
         raise Missing("Cloud", data_dir, next_step="Make one with `kilonova up`.")
     configure_logs()
-    # uvicorn stops on SIGTERM and then raises it again, which by default would end us with everything but the listener running.
-    signal.signal(signal.SIGTERM, lambda *_signal: sys.exit(0))
+    # Before anything starts: who is told meanwhile stops what it has begun, once it has.
+    _serve(settings, until_told())
+
+
+def _serve(settings: CloudSettings, told: threading.Event) -> None:
     cloud = Cloud(settings)
     cloud.start()
-    settle()
     try:
-        config = uvicorn.Config(
-            cloud.app,
-            host=settings.host,
-            port=settings.port,
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=10,
-            lifespan="off",
-            http=BoundedHeads,
-        )
-        uvicorn.Server(config).run()
+        listener = Listener(cloud.app, settings.host, settings.port, drain_s=DRAIN_S)
+        listener.start()
+        settle()
+        told.wait()
+        listener.stop()
     finally:
         cloud.stop()

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from kilonova.cli import process
+from kilonova.cli.config import explained
 from kilonova.cli.errors import CliError
 from kilonova.cli.places import DATA_DIR_OPTION, chosen_data_dir
 
@@ -28,6 +29,7 @@ def run(data_dir: Path) -> None:
     try:
         from kilonova.process import serve as serve_cloud  # noqa: PLC0415 - the whole cloud; nothing else here needs it
 
-        serve_cloud(data_dir)
+        with explained():
+            serve_cloud(data_dir)
     finally:
         os.close(lock)

@@ -59,7 +59,7 @@ class Daemon:
 
 def live(daemon: Daemon, stopping: threading.Event | None = None) -> None:
     """Be the process, until SIGTERM or SIGINT (or until `stopping` is set). Call it from the main thread."""
-    stopping = stopping or _until_told()
+    stopping = stopping or until_told()
     server = HealthServer(daemon.health, daemon.health_host, daemon.health_port)
     server.start()
     _log.info("starting", pid=os.getpid(), health=f"http://{daemon.health_host}:{server.port}/healthz/ready")
@@ -92,7 +92,8 @@ def settle() -> None:
     gc.freeze()
 
 
-def _until_told() -> threading.Event:
+def until_told() -> threading.Event:
+    """Set by SIGTERM and SIGINT from now on, however often they come. Call it from the main thread."""
     told = threading.Event()
 
     def tell(_number: int, _frame: FrameType | None) -> None:

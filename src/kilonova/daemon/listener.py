@@ -1,8 +1,19 @@
-"""An ASGI application on a port of this process. Stopping it lets requests under way finish, for a while."""
+"""
+An ASGI application on a port of this process, and how it leaves that port.
+
+    serving ──stop──► leaving ──no connection is left, or LEAVE_S──► draining ──all answered, or drain_s──► gone
+
+Clients keep connections and send the next request on them at any moment; one that is sent as the connection is closed is lost
+to them, and they cannot know whether it was carried out. So, leaving, every request is still taken and answered, and each answer
+says that it is its connection's last. Whoever asks again asks on a new connection, which a balancer that has heard by then opens
+elsewhere. What is left after that is quiet, or under way: the port is closed, quiet connections with it, and what is under way
+has `drain_s` seconds. Then it is cancelled, which the rim says to its client, and its thread left to the process' end.
+"""
 
 from __future__ import annotations
 
 import threading
+import time
 from typing import Any
 
 import uvicorn
@@ -10,16 +21,20 @@ import uvicorn
 from kilonova.api.framework.heads import BoundedHeads
 from kilonova.domain.errors import Conflict
 
+LEAVE_S = 1.0
 _START_S = 30.0
+_LOOK_S = 0.02
+_LAST = (b"connection", b"close")
 
 
 class Listener:
-    """Serves `app`. `drain_s`: how many seconds requests have to finish."""
+    """Serves `app`. `drain_s`: how many seconds requests under way have to finish once the port is closed."""
 
     def __init__(self, app: Any, host: str, port: int, *, drain_s: int) -> None:
         self._where = f"{host}:{port}"
+        self._door = _Door(app)
         config = uvicorn.Config(
-            app,
+            self._door,
             host=host,
             port=port,
             log_config=None,
@@ -30,6 +45,7 @@ class Listener:
             http=BoundedHeads,
         )
         self._server = uvicorn.Server(config)
+        # A daemon, and so are the threads that it starts: one that hangs in a request does not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
         self._settled = threading.Event()
 
@@ -37,15 +53,19 @@ class Listener:
         """Listen. Raises Conflict when the port cannot be had."""
         self._thread.start()
         waited = 0.0
-        while not self._server.started and not self._settled.wait(0.02) and waited < _START_S:
-            waited += 0.02
+        while not self._server.started and not self._settled.wait(_LOOK_S) and waited < _START_S:
+            waited += _LOOK_S
         if not self._server.started:
             raise Conflict(
-                f"The API cannot listen on {self._where}.", next_step="Free that port, or set [api] host and port."
+                f"The API cannot listen on {self._where}.", next_step="Free that port, or have it listen on another."
             )
 
     def stop(self) -> None:
-        """Take no more requests, and let those under way finish."""
+        """Let connections go, take no more requests, and let those under way finish. Takes LEAVE_S + `drain_s` at most."""
+        self._door.is_leaving = True
+        end = time.monotonic() + LEAVE_S
+        while self._server.server_state.connections and time.monotonic() < end and not self._settled.wait(_LOOK_S):
+            pass
         self._server.should_exit = True
         self._thread.join()
 
@@ -56,3 +76,19 @@ class Listener:
             pass  # how uvicorn says that it could not begin; its log says why
         finally:
             self._settled.set()
+
+
+class _Door:
+    """Answers as the application does; when leaving, each answer is its connection's last."""
+
+    def __init__(self, app: Any) -> None:
+        self._app = app
+        self.is_leaving = False
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async def say(message: Any) -> None:
+            if self.is_leaving and message["type"] == "http.response.start":
+                message = {**message, "headers": [*message.get("headers", ()), _LAST]}
+            await send(message)
+
+        await self._app(scope, receive, say)

@@ -37,6 +37,8 @@ from kilonova.api.framework.service import Service
 from kilonova.domain.context import new_request_id
 from kilonova.domain.errors import Unavailable
 
+_BROKEN_OFF = "This API is being stopped, and could not wait any longer for what was asked."
+_LOOK_FIRST = "It may have been carried out all the same: look, before you ask again."
 _HOST = re.compile(r"\A(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?\Z")
 _GLOBAL_ID = re.compile(r"\Areq-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
 
@@ -121,6 +123,9 @@ class Rim:
             return await self._in_thread(call, self._stream_pool if streams else self._pool)
         except ClientGone:
             raise
+        except anyio.get_cancelled_exc_class():
+            # Nobody cancels a request but a listener whose time to drain is over; its thread is left to the process' end.
+            return self._refuse(call, Unavailable(_BROKEN_OFF, next_step=_LOOK_FIRST))
         except Exception as error:  # noqa: BLE001 -- the edge: whatever happened, the client gets an envelope
             return self._refuse(call, error)
 
