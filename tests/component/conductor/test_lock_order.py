@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -126,7 +127,13 @@ def test_claims_that_walk_over_full_hosts_in_different_orders(world: World) -> N
 def test_a_host_that_a_claim_could_not_use_is_free_again_at_once(world: World) -> None:
     server_id = world.boot()
     fill(world, "host-0")
-    with world.db.write() as tx, world.db.read() as other:
+
+    def beat() -> None:
+        with world.db.write() as tx:
+            tx.execute(text("SET LOCAL lock_timeout = '5s'"))
+            hosts.seen(tx, ["host-0"], world.clock.now())
+
+    with world.db.write() as tx, ThreadPoolExecutor(1) as other:
         wanted = hosts.Claim(server_id=server_id, **SMALL)
         full, free = hosts.by_name(tx, "host-0"), hosts.by_name(tx, "host-1")
         assert full is not None
@@ -134,8 +141,7 @@ def test_a_host_that_a_claim_could_not_use_is_free_again_at_once(world: World) -
         assert hosts.claim(tx, full.id, wanted, world.clock.now()) is None
         use = hosts.claim(tx, free.id, wanted, world.clock.now())
         assert use is not None
-        other.execute(text("SET LOCAL lock_timeout = '5s'"))
-        hosts.seen(other, ["host-0"], world.clock.now())  # does not wait
+        other.submit(beat).result(30)  # does not wait
     with world.db.read() as tx:
         assert [(host.servers, host.generation) for host in hosts.every(tx)][1] == (1, use.generation)
 
