@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any
 
 import structlog
 from sqlalchemy import Connection, CursorResult, Engine, Executable, create_engine, event, make_url
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
@@ -28,6 +29,8 @@ from kilonova.store import again
 from kilonova.store.away import DatabaseAway, Overtaken, is_away, is_overtaken, is_read_only
 
 _POOL_SIZE = 16
+_STATEMENTS = 500  # that a connection keeps prepared; fewer than there are would be prepared anew again and again
+_TRUSTED_S = 1.0  # so long after its last use a connection is taken for alive, and not asked
 _log = structlog.get_logger(__name__)
 _POOL_WAIT_S = 10  # for a connection of the pool; longer, and whoever asked has better things to do
 _IDLE_TRANSACTION_MS = 60_000  # no transaction of ours waits so long between two statements
@@ -93,8 +96,12 @@ class Database:
         with self._guarded(), self.engine.connect() as connection:
             if self.is_sqlite:
                 connection.exec_driver_sql("BEGIN")
+            else:
+                connection.execution_options(postgresql_readonly=True)
             try:
                 yield Tx(connection)
+                if not self.is_sqlite:
+                    connection.commit()  # of nothing: a rollback would make the driver forget all statements that it prepared
             finally:
                 connection.rollback()
 
@@ -184,12 +191,11 @@ def _postgres_engine(url: str, connections: int, connect_timeout_s: int) -> Engi
     if url.startswith("postgresql://"):
         url = "postgresql+psycopg://" + url.removeprefix("postgresql://")
     kept = min(_POOL_SIZE, connections)
-    return create_engine(
+    engine = create_engine(
         url,
         pool_size=kept,
         max_overflow=connections - kept,
         pool_timeout=_POOL_WAIT_S,
-        pool_pre_ping=True,
         # A server that vanished without a word is noticed within seconds, not hours; and a process that stands still in the
         # middle of a transaction (stopped, or its machine paused) does not hold its locks for as long as it pleases.
         connect_args={
@@ -201,3 +207,23 @@ def _postgres_engine(url: str, connections: int, connect_timeout_s: int) -> Engi
             "tcp_user_timeout": 20_000,
         },
     )
+
+    @event.listens_for(engine, "connect")
+    def _keep_statements(connection: Any, _record: Any) -> None:
+        connection.prepared_max = _STATEMENTS
+
+    @event.listens_for(engine, "checkin")
+    def _note_time(_connection: Any, record: Any) -> None:
+        record.info["used_at"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _look_whether_it_is_there(connection: Any, record: Any, _proxy: Any) -> None:
+        is_fresh = "used_at" not in record.info
+        if is_fresh or time.monotonic() - record.info["used_at"] < _TRUSTED_S:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            raise InvalidatePoolError from error  # the pool makes new ones, and tries again
+
+    return engine
