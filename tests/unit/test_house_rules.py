@@ -25,9 +25,11 @@ REGISTRY_HOST = re.compile(
 )
 # msgspec writes what it knows of a struct on the struct, when it first decodes one. Two threads at that at once end the process,
 # so the rooms where many threads work have their decoders made before: at import, or where no other thread is yet.
-ROOMS_OF_THREADS = ("api", "compute", "conductor", "identity", "image", "network", "rpc", "scheduler", "store")
+ROOMS_OF_THREADS = ("agent", "api", "compute", "conductor", "identity", "image", "network", "rpc", "scheduler", "store")
 MAKES_ITS_DECODER = re.compile(r"\bmsgspec\.(?:convert\(|\w+\.decode\(.*\btype=)")
 MADE_READY = {
+    "src/kilonova/agent/credential.py",  # read once, as the process starts
+    "src/kilonova/agent/hypervisor/libvirt/accelerator.py",  # read once, as the driver is made
     "src/kilonova/api/framework/compile_in.py",  # converts to what its decoders, made one at a time, know already
     "src/kilonova/api/framework/serve.py",  # a plain dict: nothing is kept of it
 }

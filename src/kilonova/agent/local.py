@@ -43,12 +43,13 @@ class LocalHosts:
         self._agents: list[Agent] = []
         self._heart: Heart | None = None
         self._facts: HostFacts | None = None
-        self._problem = "starting"
+        self._problem = ""
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._bring_up, name="hosts", daemon=True)
 
     def start(self) -> None:
         """Bring them up, in the background."""
+        self._problem = "starting"
         self._thread.start()
 
     def stop(self) -> None:
@@ -60,6 +61,13 @@ class LocalHosts:
         for agent in self._agents:
             agent.stop()
 
+    def problem(self) -> str:
+        """Why they cannot all be commanded; empty when they can, and before the start."""
+        if self._problem:
+            return self._problem
+        waiting = sum(not agent.has_joined for agent in self._agents)
+        return f"the control plane has not answered {waiting} of {len(self._setups)} hosts yet" if waiting else ""
+
     def describe(self) -> dict[str, str]:
         """In words: the hypervisor, the accelerator and the state of the hosts."""
         facts = self._facts
@@ -68,7 +76,7 @@ class LocalHosts:
             "accelerator": facts.accelerator if facts else "not known yet",
             "accelerator_why": facts.stats.get("accelerator_why", "") if facts else "",
             "hosts": f"{len(self._agents)} of {len(self._setups)} up",
-            "hosts_problem": self._problem,
+            "hosts_problem": self.problem(),
         }
 
     def _bring_up(self) -> None:

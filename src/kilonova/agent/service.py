@@ -81,6 +81,11 @@ class Agent:
         self._stop_serving: Callable[[], None] = lambda: None
         self._stopped = False
 
+    @property
+    def has_joined(self) -> bool:
+        """Whether the control plane knows that it is there, and commands are carried out."""
+        return self._early is None
+
     def start(self) -> None:
         """Serve the host's topic, and join the cloud (again and again until it answers)."""
         self._seen = dict(self._driver.generations())

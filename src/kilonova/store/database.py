@@ -207,7 +207,11 @@ def _postgres_engine(url: str, connections: int, connect_timeout_s: int) -> Engi
             "tcp_user_timeout": 20_000,
         },
     )
+    _look_after(engine)
+    return engine
 
+
+def _look_after(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def _keep_statements(connection: Any, _record: Any) -> None:
         connection.prepared_max = _STATEMENTS
@@ -225,5 +229,3 @@ def _postgres_engine(url: str, connections: int, connect_timeout_s: int) -> Engi
             engine.dialect.do_ping(connection)
         except engine.dialect.loaded_dbapi.Error as error:
             raise InvalidatePoolError from error  # the pool makes new ones, and tries again
-
-    return engine

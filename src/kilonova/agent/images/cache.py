@@ -64,6 +64,9 @@ def cache_key(image: ImageRef) -> str:
     return f"{image.id}-{(image.sha512 or 'unhashed')[:16]}"
 
 
+_decoder = msgspec.json.Decoder(_Entry)
+
+
 class ImageCache:
     """The cache in one folder; see the module's text."""
 
@@ -172,7 +175,7 @@ class ImageCache:
         info = self._path(key, "json")
         if not info.exists() or not self._path(key, "bits").exists():
             return None
-        return msgspec.json.decode(info.read_bytes(), type=_Entry)
+        return _decoder.decode(info.read_bytes())
 
     def _touch(self, key: str) -> None:
         now = self._clock.now().timestamp()

@@ -22,6 +22,9 @@ class Records(msgspec.Struct, frozen=True, kw_only=True):
     sysctls: dict[str, str] = {}
 
 
+_decoder = msgspec.json.Decoder(Records)
+
+
 class RecordFile:
     """Keeps `Records` in a file. A reader sees the old text or the new, never half of one."""
 
@@ -31,7 +34,7 @@ class RecordFile:
     def read(self) -> Records:
         """The records; empty when there are none. Raises msgspec.DecodeError when the file is not ours."""
         try:
-            return msgspec.json.decode(self._path.read_bytes(), type=Records)
+            return _decoder.decode(self._path.read_bytes())
         except FileNotFoundError:
             return Records()
 

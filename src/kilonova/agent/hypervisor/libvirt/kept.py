@@ -29,6 +29,9 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
     done: int = 0
 
 
+_decoder = msgspec.json.Decoder(Kept)
+
+
 class KeptServers:
     """The records of all servers on the host."""
 
@@ -43,7 +46,7 @@ class KeptServers:
     def read(self, server_id: str) -> Kept | None:
         """A server's record, or None."""
         try:
-            return msgspec.json.decode(self._layout.instance(server_id).spec.read_bytes(), type=Kept)
+            return _decoder.decode(self._layout.instance(server_id).spec.read_bytes())
         except FileNotFoundError:
             return None
 

@@ -24,6 +24,9 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     removed: bool = False
 
 
+_decoder = msgspec.json.Decoder(Machine)
+
+
 class Machines:
     """The machines of one host, by server id. `directory` None: in memory alone."""
 
@@ -72,12 +75,11 @@ class Machines:
         ]
 
     def _load(self, path: Path) -> None:
-        decoder = msgspec.json.Decoder(Machine)
         data = path.read_bytes() if path.exists() else b""
         lines = data.splitlines()
         for line in lines:
             try:
-                machine = decoder.decode(line)
+                machine = _decoder.decode(line)
             except msgspec.DecodeError:
                 continue  # the line a kill -9 cut short: that command was never reported as done
             self._machines[machine.server_id] = machine
