@@ -36,7 +36,7 @@ from kilonova.network.changes import Changes
 from kilonova.network.embedded import EmbeddedNetworks
 from kilonova.network.resolve import NicResolver
 from kilonova.network.telling import HostTeller
-from kilonova.rpc.messages import EnsureServer, Observe
+from kilonova.rpc.messages import EnsureServer
 from kilonova.scheduler.service import SchedulerService
 from kilonova.scheduler.settings import SchedulerSettings
 from kilonova.store.queries import saga_leases
@@ -213,7 +213,7 @@ class HostProcess(Process):
         self.boots += 1
 
     def observe(self) -> None:
-        self.agent.handle(Observe())
+        self.agent.observe()
 
 
 class _Driver(SimDriver):

@@ -10,13 +10,13 @@ nothing when it is up to date.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import structlog
 
 from kilonova.agent.hypervisor.failure import HostFailure
 from kilonova.agent.hypervisor.port import Driver
-from kilonova.domain.hostnet import HostNetwork, ShareChange
+from kilonova.domain.hostnet import HeldNetworks, HostNetwork, ShareChange
 from kilonova.rpc.bus import Bus
 from kilonova.rpc.messages import NetworksHeld
 
@@ -46,24 +46,25 @@ class Following:
         if self._carry_out(lambda: self._driver.change_network(change)):
             self.refresh()
         else:
-            self.say()
+            self.say(urgent=[change.id])
 
     def refresh(self) -> None:
         """Follow just what the host has now; a command may have changed that."""
         held = frozenset(self._driver.held_networks())
         with self._lock:
-            is_new, is_other = not held <= self._followed, held != self._followed
+            new, is_other = held - self._followed, held != self._followed
             self._followed = held
             if is_other:
                 self._bus.follow(self._topic, [f"share.{ident}" for ident in held])
-        if is_new:
-            self.say()
+        if new:
+            self.say(urgent=new)
 
-    def say(self) -> None:
-        """Which generations it has, if any."""
-        held = self._driver.held_networks()
-        if held:
-            self._bus.cast("conductor", NetworksHeld(host=self._host, generations=held))
+    def say(self, urgent: Iterable[str] = ()) -> None:
+        """Which generations it has, if any; of the `urgent` ones it may have missed something."""
+        generations = self._driver.held_networks()
+        if generations:
+            held = HeldNetworks(generations=generations, urgent=tuple(sorted(urgent)))
+            self._bus.cast("conductor", NetworksHeld(host=self._host, held=held))
 
     def _carry_out(self, work: Callable[[], bool | None]) -> bool:
         """False when the work says so; what the host refuses it refuses again until something else changes."""

@@ -38,7 +38,6 @@ from kilonova.rpc.messages import (
     Inventory,
     Message,
     NetworkChanged,
-    Observe,
     Ok,
     PowerChanged,
     Progress,
@@ -112,8 +111,6 @@ class Agent:
                 return self._answer(lambda: Uptime(text=self._driver.uptime()))
             case CacheImage(image=image):
                 self._driver.cache_image(image)
-            case Observe():
-                self._observe()
             case NetworkChanged(part=part):
                 self._networks.update(part)
             case ShareChanged(change=change):
@@ -200,7 +197,7 @@ class Agent:
             answer = self._bus.call(CONDUCTOR, started, timeout_s=30.0)
         except NoAnswer as why:
             _log.warning("the control plane does not answer; joining again soon", host=self.host, why=str(why))
-            self._clock.call_later(_JOIN_RETRY_S, self._join_again)
+            self._clock.call_later(_JOIN_RETRY_S, lambda: self._apart(self._join, "join"))
             return
         if isinstance(answer, HostState):
             self._networks.replace(answer.network)
@@ -209,12 +206,19 @@ class Agent:
         self._let_commands_in()
         self._observe_later()
 
-    def _join_again(self) -> None:
-        """The call waits for its answer, and others wait for the clock's thread: their heartbeats, for one."""
+    def _apart(self, work: Callable[[], None], name: str) -> None:
+        """In a thread of its own, as it may block, and others wait for the clock's thread: their heartbeats, for one."""
+
+        def safely() -> None:
+            try:
+                work()
+            except Exception:  # noqa: BLE001 - the edge of a thread; its time comes again
+                _log.exception("a host could not be looked after", host=self.host, doing=name)
+
         if self._workers:
-            threading.Thread(target=self._join, name=f"{self._topic}-join", daemon=True).start()
+            threading.Thread(target=safely, name=f"{self._topic}-{name}", daemon=True).start()
         else:
-            self._join()
+            safely()
 
     def _let_commands_in(self) -> None:
         with self._lock:
@@ -227,12 +231,14 @@ class Agent:
             self._clock.call_later(OBSERVE_EVERY_S, self._time_to_observe)
 
     def _time_to_observe(self) -> None:
-        """By way of the bus, for a thread that may block. The clock goes on, whether the bus lost it or doubled it."""
         if not self._stopped:
-            self._bus.cast(self._topic, Observe())
+            self._apart(self.observe, "observe")
             self._observe_later()
 
-    def _observe(self) -> None:
+    def observe(self) -> None:
+        """Look at the machines, and say what runs and which networks there are."""
+        if self._stopped:
+            return
         seen = tuple(self._driver.observe())
         self._bus.cast(CONDUCTOR, HostObserved(host=self.host, observed=seen, boot_id=self._boot_id))
         self._networks.say()

@@ -122,8 +122,8 @@ class HostGate:
         match word:
             case Report() | Progress():
                 return _unformed(word) or self._of_command(host, word)
-            case NetworksHeld(generations=generations):
-                return _too_many(generations)
+            case NetworksHeld(held=held):
+                return _too_many(held.generations) or _too_many(held.urgent)
             case PowerChanged(observed=seen):
                 return self._of_servers(host, [seen])
             case HostStarted(observed=observed) | HostObserved(observed=observed):

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Protocol
 
 from kilonova.domain.boot import BootParams
-from kilonova.domain.hostnet import HostNetwork
+from kilonova.domain.hostnet import HeldNetworks, HostNetwork
 from kilonova.domain.image import Image
 from kilonova.domain.machine import GuestLink, NicSpec
 from kilonova.domain.server import Server
@@ -48,8 +47,8 @@ class Networks(Protocol):
     def for_host(self, tx: Tx, host: str) -> HostNetwork:
         """The whole of a host's networks."""
 
-    def newer(self, tx: Tx, host: str, held: Mapping[str, int]) -> HostNetwork:
-        """What a host lacks that holds these generations of its networks and groups."""
+    def newer(self, tx: Tx, host: str, held: HeldNetworks, now: datetime) -> HostNetwork:
+        """What a host that holds this of its networks and groups lacks."""
 
 
 class Images(Protocol):

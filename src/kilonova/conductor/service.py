@@ -151,7 +151,7 @@ class Conductor:
             self._parts.reconcilers.wake("host_teller")
             return
         with self._parts.db.read() as tx:
-            newer = self._parts.networks.newer(tx, said.host, said.generations)
+            newer = self._parts.networks.newer(tx, said.host, said.held, self._parts.clock.now())
         if newer != HostNetwork():
             self._parts.bus.cast(f"agent.{said.host}", NetworkChanged(part=newer))
 

@@ -127,6 +127,18 @@ class ShareChange(msgspec.Struct, frozen=True, kw_only=True):
     gone: dict[str, tuple[str, ...]] = {}
 
 
+class HeldNetworks(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    The generation that a host has of each of its networks and groups; OUTLINE where it lacks something of it.
+
+    `urgent` are those of which it may have missed a change: it has just begun to follow them, or saw a gap. Of the others the
+    newest change may be on its way to it.
+    """
+
+    generations: dict[str, int]
+    urgent: tuple[str, ...] = ()
+
+
 def bridge_name(network_id: str) -> str:
     """The bridge of a network: `knb` and 12 hex digits of the id's hash (a device name has at most 15 characters)."""
     return "knb" + hashlib.sha256(network_id.encode()).hexdigest()[:12]

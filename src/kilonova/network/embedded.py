@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 
 from kilonova.domain.boot import BootParams
 from kilonova.domain.clock import Ids
-from kilonova.domain.hostnet import HostNetwork
+from kilonova.domain.hostnet import HeldNetworks, HostNetwork
 from kilonova.domain.network import ServerForNetwork
 from kilonova.domain.server import Server
 from kilonova.network import allocate, hostview
@@ -64,6 +63,6 @@ class EmbeddedNetworks:
             self._changes.of_network(tx, network_id)
         return hostview.for_host(tx, host)
 
-    def newer(self, tx: Tx, host: str, held: Mapping[str, int]) -> HostNetwork:
-        """What a host that holds these generations lacks."""
-        return hostview.newer(tx, host, held)
+    def newer(self, tx: Tx, host: str, held: HeldNetworks, now: datetime) -> HostNetwork:
+        """What a host that holds this lacks."""
+        return hostview.newer(tx, host, held, now)

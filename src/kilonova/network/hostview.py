@@ -14,7 +14,8 @@ Generations are read before what they are of: what a host is told may be newer t
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime, timedelta
 
 import msgspec
 
@@ -22,6 +23,7 @@ from kilonova.domain.addresses import ip_network
 from kilonova.domain.hostnet import (
     OUTLINE,
     GroupSpec,
+    HeldNetworks,
     HostNetwork,
     NetworkSpec,
     PortSpec,
@@ -35,7 +37,9 @@ from kilonova.domain.network import Network, Port, SecurityGroupRule, Subnet
 from kilonova.network.segments import VXLAN
 from kilonova.store.database import Tx
 from kilonova.store.queries import network_changes, networks, ports, security_groups, subnets, tunnels
-from kilonova.store.queries.network_changes import GROUP, NETWORK
+from kilonova.store.queries.network_changes import GROUP, NETWORK, Standing
+
+_ON_ITS_WAY = timedelta(seconds=10)
 
 
 class ServerNetwork(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,14 +79,25 @@ def for_host(tx: Tx, host: str) -> HostNetwork:
     return _whole(tx, ports.on_host(tx, host))
 
 
-def newer(tx: Tx, host: str, held: Mapping[str, int]) -> HostNetwork:
-    """The networks and groups of which a host that holds these generations lacks something, each of them whole."""
+def newer(tx: Tx, host: str, held: HeldNetworks, now: datetime) -> HostNetwork:
+    """
+    The networks and groups of which a host that holds this lacks something, each of them whole.
+
+    A change that was told a moment ago may be on its way; should it be lost, the next one shows the gap, or the host says the
+    same again when no other has followed.
+    """
+
+    def is_lacking(standing: Standing) -> bool:
+        is_due = standing.id in held.urgent or standing.since is None or now - standing.since > _ON_ITS_WAY
+        has = held.generations.get(standing.id, OUTLINE)
+        return has == OUTLINE or (is_due and has < standing.generation)
+
     groups = security_groups.on_host(tx, host)
-    of_networks = network_changes.generations(tx, NETWORK, ports.networks_on(tx, host))
-    of_groups = network_changes.generations(tx, GROUP, groups | security_groups.named_by(tx, groups))
+    of_networks = network_changes.standings(tx, NETWORK, ports.networks_on(tx, host))
+    of_groups = network_changes.standings(tx, GROUP, groups | security_groups.named_by(tx, groups))
     return HostNetwork(
-        networks=network_specs(tx, [ident for ident, now in of_networks.items() if held.get(ident, OUTLINE) < now]),
-        groups=group_specs(tx, {ident for ident, now in of_groups.items() if held.get(ident, OUTLINE) < now}),
+        networks=network_specs(tx, [one.id for one in of_networks if is_lacking(one)]),
+        groups=group_specs(tx, {one.id for one in of_groups if is_lacking(one)}),
     )
 
 
@@ -181,7 +196,7 @@ def group_specs(tx: Tx, group_ids: Collection[str]) -> tuple[GroupSpec, ...]:
     """
     if not group_ids:
         return ()
-    generations = network_changes.generations(tx, GROUP, group_ids)
+    generations = {one.id: one.generation for one in network_changes.standings(tx, GROUP, group_ids)}
     rules = security_groups.rules_of(tx, group_ids)
     members = security_groups.members(tx, sorted(group_ids))
     return tuple(

@@ -17,6 +17,7 @@ a new member is not let in by the others, and one that is gone would be.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from datetime import datetime
 
 from kilonova.domain.clock import Clock
 from kilonova.domain.hostnet import ShareChange
@@ -64,9 +65,11 @@ class HostTeller:
 
     def _pass(self) -> int:
         """How many entries it told of."""
+        now = self._clock.now()
         with self._database.write() as tx:
             entries = network_changes.take(tx)
-            shares = [*_of_networks(tx, _by_thing(entries, NETWORK)), *_of_groups(tx, _by_thing(entries, GROUP))]
+            networks = _of_networks(tx, _by_thing(entries, NETWORK), now)
+            shares = [*networks, *_of_groups(tx, _by_thing(entries, GROUP), now)]
             parts = hostview.for_ports(tx, _by_thing(entries, PORT))
         for change in shares:
             self._bus.fanout(f"share.{change.id}", ShareChanged(change=change))
@@ -83,8 +86,8 @@ def _by_thing(entries: Iterable[Entry], kind: str) -> dict[str, list[Entry]]:
     return found
 
 
-def _of_networks(tx: Tx, changed: dict[str, list[Entry]]) -> Iterator[ShareChange]:
-    generations = network_changes.raise_generations(tx, NETWORK, changed)
+def _of_networks(tx: Tx, changed: dict[str, list[Entry]], now: datetime) -> Iterator[ShareChange]:
+    generations = network_changes.raise_generations(tx, NETWORK, changed, now)
     whole = [ident for ident in generations if any(not entry.about for entry in changed[ident])]
     for spec in hostview.network_specs(tx, whole):
         yield ShareChange(id=spec.id, generation=spec.generation, network=spec)
@@ -99,8 +102,8 @@ def _of_networks(tx: Tx, changed: dict[str, list[Entry]]) -> Iterator[ShareChang
         )
 
 
-def _of_groups(tx: Tx, changed: dict[str, list[Entry]]) -> Iterator[ShareChange]:
-    generations = network_changes.raise_generations(tx, GROUP, changed)
+def _of_groups(tx: Tx, changed: dict[str, list[Entry]], now: datetime) -> Iterator[ShareChange]:
+    generations = network_changes.raise_generations(tx, GROUP, changed, now)
     ruled = [ident for ident in generations if any(not entry.about for entry in changed[ident])]
     rules = security_groups.rules_of(tx, ruled) if ruled else {}
     for ident, generation in generations.items():

@@ -12,7 +12,7 @@ import msgspec
 
 from kilonova.domain.boot import SchedulingRequest
 from kilonova.domain.host import HostFacts, HostUse
-from kilonova.domain.hostnet import HostNetwork, ShareChange
+from kilonova.domain.hostnet import HeldNetworks, HostNetwork, ShareChange
 from kilonova.domain.machine import GuestData, ImageRef, MachineSpec
 from kilonova.domain.placement import Decision
 from kilonova.domain.report import HostFault, Observed, Outcome
@@ -81,10 +81,6 @@ class ShareChanged(Message, frozen=True, kw_only=True):
     """A network or group is one generation on. Fanned out to the hosts that share it; who misses it finds out by the next."""
 
     change: ShareChange
-
-
-class Observe(Message, frozen=True, kw_only=True):
-    """Look at the machines, and say what runs."""
 
 
 # --- calls to a host (they have a reply) -----------------------------------------------------------------------------
@@ -205,7 +201,7 @@ class NetworksHeld(Message, frozen=True, kw_only=True):
     """
 
     host: str
-    generations: dict[str, int]
+    held: HeldNetworks
 
 
 class NetworksChanged(Message, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ import msgspec
 
 from kilonova.domain.boot import BootParams, NicRequest
 from kilonova.domain.host import HostFacts
-from kilonova.domain.hostnet import NetworkSpec, ShareChange
+from kilonova.domain.hostnet import HeldNetworks, NetworkSpec, ShareChange
 from kilonova.domain.network import Network, ServerForNetwork
 from kilonova.network import hostview, segments
 from kilonova.network.changes import Changes
@@ -129,10 +129,11 @@ class Cloud:
         with self.world.database.write() as tx:
             return self.networks.for_host(tx, host).networks[0].tunnels
 
-    def newer(self, host: str, generation: int) -> tuple[str, ...] | None:
+    def newer(self, host: str, generation: int, *, urgent: bool = False) -> tuple[str, ...] | None:
         """The tunnels that a host is told of when it says that it has this generation of the network; None when nothing."""
+        held = HeldNetworks(generations={self.net.id: generation}, urgent=(self.net.id,) if urgent else ())
         with self.world.database.read() as tx:
-            found = self.networks.newer(tx, host, {self.net.id: generation}).networks
+            found = self.networks.newer(tx, host, held, self.clock.now()).networks
         return found[0].tunnels if found else None
 
     def spec(self, server: ServerForNetwork) -> NetworkSpec:

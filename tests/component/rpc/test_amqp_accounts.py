@@ -7,7 +7,7 @@ import pytest
 from kilonova.rpc.amqp import host_permissions
 from kilonova.rpc.amqp.deadletters import DeadLetters
 from kilonova.rpc.amqp.names import EXCHANGE
-from kilonova.rpc.messages import Message, Observe, Ok
+from kilonova.rpc.messages import GetUptime, Message, Ok
 from tests.brokers import Broker
 from tests.component.rpc.conftest import MakeAmqp
 from tests.component.rpc.seen import WAIT_S, Seen, ready
@@ -57,7 +57,7 @@ def test_a_host_may_serve_its_topic_and_speak_to_the_conductor(amqp: MakeAmqp, v
     assert host.call("conductor", Ok(), timeout_s=WAIT_S) == Ok()
     assert control.call("agent.h1.example", Ok(), timeout_s=WAIT_S) == Ok()
     control.fanout("agent.h1.example", ready("b"))
-    host.cast("agent.h1.example", Observe())
+    host.cast("agent.h1.example", GetUptime())
     own.wait("b")
     own.wait_count(3)
 

@@ -20,7 +20,7 @@ from kilonova.domain.errors import Rejected, Unavailable
 from kilonova.rpc.amqp import AmqpBus, wire
 from kilonova.rpc.amqp.names import EXCHANGE, cast_key, cast_queue
 from kilonova.rpc.bus import NoAnswer
-from kilonova.rpc.messages import GetUptime, Heartbeat, Message, Observe, Ok, SagaReady, Uptime
+from kilonova.rpc.messages import GetUptime, Heartbeat, Message, Ok, SagaReady, Uptime
 from kilonova.rpc.rabbitmq_accounts import RabbitAccounts
 from kilonova.store.queries import host_access
 from tests import brokers, databases
@@ -191,7 +191,7 @@ def test_a_new_account_ends_the_old_one(cluster: Cluster, agents: dict[str, Amqp
     with Connection(newer, connect_timeout=10) as new:
         new.connect()
     with pytest.raises(NoAnswer):
-        cluster.plane.call(f"agent.{A}", Observe(), timeout_s=3)
+        cluster.plane.call(f"agent.{A}", GetUptime(), timeout_s=3)
 
 
 def test_a_removed_host_is_disconnected_and_may_be_removed_again(cluster: Cluster, agents: dict[str, AmqpBus]) -> None:

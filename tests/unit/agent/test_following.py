@@ -5,7 +5,7 @@ import pytest
 from kilonova.agent.following import Following
 from kilonova.agent.hypervisor.failure import HostFailure
 from kilonova.agent.hypervisor.sim.driver import SimDriver, SimSettings
-from kilonova.domain.hostnet import OUTLINE, GroupSpec, HostNetwork, ShareChange
+from kilonova.domain.hostnet import OUTLINE, GroupSpec, HeldNetworks, HostNetwork, ShareChange
 from kilonova.domain.report import HostFault
 from kilonova.rpc.inprocess import InProcessBus
 from kilonova.rpc.messages import Message, NetworksHeld, Ok, ShareChanged
@@ -19,7 +19,7 @@ class Host:
 
     def __init__(self) -> None:
         self.bus = InProcessBus()
-        self.said: list[dict[str, int]] = []
+        self.said: list[HeldNetworks] = []
         self.heard: list[str] = []
         self.driver = SimDriver(SimSettings(facts=FACTS, keeps_addresses=True), ManualClock())
         self.following = Following("h", "agent.h", self.driver, self.bus)
@@ -29,7 +29,7 @@ class Host:
     def tell(self, change: ShareChange) -> None:
         self.bus.fanout(f"share.{change.id}", ShareChanged(change=change))
 
-    def held(self) -> list[dict[str, int]]:
+    def held(self) -> list[HeldNetworks]:
         """What it has said since the last time."""
         said, self.said[:] = list(self.said), []
         return said
@@ -37,7 +37,7 @@ class Host:
     def _hear(self, message: Message) -> Message:
         assert isinstance(message, NetworksHeld)
         assert message.host == "h"
-        self.said.append(message.generations)
+        self.said.append(message.held)
         return Ok()
 
     def _take(self, message: Message) -> Message:
@@ -54,7 +54,7 @@ def host() -> Host:
 
 def test_a_host_follows_what_it_has_and_says_so_when_it_is_new(host: Host) -> None:
     host.following.replace(share(port(5, "default")))
-    assert host.held() == [{"n1": 0, "default": 0}]
+    assert host.held() == [of({"n1": 0, "default": 0}, "default", "n1")]
     host.following.refresh()
     assert host.held() == []
     host.tell(ShareChange(id="default", generation=1, come={"n1": ("10.77.1.9",)}))
@@ -68,7 +68,7 @@ def test_a_gap_has_it_say_what_it_has_and_the_answer_closes_it(host: Host) -> No
     host.following.replace(share(port(5, "default")))
     host.held()
     host.tell(ShareChange(id="default", generation=2, come={"n1": ("10.77.1.9",)}))
-    assert host.held() == [{"n1": 0, "default": 0}]
+    assert host.held() == [of({"n1": 0, "default": 0}, "default")]
     whole = HostNetwork(groups=(_of_generation(2),))
     host.following.update(whole)
     assert host.driver.held_networks()["default"] == 2
@@ -79,7 +79,7 @@ def test_what_a_rule_brings_in_is_followed_and_asked_for(host: Host) -> None:
     host.following.replace(share(port(5, "closed")))
     host.held()
     host.tell(ShareChange(id="closed", generation=1, rules=DEFAULT.rules))
-    assert host.held() == [{"n1": 0, "closed": 1, "default": OUTLINE}]
+    assert host.held() == [of({"n1": 0, "closed": 1, "default": OUTLINE}, "default")]
     host.following.update(HostNetwork(groups=(_of_generation(7),)))
     host.tell(ShareChange(id="default", generation=8))
     assert host.driver.held_networks()["default"] == 8
@@ -108,3 +108,7 @@ def test_what_the_host_refuses_it_does_not_ask_for(host: Host, monkeypatch: pyte
 
 def _of_generation(number: int) -> GroupSpec:
     return GroupSpec(id="default", rules=DEFAULT.rules, generation=number)
+
+
+def of(generations: dict[str, int], *urgent: str) -> HeldNetworks:
+    return HeldNetworks(generations=generations, urgent=urgent)

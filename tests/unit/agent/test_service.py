@@ -21,7 +21,6 @@ from kilonova.rpc.messages import (
     HostState,
     Inventory,
     Message,
-    Observe,
     Ok,
     PowerChanged,
     RemoveServer,
@@ -104,7 +103,7 @@ def test_a_host_says_what_runs_each_minute_even_if_the_bus_lost_or_doubled_a_mes
     def said() -> int:
         return sum(isinstance(message, HostObserved) for message in cloud.told)
 
-    cloud.bus.cast("agent.h", Observe())
+    cloud.agent.observe()
     assert said() == 1
     cloud.clock.advance(120)
     assert said() == 3

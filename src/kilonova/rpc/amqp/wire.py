@@ -24,7 +24,6 @@ from kilonova.rpc.messages import (
     NetworkChanged,
     NetworksChanged,
     NetworksHeld,
-    Observe,
     Progress,
     SagaReady,
 )
@@ -32,7 +31,6 @@ from kilonova.rpc.messages import (
 _EXPIRES_S: dict[type[Message], float] = {
     Heartbeat: 30.0,
     HostObserved: 120.0,
-    Observe: 120.0,
     Progress: 600.0,
     SagaReady: 600.0,
     NetworkChanged: 1800.0,

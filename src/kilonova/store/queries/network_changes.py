@@ -27,11 +27,14 @@ _SOME = (
 _DROP = delete(network_changes).where(_LOG.id.in_(_IDS))
 _TABLES = {NETWORK: networks, GROUP: security_groups}
 _RAISE = {
-    kind: update(table).where(table.c.id == bindparam("thing_id")).values(generation=table.c.generation + 1)
+    kind: update(table)
+    .where(table.c.id == bindparam("thing_id"))
+    .values(generation=table.c.generation + 1, generation_at=bindparam("now"))
     for kind, table in _TABLES.items()
 }
-_GENERATIONS = {
-    kind: select(table.c.id, table.c.generation).where(table.c.id.in_(_IDS)) for kind, table in _TABLES.items()
+_STANDINGS = {
+    kind: select(table.c.id, table.c.generation, table.c.generation_at).where(table.c.id.in_(_IDS))
+    for kind, table in _TABLES.items()
 }
 _MEMBERS = (
     select(ports.c.network_id, fixed_ips.c.address)
@@ -55,6 +58,14 @@ class Entry(NamedTuple):
     about: str = ""
 
 
+class Standing(NamedTuple):
+    """A network's or group's generation, and since when it has it."""
+
+    id: str
+    generation: int
+    since: datetime | None
+
+
 def note(tx: Tx, entries: Iterable[Entry], now: datetime) -> None:
     """Write down what hosts must be told once this transaction is committed."""
     rows = [{**entry._asdict(), "at": now} for entry in dict.fromkeys(entries)]
@@ -75,18 +86,18 @@ def take(tx: Tx) -> list[Entry]:
     return list(dict.fromkeys(Entry(row.kind, row.thing_id, row.network_id, row.about) for row in found))
 
 
-def raise_generations(tx: Tx, kind: str, ids: Iterable[str]) -> dict[str, int]:
+def raise_generations(tx: Tx, kind: str, ids: Iterable[str], now: datetime) -> dict[str, int]:
     """These networks or groups are one generation on; by id, which it is. Those that are no more are left out."""
     wanted = sorted(set(ids))  # in one order, whoever else raises some of them
     if not wanted:
         return {}
-    tx.execute(_RAISE[kind], [{"thing_id": ident} for ident in wanted])
-    return generations(tx, kind, wanted)
+    tx.execute(_RAISE[kind], [{"thing_id": ident, "now": now} for ident in wanted])
+    return {one.id: one.generation for one in standings(tx, kind, wanted)}
 
 
-def generations(tx: Tx, kind: str, ids: Collection[str]) -> dict[str, int]:
-    """The generation of each network or group."""
-    return dict(network_rows.tuples(tx, _GENERATIONS[kind], {"ids": list(ids)})) if ids else {}
+def standings(tx: Tx, kind: str, ids: Collection[str]) -> list[Standing]:
+    """Where each of these networks or groups stands; those that are no more are left out."""
+    return [Standing(*row) for row in network_rows.tuples(tx, _STANDINGS[kind], {"ids": list(ids)})] if ids else []
 
 
 def members_among(tx: Tx, group_id: str, addresses: Sequence[str]) -> set[tuple[str, str]]:

@@ -45,6 +45,7 @@ networks = Table(
     Column("updated_at", Instant, nullable=False),
     # Raised when hosts are told of a change of it; of two states that a host is told, the higher is newer.
     Column("generation", Integer, nullable=False, server_default="0"),
+    Column("generation_at", Instant),
 )  # fmt: skip
 
 # No two networks share a VXLAN id, however many requests look for a free one at once.
@@ -144,6 +145,7 @@ security_groups = Table(
     Column("updated_at", Instant, nullable=False),
     # As a network's: which of two states that a host is told is newer.
     Column("generation", Integer, nullable=False, server_default="0"),
+    Column("generation_at", Instant),
 )  # fmt: skip
 # One `default` a project, however many requests try to make the first at once.
 Index(

@@ -26,9 +26,15 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("security_groups", schema=None) as batch_op:
         batch_op.add_column(sa.Column("generation", sa.Integer(), server_default="0", nullable=False))
+        batch_op.add_column(sa.Column("generation_at", Instant(), nullable=True))
+    with op.batch_alter_table("networks", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("generation_at", Instant(), nullable=True))
 
 
 def downgrade() -> None:
+    with op.batch_alter_table("networks", schema=None) as batch_op:
+        batch_op.drop_column("generation_at")
     with op.batch_alter_table("security_groups", schema=None) as batch_op:
+        batch_op.drop_column("generation_at")
         batch_op.drop_column("generation")
     op.drop_table("network_changes")
