@@ -2,8 +2,9 @@
 How a host keeps up with its networks.
 
 It follows `share.<id>` of each network and security group that it has, and takes the changes fanned out there one generation at a
-time. Such a message may be lost, and what was said before the host followed was not heard. So it says which generation it has of
-each: when one is new to it, when it sees a gap, and now and then. It is told the whole of what is newer in the records, and
+time. They may overtake each other, as conductors take turns at telling: one that comes too early waits for those before it, for
+`PATIENCE_S`. And one may be lost, and what was said before the host followed was not heard. So it says which generation it has of
+each: when one is new to it, when it waits in vain, and now and then. It is told the whole of what is newer in the records, and
 nothing when it is up to date.
 """
 
@@ -16,18 +17,23 @@ import structlog
 
 from kilonova.agent.hypervisor.failure import HostFailure
 from kilonova.agent.hypervisor.port import Driver
+from kilonova.domain.clock import Clock
 from kilonova.domain.hostnet import HeldNetworks, HostNetwork, ShareChange
 from kilonova.rpc.bus import Bus
 from kilonova.rpc.messages import NetworksHeld
 
+PATIENCE_S = 5.0
 _log = structlog.get_logger(__name__)
 
 
 class Following:
-    """A host's side of it; `topic` is the host's own. Safe to use from many threads."""
+    """A host's side of it. Safe to use from many threads."""
 
-    def __init__(self, host: str, topic: str, driver: Driver, bus: Bus) -> None:
-        self._host, self._topic, self._driver, self._bus = host, topic, driver, bus
+    def __init__(self, host: str, driver: Driver, bus: Bus, clock: Clock) -> None:
+        self._host, self._driver, self._bus, self._clock = host, driver, bus, clock
+        self._topic = f"agent.{host}"
+        self._early: dict[str, dict[int, ShareChange]] = {}  # by thing and generation, steps that wait for those before
+        self._stepping = threading.Lock()
         self._followed: frozenset[str] = frozenset()
         self._lock = threading.Lock()
 
@@ -38,15 +44,38 @@ class Following:
 
     def update(self, part: HostNetwork) -> None:
         """Bring up to date what the host has of this."""
-        self._carry_out(lambda: self._driver.update_network(part))
+        with self._stepping:
+            self._carry_out(lambda: self._driver.update_network(part))
+            for ident in list(self._early):
+                self._step(ident)
         self.refresh()
 
     def change(self, change: ShareChange) -> None:
-        """Take a step; or, when steps are missing, ask."""
-        if self._carry_out(lambda: self._driver.change_network(change)):
-            self.refresh()
-        else:
-            self.say(urgent=[change.id])
+        """Take a step, and those that waited for it; one that comes too early waits, and is asked about if that is in vain."""
+        with self._stepping:
+            self._early.setdefault(change.id, {})[change.generation] = change
+            is_waiting = self._step(change.id)
+        self.refresh()
+        if is_waiting:
+            self._clock.call_later(PATIENCE_S, lambda: self._ask(change))
+
+    def _step(self, ident: str) -> bool:
+        """Take all the steps that can be taken. Whether others wait."""
+        early = self._early.pop(ident, {})
+        for generation in sorted(early):
+            step = early[generation]
+            if not self._carry_out(lambda: self._driver.change_network(step)):  # noqa: B023 - called at once
+                self._early[ident] = early
+                return True
+            del early[generation]
+        return False
+
+    def _ask(self, early: ShareChange) -> None:
+        """What this one waited for has not come."""
+        with self._stepping:
+            is_waiting = early.generation in self._early.get(early.id, ())
+        if is_waiting:
+            self.say(urgent=[early.id])
 
     def refresh(self) -> None:
         """Follow just what the host has now; a command may have changed that."""

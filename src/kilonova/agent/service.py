@@ -74,7 +74,7 @@ class Agent:
         self._clock = clock
         self._seen: dict[str, int] = {}
         self._under_way: dict[str, set[str]] = {}
-        self._networks = Following(self.host, self._topic, driver, bus)
+        self._networks = Following(self.host, driver, bus, clock)
         self._early: list[Command] | None = []  # commands that came before the host had joined; None once it has
         self._lock = threading.Lock()
         self._stop_serving: Callable[[], None] = lambda: None

@@ -9,14 +9,14 @@ What is sent are values read after the entries were taken, so sending too much i
 entry of its own. A pass that dies between its commit and its messages leaves hosts a generation behind: they find out with the
 next change, or when they say what they hold (`hostview.newer`).
 
-A group's members may be on every host of a fleet. Entries wait until the oldest is `delay_s` old, which grows with the number of
-hosts, so that the fleet hears a bounded number of such messages a second, whatever the number of conductors. Until it hears them,
-a new member is not let in by the others, and one that is gone would be.
+A group's members may be on every host of a fleet. Entries wait until the oldest about the same thing is `GATHER_S` old, or older
+where many hosts share it, so that the hosts of one thing hear a bounded number of messages a second, whatever the number of
+conductors. Until they hear it, a new member is not let in by the others, and one that is gone would be.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 
 from kilonova.domain.clock import Clock
@@ -26,10 +26,12 @@ from kilonova.network.changes import GATHER_S
 from kilonova.rpc.bus import Bus
 from kilonova.rpc.messages import NetworkChanged, NetworksChanged, ShareChanged
 from kilonova.store.database import Database, Tx
-from kilonova.store.queries import hosts, network_changes, security_groups, tunnels
-from kilonova.store.queries.network_changes import GROUP, NETWORK, PORT, Entry
+from kilonova.store.queries import network_changes, security_groups, tunnels
+from kilonova.store.queries.network_changes import GROUP, NETWORK, PORT, Entry, Waiting
 
-HEARD_A_SECOND = 500  # messages of one thing, by all hosts together
+HEARD_A_SECOND = 200  # messages about one thing, by all its hosts together
+_DELAYS_LAST_S = 30.0
+_MOST_DELAYS = 10_000
 
 
 class HostTeller:
@@ -40,34 +42,56 @@ class HostTeller:
 
     def __init__(self, database: Database, bus: Bus, clock: Clock) -> None:
         self._database, self._bus, self._clock = database, bus, clock
+        self._is_armed = False
+        self._delays: dict[str, tuple[float, float]] = {}  # by thing: seconds, and when that was found out
 
     def activate(self) -> dict[str, int]:
         """Tell what is due; come again when the rest is."""
         told = 0
-        while (wait_s := self._wait_s()) is not None:
-            if wait_s > 0:
-                self._clock.call_later(wait_s, lambda: self._bus.cast("conductor", NetworksChanged()))
+        while True:
+            waits_s = self._waits_s()
+            due = [thing_id for thing_id, wait_s in waits_s.items() if wait_s <= 0]
+            if not due or not (entries := self._pass(due)):  # none: another conductor is at it
                 break
-            if not (entries := self._pass()):
-                break  # another conductor is at it
             told += entries
+        if waits_s and not self._is_armed:
+            self._is_armed = True
+            self._clock.call_later(max(GATHER_S, min(waits_s.values())), self._come_again)
         return {"told": told}
 
-    def _wait_s(self) -> float | None:
-        """Seconds until something is due; None when nothing waits."""
-        with self._database.read() as tx:
-            since = network_changes.oldest(tx)
-            if since is None:
-                return None
-            delay_s = max(GATHER_S, hosts.count(tx) / HEARD_A_SECOND)
-        age_s = (self._clock.now() - since).total_seconds()
-        return delay_s - age_s if age_s >= 0 else 0.0  # one whose clock is ahead wrote it: better soon than late
+    def _come_again(self) -> None:
+        self._is_armed = False
+        self._bus.cast("conductor", NetworksChanged())
 
-    def _pass(self) -> int:
+    def _waits_s(self) -> dict[str, float]:
+        """By network, group and port that something waits to be told of, in how many seconds it is due."""
+        with self._database.read() as tx:
+            now = self._clock.now()
+            waits_s = {}
+            for one in network_changes.waiting(tx):
+                age_s = (now - one.since).total_seconds()
+                # One whose clock is ahead wrote it: better soon than late.
+                waits_s[one.thing_id] = self._delay_s(tx, one) - age_s if age_s >= 0 else 0.0
+        return waits_s
+
+    def _delay_s(self, tx: Tx, one: Waiting) -> float:
+        if one.kind == PORT:
+            return GATHER_S
+        now = self._clock.monotonic()
+        delay_s, found_at = self._delays.get(one.thing_id, (0.0, float("-inf")))
+        if now - found_at > _DELAYS_LAST_S:
+            sharing = network_changes.hosts_sharing(tx, one.kind, one.thing_id)
+            delay_s = max(GATHER_S, sharing / HEARD_A_SECOND)
+            if len(self._delays) > _MOST_DELAYS:
+                self._delays.clear()
+            self._delays[one.thing_id] = (delay_s, now)
+        return delay_s
+
+    def _pass(self, due: Sequence[str]) -> int:
         """How many entries it told of."""
         now = self._clock.now()
         with self._database.write() as tx:
-            entries = network_changes.take(tx)
+            entries = network_changes.take(tx, due)
             networks = _of_networks(tx, _by_thing(entries, NETWORK), now)
             shares = [*networks, *_of_groups(tx, _by_thing(entries, GROUP), now)]
             parts = hostview.for_ports(tx, _by_thing(entries, PORT))

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from kilonova.agent.following import Following
+from kilonova.agent.following import PATIENCE_S, Following
 from kilonova.agent.hypervisor.failure import HostFailure
 from kilonova.agent.hypervisor.sim.driver import SimDriver, SimSettings
 from kilonova.domain.hostnet import OUTLINE, GroupSpec, HeldNetworks, HostNetwork, ShareChange
@@ -21,8 +21,9 @@ class Host:
         self.bus = InProcessBus()
         self.said: list[HeldNetworks] = []
         self.heard: list[str] = []
-        self.driver = SimDriver(SimSettings(facts=FACTS, keeps_addresses=True), ManualClock())
-        self.following = Following("h", "agent.h", self.driver, self.bus)
+        self.clock = ManualClock()
+        self.driver = SimDriver(SimSettings(facts=FACTS, keeps_addresses=True), self.clock)
+        self.following = Following("h", self.driver, self.bus, self.clock)
         self.bus.serve("conductor", self._hear, workers=0)
         self.bus.serve("agent.h", self._take, workers=0)
 
@@ -68,10 +69,27 @@ def test_a_gap_has_it_say_what_it_has_and_the_answer_closes_it(host: Host) -> No
     host.following.replace(share(port(5, "default")))
     host.held()
     host.tell(ShareChange(id="default", generation=2, come={"n1": ("10.77.1.9",)}))
+    assert host.held() == []
+    host.clock.advance(PATIENCE_S + 1)
     assert host.held() == [of({"n1": 0, "default": 0}, "default")]
-    whole = HostNetwork(groups=(_of_generation(2),))
+    host.tell(ShareChange(id="default", generation=4))
+    whole = HostNetwork(groups=(_of_generation(3),))
     host.following.update(whole)
-    assert host.driver.held_networks()["default"] == 2
+    assert host.driver.held_networks()["default"] == 4  # what had come too early for it follows at once
+    host.clock.advance(PATIENCE_S + 1)
+    assert host.held() == []
+
+
+def test_changes_that_overtake_each_other_are_taken_in_their_order_and_nobody_is_asked(host: Host) -> None:
+    host.following.replace(share(port(5, "default")))
+    host.held()
+    for generation in (3, 2, 2, 5, 1, 4):
+        address = f"10.77.1.{100 + generation}"
+        host.tell(ShareChange(id="default", generation=generation, come={"n1": (address,)}))
+    assert host.driver.held_networks()["default"] == 5
+    (group,) = (one for one in host.driver._network.share.groups if one.id == "default")
+    assert group.members_on == {"n1": tuple(f"10.77.1.{100 + number}" for number in range(1, 6))}
+    host.clock.advance(PATIENCE_S + 1)
     assert host.held() == []
 
 

@@ -6,20 +6,30 @@ from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-from sqlalchemy import BindParameter, bindparam, delete, insert, select, update
+from sqlalchemy import BindParameter, bindparam, delete, func, insert, or_, select, type_coerce, update
 
 from kilonova.store.database import Tx
 from kilonova.store.queries import network_rows
-from kilonova.store.tables.network import fixed_ips, network_changes, networks, port_groups, ports, security_groups
+from kilonova.store.tables.network import (
+    fixed_ips,
+    network_changes,
+    networks,
+    port_groups,
+    ports,
+    security_group_rules,
+    security_groups,
+)
+from kilonova.store.types import Instant
 
 NETWORK, GROUP, PORT = "network", "group", "port"
 _MOST = 5000  # told in one go
 _IDS: BindParameter[str] = bindparam("ids", expanding=True)
 _LOG = network_changes.c
-_OLDEST = select(_LOG.at).order_by(_LOG.id).limit(1)
+_WAITING = select(_LOG.kind, _LOG.thing_id, type_coerce(func.min(_LOG.at), Instant)).group_by(_LOG.kind, _LOG.thing_id)
 # Those that another teller holds at this moment are its own to tell.
 _SOME = (
     select(_LOG.id, _LOG.kind, _LOG.thing_id, _LOG.network_id, _LOG.about)
+    .where(_LOG.thing_id.in_(_IDS))
     .order_by(_LOG.id)
     .limit(_MOST)
     .with_for_update(skip_locked=True)
@@ -35,6 +45,13 @@ _RAISE = {
 _STANDINGS = {
     kind: select(table.c.id, table.c.generation, table.c.generation_at).where(table.c.id.in_(_IDS))
     for kind, table in _TABLES.items()
+}
+_NAMING = select(security_group_rules.c.group_id).where(security_group_rules.c.remote_group == bindparam("thing_id"))
+_HOSTS_SHARING = {
+    NETWORK: select(func.count(ports.c.host.distinct())).where(ports.c.network_id == bindparam("thing_id")),
+    GROUP: select(func.count(ports.c.host.distinct()))
+    .join(port_groups, port_groups.c.port_id == ports.c.id)
+    .where(or_(port_groups.c.group_id == bindparam("thing_id"), port_groups.c.group_id.in_(_NAMING))),
 }
 _MEMBERS = (
     select(ports.c.network_id, fixed_ips.c.address)
@@ -58,6 +75,14 @@ class Entry(NamedTuple):
     about: str = ""
 
 
+class Waiting(NamedTuple):
+    """A network, group or port that something is to be told of, and since when."""
+
+    kind: str
+    thing_id: str
+    since: datetime
+
+
 class Standing(NamedTuple):
     """A network's or group's generation, and since when it has it."""
 
@@ -73,17 +98,22 @@ def note(tx: Tx, entries: Iterable[Entry], now: datetime) -> None:
         tx.execute(insert(network_changes), rows)
 
 
-def oldest(tx: Tx) -> datetime | None:
-    """Since when something waits to be told."""
-    return tx.execute(_OLDEST).scalar()
+def waiting(tx: Tx) -> list[Waiting]:
+    """What waits to be told, by what it is about."""
+    return [Waiting(*row) for row in network_rows.tuples(tx, _WAITING)]
 
 
-def take(tx: Tx) -> list[Entry]:
-    """Take entries out of the log, the oldest first, each once. With this transaction they are gone."""
-    found = tx.execute(_SOME).all()
+def take(tx: Tx, thing_ids: Collection[str]) -> list[Entry]:
+    """Take entries about these out of the log, the oldest first, each once. With this transaction they are gone."""
+    found = tx.execute(_SOME, {"ids": list(thing_ids)}).all()
     if found:
         tx.execute(_DROP, {"ids": [row.id for row in found]})
     return list(dict.fromkeys(Entry(row.kind, row.thing_id, row.network_id, row.about) for row in found))
+
+
+def hosts_sharing(tx: Tx, kind: str, thing_id: str) -> int:
+    """On how many hosts a network has ports; or ports are in a group, or in one whose rules name it."""
+    return int(tx.execute(_HOSTS_SHARING[kind], {"thing_id": thing_id}).scalar_one())
 
 
 def raise_generations(tx: Tx, kind: str, ids: Iterable[str], now: datetime) -> dict[str, int]:
