@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import partial
 from itertools import product
 
-from kilonova.compute.ports import Images
+from kilonova.compute.neighbours import Images
 from kilonova.domain.aggregate import ZONE_KEY, Aggregate
 from kilonova.domain.clock import Clock, Ids
 from kilonova.domain.context import RequestContext

@@ -13,7 +13,7 @@ from __future__ import annotations
 import msgspec
 
 from kilonova.compute.devices import plan_devices
-from kilonova.compute.ports import Images
+from kilonova.compute.neighbours import Images
 from kilonova.compute.request import BootRequest
 from kilonova.compute.scheduling import find_image, resolve_subject
 from kilonova.compute.server_groups import wanted_group

@@ -18,7 +18,7 @@ import msgspec
 from kilonova.compute.backlog import Backlog, Bounds
 from kilonova.compute.devices import plan_devices
 from kilonova.compute.names import host_label, server_name
-from kilonova.compute.ports import Images, NicResolver
+from kilonova.compute.neighbours import Images, NicResolver
 from kilonova.compute.quota_checks import check_items, take_servers
 from kilonova.compute.request import Booted, BootRequest
 from kilonova.compute.scheduling import Subject, find_image, resolve_subject

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kilonova.compute.ports import Projects
+from kilonova.compute.neighbours import Projects
 from kilonova.domain.errors import Rejected
 from kilonova.store.database import Database, Tx
 from kilonova.store.queries import quotas

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from kilonova.compute.ports import WantedNics
+from kilonova.compute.neighbours import WantedNics
 from kilonova.compute.zones import ZoneChoice
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 import msgspec
 
 from kilonova.compute.devices import check_image
-from kilonova.compute.ports import Images
+from kilonova.compute.neighbours import Images
 from kilonova.compute.request import BootRequest
 from kilonova.compute.zones import check_zone
 from kilonova.domain.boot import SchedulingRequest

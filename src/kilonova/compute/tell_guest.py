@@ -8,7 +8,7 @@ command about the server, which carries the data anew.
 from __future__ import annotations
 
 from kilonova.conductor.machine import guest_of
-from kilonova.conductor.ports import Networks
+from kilonova.conductor.neighbours import Networks
 from kilonova.domain.clock import Ids
 from kilonova.domain.server import Lifecycle
 from kilonova.rpc.bus import Bus

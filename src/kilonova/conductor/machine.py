@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import msgspec
 
-from kilonova.conductor.ports import Images, ServerNetwork
+from kilonova.conductor.neighbours import Images, ServerNetwork
 from kilonova.domain.boot import BlockDevice, BootParams
 from kilonova.domain.image import Image
 from kilonova.domain.machine import DiskSpec, GuestData, ImageRef, MachineSpec

@@ -15,7 +15,7 @@ import structlog
 
 from kilonova.conductor import facts
 from kilonova.conductor.kernel.runner import Runner
-from kilonova.conductor.ports import Networks
+from kilonova.conductor.neighbours import Networks
 from kilonova.conductor.reconcilers.base import Reconcilers
 from kilonova.conductor.timeline import Timeline
 from kilonova.domain.clock import Clock, Ids

@@ -14,7 +14,7 @@ def scope_of(ctx: RequestContext) -> RequestContext:
 
 
 class ImageCatalog:
-    """The images there are, in whatever status; the caller checks that. Fills `compute.ports.Images`."""
+    """The images there are, in whatever status; the caller checks that. Fills `compute.neighbours.Images`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -26,7 +26,7 @@ class ImageCatalog:
 
 
 class EveryImage:
-    """The images there are, whoever's they are. Fills `conductor.ports.Images`."""
+    """The images there are, whoever's they are. Fills `conductor.neighbours.Images`."""
 
     def __init__(self, database: Database) -> None:
         self._database = database

@@ -18,7 +18,7 @@ from kilonova.store.queries import ports, tunnels
 
 class EmbeddedNetworks:
     """
-    Fills `conductor.ports.Networks`.
+    Fills `conductor.neighbours.Networks`.
 
     Servers that come and go change their groups' members, and which hosts share a network: other hosts must hear of both. They
     hear of what is in the records a moment after the commit, so of a server that came on a host while the last one left it, too.

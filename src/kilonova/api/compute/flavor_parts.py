@@ -8,7 +8,7 @@ from kilonova.api.compute.flavors import find_flavor
 from kilonova.api.framework import Meta, Params, Query, Request, Route, View, reads, since, until
 from kilonova.compute.extra_specs import check_specs
 from kilonova.compute.flavors import Flavors as FlavorUseCases
-from kilonova.compute.ports import Projects
+from kilonova.compute.neighbours import Projects
 from kilonova.domain.errors import Conflict, Missing, Rejected
 from kilonova.store.database import Database
 from kilonova.store.queries import flavors

@@ -33,7 +33,7 @@ from kilonova.compute.flavors import Flavors
 from kilonova.compute.keypairs import KeyPairs
 from kilonova.compute.lock import LockServer
 from kilonova.compute.metadata import EditMetadata
-from kilonova.compute.ports import Images, NicResolver, Projects
+from kilonova.compute.neighbours import Images, NicResolver, Projects
 from kilonova.compute.quotas import Quotas
 from kilonova.compute.reset_state import ResetState
 from kilonova.compute.server_groups import ServerGroups
@@ -42,7 +42,7 @@ from kilonova.compute.tags import EditTags
 from kilonova.compute.tell_guest import TellGuest
 from kilonova.compute.update import UpdateServerRecord
 from kilonova.compute.uptime import ReadUptime
-from kilonova.conductor.ports import Networks
+from kilonova.conductor.neighbours import Networks
 from kilonova.domain.clock import Clock, Ids
 from kilonova.rpc.bus import Bus
 from kilonova.store.database import Database

@@ -7,7 +7,7 @@ from typing import Any
 from kilonova.api.framework import PLACEMENT, Microversions, Query, Request, Route, Service, bind
 from kilonova.api.placement import allocations, candidates, catalogue, holdings, providers
 from kilonova.compute.aggregates import Aggregates
-from kilonova.compute.ports import Images
+from kilonova.compute.neighbours import Images
 from kilonova.compute.providers import Providers
 from kilonova.domain.clock import Clock, Ids
 from kilonova.rpc.bus import Bus

@@ -20,7 +20,7 @@ import msgspec
 from kilonova.conductor import facts
 from kilonova.conductor.kernel.definition import Await, Definition, Failure, Run, Step, StepFailed, TryAgain
 from kilonova.conductor.machine import Disks, disks_of, machine_of
-from kilonova.conductor.ports import Images, Networks
+from kilonova.conductor.neighbours import Images, Networks
 from kilonova.conductor.sagas.host_step import HostStep
 from kilonova.domain.boot import BootParams, SchedulingRequest
 from kilonova.domain.placement import Candidate, Choice, Decision, PassedOver, told

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from kilonova.conductor.kernel.definition import Await, Definition, Failure, Run, Step, StepFailed
-from kilonova.conductor.ports import Networks
+from kilonova.conductor.neighbours import Networks
 from kilonova.conductor.sagas.host_step import host_is_alive
 from kilonova.domain.boot import DeleteParams
 from kilonova.domain.report import Outcome

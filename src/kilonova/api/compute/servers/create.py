@@ -11,7 +11,7 @@ from msgspec import UNSET
 from kilonova.api.compute.common import ELSEWHERE, or_none
 from kilonova.api.compute.servers.params import CreateBody, CreateServer, DeviceParam, Hints, NetworkParam
 from kilonova.api.framework import Maybe, Query, Request
-from kilonova.compute.ports import WantedNics
+from kilonova.compute.neighbours import WantedNics
 from kilonova.compute.request import BootRequest, WantedDevice
 from kilonova.compute.zones import ZoneChoice, parse_zone
 from kilonova.domain.boot import NicRequest
