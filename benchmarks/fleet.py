@@ -24,6 +24,7 @@ from tests.waiting import wait_until
 
 CLIENTS = 10
 LISTS = 20
+_FEW = 100  # servers before the first measurement
 JOIN_S = 600.0
 _SENT, _COMMITS, _STATEMENTS = (
     "kilonova_bus_sent_total",
@@ -33,14 +34,16 @@ _SENT, _COMMITS, _STATEMENTS = (
 
 
 def main(*, hosts: int, servers: int, seconds: float) -> Section:
-    """Boot for `seconds` with few servers there, fill up to `servers`, and do it again."""
+    """Boot for `seconds` with a hundred servers there, fill up to `servers`, and do it again."""
     folder = Path(tempfile.mkdtemp(prefix="kn-bench-fleet-"))
     try:
         with Engines() as engines, engines.fleet(folder) as fleet:
             joined_s = _bring_up(fleet, hosts)
             client = fleet.client()
             image = client.image()
-            _boot(fleet, image, seconds=2.0)  # the first ones compile statements, and are not counted
+            _boot(
+                fleet, image, seconds=60.0, most=_FEW // CLIENTS
+            )  # the first ones compile statements, and are not counted
             stages = [_measure(fleet, client, image, seconds)]
             while (there := _count(client)) < servers:
                 _tell(f"{there} servers of {servers}")
@@ -53,8 +56,24 @@ def main(*, hosts: int, servers: int, seconds: float) -> Section:
     return Section(
         what=f"A fleet of {hosts} simulated hosts: 2 APIs, 2 conductors, 1 scheduler, 1 agent; {CLIENTS} clients at once",
         how=" ".join((__doc__ or "").split()),
-        detail={"hosts_joined_s": joined_s, "stages": stages, "memory_mib": memory, "orphans": orphans},
+        detail={
+            "hosts_joined_s": joined_s,
+            "stages": stages,
+            "growth": _growth(*stages),
+            "memory_mib": memory,
+            "orphans": orphans,
+        },
     )
+
+
+def _growth(few: dict[str, Any], many: dict[str, Any]) -> dict[str, float]:
+    """What many servers multiply; 1.0 is a figure that does not grow."""
+    found = {"boots_per_s": many["boots_per_s"] / few["boots_per_s"]}
+    for figure in ("to_active_ms", "list_1000_ms"):
+        found |= {f"{figure} {name}": many[figure][name] / few[figure][name] for name in ("p50", "p95")}
+    for figure in ("per_boot", "cpu_ms_per_boot"):
+        found |= {f"{figure} {name}": many[figure][name] / max(few[figure][name], 0.1) for name in many[figure]}
+    return {name: round(value, 2) for name, value in found.items()}
 
 
 def _bring_up(fleet: Fleet, hosts: int) -> float:
@@ -104,7 +123,7 @@ def _measure(fleet: Fleet, client: Client, image: str, seconds: float) -> dict[s
 
 
 def _list(client: Client) -> dict[str, float]:
-    """The first page with detail, as much of it as there is."""
+    """The first page with detail: 1,000 servers, or as many as there are (in the first measurement)."""
     took = []
     for _ in range(LISTS):
         began = time.perf_counter()
