@@ -151,6 +151,6 @@ def _patched(module: Any, name: str, value: Any) -> Iterator[None]:
 
 def test_a_host_that_does_not_say_what_it_holds_ends_up_wrong() -> None:
     """What it missed it is never told."""
-    with _patched(Following, "say", lambda _: None):
-        failures = [World(seed).run().failure for seed in range(30)]
-    assert any("is wrong about" in failure for failure in failures), failures
+    with _patched(Following, "say", lambda _following, urgent=(): None):
+        failures = (World(seed).run().failure for seed in range(30))
+        assert any("is wrong about" in failure for failure in failures)
