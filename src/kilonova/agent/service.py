@@ -21,6 +21,7 @@ import structlog
 
 from kilonova.agent.following import Following
 from kilonova.agent.hypervisor.port import Driver
+from kilonova.agent.share import only_of
 from kilonova.domain.clock import Clock
 from kilonova.domain.errors import KilonovaError
 from kilonova.domain.report import HostFault, Observed, Outcome
@@ -200,7 +201,7 @@ class Agent:
             self._clock.call_later(_JOIN_RETRY_S, lambda: self._apart(self._join, "join"))
             return
         if isinstance(answer, HostState):
-            self._networks.replace(answer.network)
+            self._networks.replace(only_of(answer.network, {seen.server_id for seen in started.observed}))
         # Not before: a guest that is down because the host was restarted would pass for one that was shut down by its user.
         self._driver.watch(self._power_changed)
         self._let_commands_in()

@@ -8,7 +8,7 @@ whole must be asked for. `held` is what the control plane compares with its reco
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import TypeVar
 
 from msgspec.structs import replace
@@ -72,17 +72,29 @@ def changed(share: HostNetwork, change: ShareChange) -> HostNetwork | None:
     return tidied(replace(share, networks=networks, groups=groups))
 
 
+def only_of(share: HostNetwork, server_ids: Collection[str]) -> HostNetwork:
+    """
+    `share` with the ports of these servers alone, and the networks that they are on.
+
+    The records may still have ports here of a server that is gone or has yet to come: it brings its own along.
+    """
+    ports = tuple(port for port in share.ports if port.server_id in server_ids)
+    on = {port.network_id for port in ports}
+    networks = tuple(network for network in share.networks if network.id in on)
+    return tidied(HostNetwork(networks=networks, ports=ports, groups=share.groups))
+
+
 def without_server(share: HostNetwork, server_id: str) -> HostNetwork:
-    """`share` without the server's ports, and without the networks and groups that they were the last of."""
+    """
+    `share` without the server's ports, and without the networks and groups that they were the last of.
+
+    Its addresses stay members of its groups until that is told: it may have gone to another host with them.
+    """
     gone = [port for port in share.ports if port.server_id == server_id]
     ports = tuple(port for port in share.ports if port.server_id != server_id)
     left_alone = {port.network_id for port in gone} - {port.network_id for port in ports}
-    went: dict[str, tuple[str, ...]] = {}
-    for port in gone:
-        went[port.network_id] = (*went.get(port.network_id, ()), *port.addresses)
     networks = tuple(network for network in share.networks if network.id not in left_alone)
-    groups = tuple(replace(group, members_on=_added_up(group.members_on, {}, went)) for group in share.groups)
-    return tidied(HostNetwork(networks=networks, ports=ports, groups=groups))
+    return tidied(HostNetwork(networks=networks, ports=ports, groups=share.groups))
 
 
 def tidied(share: HostNetwork) -> HostNetwork:

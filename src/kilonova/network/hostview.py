@@ -88,7 +88,8 @@ def newer(tx: Tx, host: str, held: HeldNetworks, now: datetime) -> HostNetwork:
     """
 
     def is_lacking(standing: Standing) -> bool:
-        is_due = standing.id in held.urgent or standing.since is None or now - standing.since > _ON_ITS_WAY
+        is_new = standing.since is not None and timedelta() <= now - standing.since < _ON_ITS_WAY
+        is_due = standing.id in held.urgent or not is_new
         has = held.generations.get(standing.id, OUTLINE)
         return has == OUTLINE or (is_due and has < standing.generation)
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kilonova.agent.share import changed, held, members, merged, tidied, updated, without_server
+from kilonova.agent.share import changed, held, members, merged, only_of, tidied, updated, without_server
 from kilonova.domain.hostnet import OUTLINE, GroupSpec, HostNetwork, PortSpec, RuleSpec, ShareChange
 from tests.netparts import DEFAULT, port, share, tunnelled
 
@@ -78,11 +78,22 @@ def test_a_group_goes_with_its_last_port_and_is_asked_for_when_it_is_left_out_la
     assert held(merged(empty, share(port(6, "ssh"), groups=())))["ssh"] == OUTLINE
 
 
-def test_members_are_those_told_and_those_here_and_not_those_gone() -> None:
+def test_of_a_whole_state_a_host_takes_what_its_own_machines_have() -> None:
+    state = share(port(5, "ssh"), port(6, "default", net=2))
+    here = only_of(state, {"server1-5"})
+    assert [one.server_id for one in here.ports] == ["server1-5"]
+    assert [one.id for one in here.networks] == ["n1"]
+    assert [one.id for one in here.groups] == ["ssh"]
+
+
+def test_members_are_those_told_and_those_here() -> None:
     told = GroupSpec(id="default", rules=DEFAULT.rules, members_on={"n1": ("10.77.1.5", "10.77.1.200")})
     state = share(port(5, "default"), port(6, "default"), groups=(told,))
     assert members(state)["default", "n1"] == ("10.77.1.200", "10.77.1.5", "10.77.1.6")
-    assert members(without_server(state, "server1-5"))["default", "n1"] == ("10.77.1.200", "10.77.1.6")
+    gone = without_server(state, "server1-6")
+    assert members(gone)["default", "n1"] == ("10.77.1.200", "10.77.1.5")
+    # Told, and maybe with its address on another host by now: it is taken away when that is told, too.
+    assert members(without_server(state, "server1-5"))["default", "n1"] == ("10.77.1.200", "10.77.1.5", "10.77.1.6")
 
 
 def test_a_member_on_one_network_is_nobody_on_another() -> None:
