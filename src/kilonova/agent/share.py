@@ -130,6 +130,12 @@ def ports_on(share: HostNetwork, network_id: str) -> tuple[PortSpec, ...]:
     return tuple(port for port in share.ports if port.network_id == network_id)
 
 
+def ports_down(share: HostNetwork) -> list[PortSpec]:
+    """The ports that neither send nor receive: they are down, or their network is."""
+    down = {network.id for network in share.networks if not network.admin_up}
+    return [port for port in share.ports if not port.admin_up or port.network_id in down]
+
+
 def _needed(share: HostNetwork) -> set[str]:
     """The groups that ports here are in, and those that the rules of these name."""
     own = {group_id for port in share.ports for group_id in port.groups}

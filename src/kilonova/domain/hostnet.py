@@ -45,6 +45,7 @@ class NetworkSpec(msgspec.Struct, frozen=True, kw_only=True):
     segment: int | None = None
     physical: str | None = None  # uplink of a flat or VLAN network; None: NAT to the outside
     nat: bool = True
+    admin_up: bool = True  # False: none of its ports sends or receives
     tunnels: tuple[str, ...] = ()
     generation: int = 0
 

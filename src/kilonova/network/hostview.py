@@ -141,8 +141,7 @@ class _View:
             id=port.id, network_id=port.network_id, server_id=port.device_id, mac=port.mac,
             addresses=tuple(ip.address for ip in port.fixed_ips), groups=port.security_groups,
             hostname=port.dns_name or self._hostnames.get(port.device_id, ""), port_security=port.port_security,
-            admin_up=port.admin_up and self._networks[port.network_id].admin_up, allowed_pairs=port.allowed_pairs,
-            dhcp_options=port.extra_dhcp_opts,
+            admin_up=port.admin_up, allowed_pairs=port.allowed_pairs, dhcp_options=port.extra_dhcp_opts,
         )  # fmt: skip
 
     def nic(self, port: Port) -> NicSpec:
@@ -178,7 +177,7 @@ def _network_spec(network: Network, its: Sequence[Subnet], ends: tuple[str, ...]
     """`ends`: the tunnel addresses of the hosts that share it; None for its outline."""
     return NetworkSpec(
         id=network.id, name=network.name, kind=network.kind, mtu=network.mtu, segment=network.segment,
-        physical=network.physical, nat=network.physical is None, tunnels=ends or (),
+        physical=network.physical, nat=network.physical is None, admin_up=network.admin_up, tunnels=ends or (),
         generation=OUTLINE if ends is None else network.generation,
         subnets=tuple(
             SubnetSpec(

@@ -139,11 +139,11 @@ def test_hosts_are_told_of_rules_and_networks_by_what_they_follow(cloud: Cloud) 
     assert cloud.told() == [of_web]
     assert rule["id"] in {one.id for one in cloud.bus.changes[of_web].rules or ()}
     cloud.p1.delete("security_group_rule", rule["id"])
-    cloud.p1.change("network", network["id"], mtu=1400)
+    cloud.p1.change("network", network["id"], mtu=1400, admin_state_up=False)
     assert cloud.told() == [of_network, of_web]
     whole = cloud.bus.changes[of_network].network
     assert whole is not None
-    assert whole.mtu == 1400
+    assert (whole.mtu, whole.admin_up) == (1400, False)
     assert rule["id"] not in {one.id for one in cloud.bus.changes[of_web].rules or ()}
     assert cloud.told() == []
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from kilonova.agent.network.host import LinuxHostNetwork
-from kilonova.domain.hostnet import HostNetwork, PortSpec, RuleSpec
+from kilonova.domain.hostnet import HostNetwork, PortSpec, RuleSpec, ShareChange
 from tests.netparts import CLOSED, SIX, SSH, SUBNET6, WITH_SSH, network, port, share
 from tests.system.netlab import (
     BROADCAST,
@@ -174,6 +174,16 @@ def test_a_port_that_is_down_neither_sends_nor_receives(host: LinuxHostNetwork, 
         host.merge(share(port(6, "open", admin_up=False)))
         assert not one.reaches(other.address, 80)
         assert not other.pings("10.77.1.1")
+
+
+def test_a_network_that_is_down_carries_nothing_until_it_is_up_again(host: LinuxHostNetwork, plug: Plug) -> None:
+    one, other = plug(port(5, "open"), port(6, "open"))
+    with other.listen(80):
+        for generation, is_up in ((1, False), (2, True)):
+            changed = network(admin_up=is_up, generation=generation)
+            assert host.change(ShareChange(id=changed.id, generation=generation, network=changed))
+            assert one.reaches(other.address, 80) is is_up
+            assert one.pings("10.77.1.1") is is_up
 
 
 @pytest.mark.parametrize(("group", "hears"), [("open", True), ("closed", False)])

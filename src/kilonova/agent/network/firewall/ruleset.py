@@ -47,7 +47,7 @@ def plan_ruleset(share: HostNetwork, table: str, routers: Sequence[Router] = (),
     segments = [_segment(network) for network in share.networks]
     segments += [Segment(router.uplink, masqueraded=(str(router.span),)) for router in routers]
     passages = _passages(share, tunnels)
-    down = [port.tap for port in share.ports if not port.admin_up]
+    down = [port.tap for port in shares.ports_down(share)]
     return "\n".join(
         [
             removal(table),
