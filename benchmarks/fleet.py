@@ -41,9 +41,8 @@ def main(*, hosts: int, servers: int, seconds: float) -> Section:
             joined_s = _bring_up(fleet, hosts)
             client = fleet.client()
             image = client.image()
-            _boot(
-                fleet, image, seconds=60.0, most=_FEW // CLIENTS
-            )  # the first ones compile statements, and are not counted
+            # The first ones compile statements, and are not counted.
+            _boot(fleet, image, seconds=60.0, most=_FEW // CLIENTS)
             stages = [_measure(fleet, client, image, seconds)]
             while (there := _count(client)) < servers:
                 _tell(f"{there} servers of {servers}")
