@@ -166,6 +166,7 @@ def test_a_network_that_falls_silent_is_noticed_by_its_heartbeats(amqp: MakeAmqp
     seen = Seen()
     bus = amqp(through(proxy, vhost), pace=replace(QUICK, heartbeat_s=1.0, answer_s=2.0))
     bus.serve("here", seen)
+    wait_until(lambda: bus.state().connected, "both connections up")  # served needs one
     proxy.freeze()
     bus.cast("here", ready("a"))
     wait_until(lambda: bus.state().reconnects >= 2, "both connections given up")
