@@ -7,10 +7,8 @@ Filters that name hosts are asked first, whatever their place in the settings: i
 decision that is the same for all requests of one shape, which `shapes.py` keeps.
 
 Hosts whose scores are nearly the best are as good as the best, and are taken in random order: several schedulers deciding at once
-on the same picture then rarely send their servers to one host, and the claims that follow do not wait for each other. That is
-enough: of servers placed by 4 threads on 100 uneven hosts until these are 90% full, 99.7% get the host named first, 99.0% without
-it; alternates take the rest, and use ends as even as with one thread. Booking a decision's use in memory until its claim is heard
-of made that 100%, but then hosts look full that are not, and 4% of servers were refused.
+on the same picture then rarely send their servers to one host, and the claims that follow do not wait for each other. What one
+scheduler has chosen and not yet heard of as claimed it expects (`expected.py`); what the others choose it cannot know.
 """
 
 from __future__ import annotations

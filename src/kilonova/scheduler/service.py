@@ -79,14 +79,8 @@ class SchedulerService:
             self._cancel_timer()
 
     def place(self, request: SchedulingRequest) -> Decision:
-        """Where a server could go, and why there. Decides only: the claim is made by who asks."""
-        before = self._begun
-        request = self._look_up(request)
-        decision = self._decide(request)
-        if not decision.candidates:
-            self.refresh(unless_begun_after=before)
-            decision = self._decide(request)
-        return decision
+        """Where a server is to go, and why there. Decides only: the claim is made by who asks."""
+        return self._decide(request, self._live.choose)
 
     def what_if(self, request: SchedulingRequest, count: int) -> tuple[Decision, ...]:
         """Where `count` servers of one request would go one after another, up to the first that finds no host."""
@@ -94,7 +88,7 @@ class SchedulerService:
         if isinstance(group, str) and group not in self._live.fleet.groups:
             # It is newer than the picture. A boot learns of it at the claim.
             self.refresh(unless_begun_after=self._begun)
-        first = self.place(request)
+        first = self._decide(request, self._live.decide)
         return one_after_another(self._live, self._look_up(request), first, count, self._rng)
 
     def refresh(self, *, unless_begun_after: int | None = None) -> None:
@@ -119,8 +113,16 @@ class SchedulerService:
         roster = self._live.fleet.roster
         self._live.surround(around_of(roster, read), groups_of(roster, read.groups, read.in_groups))
 
-    def _decide(self, request: SchedulingRequest) -> Decision:
-        return self._live.decide(request, self._rng)
+    def _decide(
+        self, request: SchedulingRequest, decide: Callable[[SchedulingRequest, random.Random], Decision]
+    ) -> Decision:
+        before = self._begun
+        request = self._look_up(request)
+        decision = decide(request, self._rng)
+        if not decision.candidates:
+            self.refresh(unless_begun_after=before)
+            decision = decide(request, self._rng)
+        return decision
 
     def _look_up(self, request: SchedulingRequest) -> SchedulingRequest:
         """The request with the hosts of those servers that its hints name."""
