@@ -88,6 +88,7 @@ class ControlPlane:
             health_port=self.section.health_port,
             make_roles=on_one_clock,
             close=partial(self._close, tenure),
+            stop_s=self.section.stop_s,
         )
 
     def pulse(self, binary: str) -> Role:

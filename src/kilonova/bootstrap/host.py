@@ -50,6 +50,7 @@ def make_agent(config: AgentConfig) -> Daemon:
         health_port=config.agent.health_port,
         make_roles=make_roles,
         close=bus.close,
+        stop_s=config.agent.stop_s,
     )
 
 

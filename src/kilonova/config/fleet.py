@@ -16,6 +16,7 @@ from kilonova.config.sections import (
     LogSection,
     Name,
     NetworkSection,
+    StopTime,
 )
 from kilonova.domain.host import HostDefaults
 from kilonova.scheduler.settings import SchedulerSettings
@@ -27,6 +28,7 @@ class SchedulerSection(SchedulerSettings, frozen=True, kw_only=True, forbid_unkn
     name: Name = ""
     health_host: HealthHost = "127.0.0.1"
     health_port: HealthPort = 9782
+    stop_s: StopTime = 50
 
 
 class HostDefaultsSection(HostDefaults, frozen=True, kw_only=True, forbid_unknown_fields=True):

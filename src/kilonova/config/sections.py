@@ -37,12 +37,24 @@ HealthPort = Annotated[
 ]
 
 
+StopTime = Annotated[
+    int,
+    Meta(
+        ge=1,
+        le=3600,
+        description="Seconds that it may take to stop, finishing what is under way; then it ends as it is, and what it worked"
+        " on is taken up as after a crash. Whoever starts and stops it (TimeoutStopSec) should wait longer.",
+    ),
+]
+
+
 class ProcessSection(Section, frozen=True, kw_only=True):
     """What every kind of process is told."""
 
     name: Name = ""
     health_host: HealthHost = "127.0.0.1"
     health_port: HealthPort = 0
+    stop_s: StopTime = 50
 
 
 class DatabaseSection(Section, frozen=True, kw_only=True):
@@ -161,6 +173,11 @@ class ApiSection(ProcessSection, frozen=True, kw_only=True):
         str, Meta(description="Where the first start writes the passwords it made, for its owner's eyes alone.")
     ] = "/var/lib/kilonova/credentials.json"
 
+    def __post_init__(self) -> None:
+        """Requests are given all their time before the process' own runs out."""
+        if self.stop_s <= self.drain_s:
+            raise ValueError(f"stop_s ({self.stop_s}) must be more than drain_s ({self.drain_s})")
+
 
 class ConductorSection(ProcessSection, frozen=True, kw_only=True):
     """`kilonova conductor`: carries out what was asked, and mends what broke."""
@@ -183,6 +200,7 @@ class AgentSection(ProcessSection, frozen=True, kw_only=True):
     """`kilonova agent`: the host it runs on, or simulated ones."""
 
     health_port: HealthPort = 9783
+    stop_s: StopTime = 110
     hypervisor: Annotated[
         str, Meta(description="The driver: libvirt, or sim for hosts that are only made believe.")
     ] = "libvirt"

@@ -9,7 +9,8 @@ there a moment ago is gone as roles are made or begin (`Away`). Once it serves i
 then, goes on trying, and is ready again by itself.
 
 Stopping is the way back: first it is no longer ready, then its roles end, last started first, each finishing what it has under
-way.
+way. What hangs is not waited for longer than `stop_s`: the process then ends as it is, which whoever shares its work survives as
+it survives a crash.
 """
 
 from __future__ import annotations
@@ -18,8 +19,11 @@ import gc
 import os
 import signal
 import socket
+import sys
 import threading
-from collections.abc import Callable, Sequence
+import traceback
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import FrameType
 from typing import Protocol
@@ -47,7 +51,7 @@ class Role(Protocol):
 class Daemon:
     """
     One process. `make_roles` is called once its checks pass, and gives the roles in the order of their start; or raises Away
-    with nothing made, to be called again. `close` lets go of what they stand on.
+    with nothing made, to be called again. `close` lets go of what they stand on. `stop_s`: seconds that stopping may take.
     """
 
     health: Health
@@ -55,6 +59,7 @@ class Daemon:
     health_port: int
     make_roles: Callable[[], Sequence[Role]]
     close: Callable[[], None]
+    stop_s: float
 
 
 def live(daemon: Daemon, stopping: threading.Event | None = None) -> None:
@@ -75,9 +80,10 @@ def live(daemon: Daemon, stopping: threading.Event | None = None) -> None:
         daemon.health.hold = "stopping"
         _notify("STOPPING=1")
         _log.info("stopping")
-        _stop(started)
-        daemon.close()
-        server.stop()
+        with _within(daemon.stop_s):
+            _stop(started)
+            daemon.close()
+            server.stop()
         _log.info("stopped")
 
 
@@ -149,6 +155,30 @@ def _stop(started: list[Role]) -> None:
             role.stop()
         except Exception:  # noqa: BLE001 - the others must be stopped all the same
             _log.exception("a part did not stop as it should", part=type(role).__name__)
+
+
+@contextmanager
+def _within(seconds: float) -> Iterator[None]:
+    """End the process when this takes longer."""
+    stopper = threading.get_ident()
+
+    def give_up() -> None:
+        at = traceback.format_stack(sys._current_frames()[stopper], limit=-6)  # noqa: SLF001 - there is no other way to ask
+        _log.error("it did not stop in time, and ends as it is; what it worked on is taken up as after a crash", at=at)
+        _exit(1)
+
+    timer = threading.Timer(seconds, give_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _exit(code: int) -> None:
+    sys.stderr.flush()
+    os._exit(code)
 
 
 def _notify(state: str) -> None:

@@ -106,6 +106,7 @@ def test_an_agent_needs_no_database(tmp_path: Path) -> None:
             ["KILONOVA_BUS_URL_FILE", "/nowhere/at/all", "No such file"],
         ),
         ("ca_file = '/ca.pem'\n", {}, ["[bus]", "certificate files", "amqps://"]),
+        ("[api]\nstop_s = 30\n", {}, ["[api]", "stop_s (30)", "drain_s (30)"]),
         ("[api]\nport 1\n", {}, ["kilonova.toml is not TOML", "line 7"]),
     ],
 )

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import json
 import socket
+import subprocess
+import sys
 import threading
 from collections.abc import Sequence
 
@@ -48,7 +51,7 @@ class Living:
         self.health = Health({"database": self._check}, CollectorRegistry())
         daemon = Daemon(
             health=self.health, health_host="127.0.0.1", health_port=0, make_roles=self._roles,
-            close=lambda: self.heard.append("close"),
+            close=lambda: self.heard.append("close"), stop_s=WAIT_S,
         )  # fmt: skip
         self.thread = threading.Thread(target=live, args=(daemon, self.stopping))
         self.thread.start()
@@ -112,6 +115,42 @@ def test_told_to_stop_while_it_waits_it_starts_nothing(monkeypatch: pytest.Monke
     assert living.asked.wait(WAIT_S)
     living.end()
     assert living.heard == ["STOPPING=1", "close"]
+
+
+HANGS = """
+import threading
+from prometheus_client import CollectorRegistry
+from kilonova.daemon.health import Health
+from kilonova.daemon.life import Daemon, live
+from kilonova.logs import configure_logs
+
+class Part:
+    def start(self): pass
+    def stop(self): wait_for_what_never_comes()
+
+def wait_for_what_never_comes(): threading.Event().wait()
+
+configure_logs()
+live(Daemon(health=Health({}, CollectorRegistry()), health_host="127.0.0.1", health_port=0, make_roles=lambda: [Part()],
+            close=lambda: None, stop_s=0.3))
+"""
+
+
+def test_a_part_that_hangs_does_not_keep_the_process_and_the_log_says_where_it_hung() -> None:
+    child = subprocess.Popen([sys.executable, "-c", HANGS], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    with child:
+        try:
+            assert child.stdout is not None
+            while json.loads(child.stdout.readline())["event"] != "ready":
+                pass
+            child.terminate()
+            said, _ = child.communicate(timeout=WAIT_S)
+        finally:
+            child.kill()
+    assert child.returncode == 1
+    last = json.loads(said.splitlines()[-1])
+    assert last["event"].startswith("it did not stop in time")
+    assert any("wait_for_what_never_comes" in each for each in last["at"])
 
 
 def test_health_over_http() -> None:
