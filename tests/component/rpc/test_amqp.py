@@ -218,9 +218,11 @@ def test_closing_finishes_what_is_in_work_and_hands_back_the_rest(amqp: MakeAmqp
     for name in names:
         sender.cast("here", ready(name))
     assert begun.wait(WAIT_S)
+    [service] = leaving._services
     closing = threading.Thread(target=leaving.close)
     closing.start()
     amqp().serve("here", other)
+    wait_until(lambda: service._is_stopping, "it begins nothing more")
     go_on.set()
     closing.join(WAIT_S)
     assert not closing.is_alive()
