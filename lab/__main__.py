@@ -66,9 +66,10 @@ def up(hosts: int) -> None:
 
 def down() -> None:
     """End it, and all that is in it."""
+    cable = Path("/sys/class/net", underlay.CABLE)
     for pid in [pid for name, pid in _pids().items() if name == "control"]:
         os.kill(pid, signal.SIGKILL)
-        while Path(f"/proc/{pid}").exists():
+        while Path(f"/proc/{pid}").exists() or cable.exists():  # the kernel takes its network away a moment later
             time.sleep(0.05)
     shutil.rmtree(FILES, ignore_errors=True)
     print("There is no lab.")
