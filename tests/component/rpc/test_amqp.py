@@ -109,8 +109,10 @@ def test_what_cannot_be_read_is_a_dead_letter_and_stops_nobody(amqp: MakeAmqp, v
 def test_a_message_that_ends_whoever_takes_it_is_given_up_by_the_broker(amqp: MakeAmqp, vhost: str) -> None:
     first = amqp()
     first.serve("here", Seen())
-    first.cast("here", ready("poison"))
     first.close()
+    sender = amqp()
+    sender.cast("here", ready("poison"))  # once nobody is there to take it
+    sender.close()
     with Connection(vhost) as connection:
         for _ in range(POISON + 1):
             with (
