@@ -22,9 +22,9 @@ import socket
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from types import FrameType
 from typing import Protocol
 
@@ -32,6 +32,7 @@ import structlog
 
 from kilonova.daemon.health import Health, HealthServer
 from kilonova.domain.errors import Away
+from kilonova.overdue import overdue
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
 _log = structlog.get_logger(__name__)
@@ -80,7 +81,7 @@ def live(daemon: Daemon, stopping: threading.Event | None = None) -> None:
         daemon.health.hold = "stopping"
         _notify("STOPPING=1")
         _log.info("stopping")
-        with _within(daemon.stop_s):
+        with overdue(daemon.stop_s, partial(_end_as_it_is, threading.get_ident())):
             _stop(started)
             daemon.close()
             server.stop()
@@ -157,28 +158,11 @@ def _stop(started: list[Role]) -> None:
             _log.exception("a part did not stop as it should", part=type(role).__name__)
 
 
-@contextmanager
-def _within(seconds: float) -> Iterator[None]:
-    """End the process when this takes longer."""
-    stopper = threading.get_ident()
-
-    def give_up() -> None:
-        at = traceback.format_stack(sys._current_frames()[stopper], limit=-6)  # noqa: SLF001 - there is no other way to ask
-        _log.error("it did not stop in time, and ends as it is; what it worked on is taken up as after a crash", at=at)
-        _exit(1)
-
-    timer = threading.Timer(seconds, give_up)
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
-
-
-def _exit(code: int) -> None:
-    sys.stderr.flush()
-    os._exit(code)
+def _end_as_it_is(stopper: int) -> None:
+    """End the process, and say where the thread of this number, which stops it, hangs."""
+    at = traceback.format_stack(sys._current_frames()[stopper], limit=-6)  # noqa: SLF001 - there is no other way to ask
+    _log.error("it did not stop in time, and ends as it is; what it worked on is taken up as after a crash", at=at)
+    os._exit(1)
 
 
 def _notify(state: str) -> None:

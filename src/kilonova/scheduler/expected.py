@@ -44,12 +44,8 @@ class Expected:
         shown = {host for host in self._unseen if host in self._chosen}
         self._unseen.clear()
         for each in shown:
-            self._show(each, self._known.get(each, self._use[:, each].copy()))
+            self._show(each, self._known_of(each))
         return shown
-
-    def known(self, host: int) -> Ints:
-        """The use that was heard of or read, without what is expected."""
-        return self._known.get(host, self._use[:, host])
 
     def hear(self, host: int, use: Ints) -> None:
         """A host's use is known now: of what was expected there, as much has come as it has servers more."""
@@ -57,7 +53,7 @@ class Expected:
         if chosen is None:
             self._use[:, host] = use
             return
-        for _ in range(min(len(chosen), max(0, int(use[SERVERS] - self.known(host)[SERVERS])))):
+        for _ in range(min(len(chosen), max(0, int(use[SERVERS] - self._known_of(host)[SERVERS])))):
             chosen.popleft()
         self._show(host, use)
 
@@ -70,6 +66,10 @@ class Expected:
         self._known.clear()
         self._unseen.clear()
         return shown
+
+    def _known_of(self, host: int) -> Ints:
+        """The use that was heard of or read, without what is expected."""
+        return self._known[host] if host in self._known else self._use[:, host].copy()
 
     def _show(self, host: int, known: Ints) -> None:
         chosen = self._chosen[host]

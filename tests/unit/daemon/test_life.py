@@ -137,14 +137,14 @@ live(Daemon(health=Health({}, CollectorRegistry()), health_host="127.0.0.1", hea
 
 
 def test_a_part_that_hangs_does_not_keep_the_process_and_the_log_says_where_it_hung() -> None:
-    child = subprocess.Popen([sys.executable, "-c", HANGS], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    child = subprocess.Popen([sys.executable, "-c", HANGS], stderr=subprocess.PIPE, text=True)
     with child:
         try:
-            assert child.stdout is not None
-            while json.loads(child.stdout.readline())["event"] != "ready":
+            assert child.stderr is not None
+            while json.loads(child.stderr.readline())["event"] != "ready":
                 pass
             child.terminate()
-            said, _ = child.communicate(timeout=WAIT_S)
+            _, said = child.communicate(timeout=WAIT_S)
         finally:
             child.kill()
     assert child.returncode == 1

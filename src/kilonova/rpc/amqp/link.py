@@ -24,12 +24,14 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from typing import Any, Protocol
 
 import structlog
 from kombu.connection import Connection
 from kombu.exceptions import ChannelError, OperationalError
 
+from kilonova.overdue import overdue
 from kilonova.rpc.amqp.address import address
 from kilonova.rpc.amqp.pace import Pace
 
@@ -136,7 +138,8 @@ class Link:
             # The library would look for `blocked` before every message sent: here the loop does, when there is something to read.
             connection.client_properties.get("capabilities", {}).pop("connection.blocked", None)
             yield connection
-            with _bounded(sock, self._pace.answer_s):
+            # A broker short of memory does not read, and so never answers to a goodbye.
+            with overdue(pace.answer_s, partial(_break_off, sock)):
                 connection.close()
         except BaseException:
             _break_off(sock)
@@ -186,18 +189,6 @@ class Link:
             key.data.blocking_read(1.0)
             while isinstance(sock, ssl.SSLSocket) and sock.pending():
                 key.data.blocking_read(1.0)
-
-
-@contextmanager
-def _bounded(sock: socket.socket, seconds: float) -> Iterator[None]:
-    """Break the socket off after so long: a broker short of memory does not read, and so never answers to a goodbye."""
-    timer = threading.Timer(seconds, _break_off, (sock,))
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
 
 
 def _break_off(sock: socket.socket) -> None:
