@@ -27,6 +27,7 @@ from sqlalchemy.pool import QueuePool
 
 from kilonova.store import again
 from kilonova.store.away import DatabaseAway, Overtaken, is_away, is_overtaken, is_read_only
+from kilonova.store.error_texts import keep_values_out
 
 _POOL_SIZE = 16
 _STATEMENTS = 500  # that a connection keeps prepared; fewer than there are would be prepared anew again and again
@@ -87,6 +88,7 @@ class Database:
             self.engine = _sqlite_engine(url, durable=durable)
         else:
             self.engine = _postgres_engine(url, connections, connect_timeout_s)
+        keep_values_out(self.engine)
         self._writer: AbstractContextManager[Any] = threading.RLock() if self.is_sqlite else nullcontext()
         self._local = threading.local()
 
@@ -154,6 +156,7 @@ class Database:
 def _sqlite_engine(url: str, *, durable: bool) -> Engine:
     engine = create_engine(
         url,
+        hide_parameters=True,
         poolclass=QueuePool,
         pool_size=_POOL_SIZE,
         max_overflow=_POOL_SIZE,
@@ -193,6 +196,7 @@ def _postgres_engine(url: str, connections: int, connect_timeout_s: int) -> Engi
     kept = min(_POOL_SIZE, connections)
     engine = create_engine(
         url,
+        hide_parameters=True,
         pool_size=kept,
         max_overflow=connections - kept,
         pool_timeout=_POOL_WAIT_S,
