@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 
 from kilonova.bootstrap.cloud import Cloud
+from kilonova.daemon.descriptors import raise_descriptor_limit
 from kilonova.daemon.life import settle, until_told
 from kilonova.daemon.listener import Listener
 from kilonova.domain.errors import Missing
@@ -26,6 +27,7 @@ def serve(data_dir: Path) -> None:
     if settings is None:
         raise Missing("Cloud", data_dir, next_step="Make one with `kilonova up`.")
     configure_logs()
+    raise_descriptor_limit()
     # Before anything starts: who is told meanwhile stops what it has begun, once it has.
     _serve(settings, until_told())
 
@@ -34,7 +36,7 @@ def _serve(settings: CloudSettings, told: threading.Event) -> None:
     cloud = Cloud(settings)
     cloud.start()
     try:
-        listener = Listener(cloud.app, settings.host, settings.port, drain_s=DRAIN_S)
+        listener = Listener(cloud.app, settings.host, settings.port, drain_s=DRAIN_S, connections=cloud.connections)
         listener.start()
         settle()
         told.wait()

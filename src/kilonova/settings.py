@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from kilonova.api.settings import ApiSettings
 from kilonova.domain.host import HostDefaults
 from kilonova.scheduler.settings import SchedulerSettings
 
@@ -33,6 +34,7 @@ class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
     guest_dir: Path | None = None  # where the tiny guest is, whose kernel shows whether KVM works
     durable: bool = False
     saga_workers: int = 4
+    api: ApiSettings = ApiSettings()
     scheduler: SchedulerSettings = SchedulerSettings()
     host_defaults: HostDefaults = HostDefaults()  # for hosts that join from now on
 

@@ -14,6 +14,7 @@ from kilonova.api import explain, operations, rebalance
 from kilonova.api.compute.policies import POLICIES as COMPUTE_POLICIES
 from kilonova.api.compute.service import ComputePorts, compute_service
 from kilonova.api.framework import Limits, Policy, Rim, RimMetrics, Service, bind
+from kilonova.api.framework.connections import ConnectionLimits, Connections
 from kilonova.api.hosts import POLICIES as HOSTS_POLICIES
 from kilonova.api.hosts import HostsPorts, hosts_service
 from kilonova.api.identity import identity_service
@@ -24,6 +25,7 @@ from kilonova.api.network.policies import POLICIES as NETWORK_POLICIES
 from kilonova.api.network.service import network_service
 from kilonova.api.placement.policies import POLICIES as PLACEMENT_POLICIES
 from kilonova.api.placement.service import placement_service
+from kilonova.api.settings import ApiSettings
 from kilonova.bootstrap.ground import Ground
 from kilonova.compute.ask_placement import AskPlacement
 from kilonova.compute.backlog import Bounds
@@ -31,6 +33,7 @@ from kilonova.compute.host_access import HostAccess
 from kilonova.conductor.audit import Audit
 from kilonova.conductor.reconcilers.base import LastRun
 from kilonova.conductor.refusals import RefusalLog
+from kilonova.daemon.descriptors import descriptor_limit
 from kilonova.identity.directory import ProjectDirectory
 from kilonova.identity.service import Identity
 from kilonova.image import recovery
@@ -160,6 +163,11 @@ class ApiRole:
             projects=ProjectDirectory(ground.db),
             bounds=parts.bounds,
         )
+
+
+def make_connections(settings: ApiSettings) -> Connections:
+    """The table of a listener's connections, no more of them than this process may have."""
+    return Connections(ConnectionLimits.of(settings).within(descriptor_limit()))
 
 
 def make_images(ground: Ground, folder: Path) -> ImageService:

@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry
 from kilonova.agent.local import driver_factory
 from kilonova.api.framework import RouteRow, describe_routes
 from kilonova.bootstrap.agent import HostPlan, host_setups, make_hosts, numbered
-from kilonova.bootstrap.api import ApiParts, ApiRole, make_images
+from kilonova.bootstrap.api import ApiParts, ApiRole, make_connections, make_images
 from kilonova.bootstrap.conductor import ConductorRole, ConductorWiring
 from kilonova.bootstrap.first_start import CREDENTIALS_FILE, FirstStart, write_credentials
 from kilonova.bootstrap.ground import Ground, Role
@@ -60,6 +60,7 @@ class Cloud:
         )
         self.host_plan = _host_plan(settings)
         self.hosts = make_hosts(self.host_plan, self.images.bits, self.ground.bus, self.clock)
+        self.connections = make_connections(settings.api)
         self.api = ApiRole(self.ground, self._api_parts())
         self.services, self.app = self.api.services, self.api.app
         self._roles: list[Role] = [self.api, self.scheduler, self.conductor, self.hosts]

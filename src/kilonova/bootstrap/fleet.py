@@ -15,7 +15,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from kilonova.api.framework import Limits
-from kilonova.bootstrap.api import ApiParts, ApiRole, make_images
+from kilonova.bootstrap.api import ApiParts, ApiRole, make_connections, make_images
 from kilonova.bootstrap.conductor import ConductorRole, ConductorWiring
 from kilonova.bootstrap.first_start import FirstStart, write_credentials
 from kilonova.bootstrap.ground import Ground, Role
@@ -29,6 +29,7 @@ from kilonova.conductor.refusals import RefusalLog
 from kilonova.conductor.vitals import JournalMetrics, VitalsCollector
 from kilonova.config.fleet import FleetConfig, SchedulerSection
 from kilonova.config.sections import ApiSection, BusSection, DatabaseSection, NetworkSection, ProcessSection
+from kilonova.daemon.descriptors import raise_descriptor_limit
 from kilonova.daemon.health import Check, Health
 from kilonova.daemon.life import Daemon
 from kilonova.daemon.listener import Listener
@@ -55,7 +56,7 @@ from kilonova.store.tenure import Tenure
 class ControlPlane:
     """What the control plane's processes have in common; `section` is the process' own."""
 
-    def __init__(self, config: FleetConfig, section: ProcessSection | SchedulerSection) -> None:
+    def __init__(self, config: FleetConfig, section: ProcessSection | ApiSection | SchedulerSection) -> None:
         self.config, self.section = config, section
         self.registry = CollectorRegistry()
         db = make_database(config.database)
@@ -113,11 +114,15 @@ class ControlPlane:
 def make_api(config: FleetConfig) -> Daemon:
     """`kilonova api`."""
     plane = ControlPlane(config, config.api)
+    raise_descriptor_limit()
+    connections = make_connections(config.api)
 
     def make_roles() -> list[Role]:
         first_start(config)(plane.ground, plane.identity)
         api = ApiRole(plane.ground, _api_parts(config, plane))
-        listener = Listener(api.app, config.api.host, config.api.port, drain_s=config.api.drain_s)
+        listener = Listener(
+            api.app, config.api.host, config.api.port, drain_s=config.api.drain_s, connections=connections
+        )
         return [api, listener]
 
     return plane.daemon(make_roles)

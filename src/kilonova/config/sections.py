@@ -11,11 +11,11 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from kilonova.api.settings import ApiSettings, Threads
 from kilonova.config.secret import Secret
 from kilonova.rpc.tls import SCHEMES, TlsFiles
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
-Threads = Annotated[int, Meta(ge=1, le=1000)]
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -134,10 +134,13 @@ class BusSection(Section, frozen=True, kw_only=True):
             TlsFiles.of(url).context()
 
 
-class ApiSection(ProcessSection, frozen=True, kw_only=True):
+class ApiSection(ApiSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`kilonova api`: what clients talk to."""
 
+    name: Name = ""
+    health_host: HealthHost = "127.0.0.1"
     health_port: HealthPort = 9780
+    stop_s: StopTime = 50
     host: Annotated[str, Meta(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[Port, Meta(description="Port to listen on.")] = 8774
     public_url: Annotated[
@@ -148,10 +151,6 @@ class ApiSection(ProcessSection, frozen=True, kw_only=True):
             " Empty: http://HOST:PORT of this section.",
         ),
     ] = ""
-    threads: Annotated[Threads, Meta(description="Requests worked on at once.")] = 32
-    waiting: Annotated[
-        int, Meta(ge=0, le=100_000, description="Requests that may wait for a thread; more get 503 with Retry-After.")
-    ] = 1024
     project_backlog: Annotated[
         int,
         Meta(
@@ -175,6 +174,7 @@ class ApiSection(ProcessSection, frozen=True, kw_only=True):
 
     def __post_init__(self) -> None:
         """Requests are given all their time before the process' own runs out."""
+        super().__post_init__()
         if self.stop_s <= self.drain_s:
             raise ValueError(f"stop_s ({self.stop_s}) must be more than drain_s ({self.drain_s})")
 

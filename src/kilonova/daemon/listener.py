@@ -12,13 +12,16 @@ has `drain_s` seconds. Then it is cancelled, which the rim says to its client, a
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import uvicorn
 
-from kilonova.api.framework.heads import BoundedHeads
+from kilonova.api.framework.connection import Connection
+from kilonova.api.framework.connections import Connections
 from kilonova.domain.errors import Conflict
 
 LEAVE_S = 1.0
@@ -28,11 +31,16 @@ _LAST = (b"connection", b"close")
 
 
 class Listener:
-    """Serves `app`. `drain_s`: how many seconds requests under way have to finish once the port is closed."""
+    """
+    Serves `app`. `drain_s`: how many seconds requests under way have to finish once the port is closed. `connections` knows how
+    many clients may connect, and which of them are proxies whose word is taken for who the client is.
+    """
 
-    def __init__(self, app: Any, host: str, port: int, *, drain_s: int) -> None:
+    def __init__(self, app: Any, host: str, port: int, *, drain_s: int, connections: Connections | None = None) -> None:
         self._where = f"{host}:{port}"
         self._door = _Door(app)
+        table = connections or Connections()
+        proxies = list(table.limits.trusted_proxies)
         config = uvicorn.Config(
             self._door,
             host=host,
@@ -42,9 +50,13 @@ class Listener:
             server_header=False,
             timeout_graceful_shutdown=drain_s,
             lifespan="off",
-            http=BoundedHeads,
+            http=cast("type[asyncio.Protocol]", partial(Connection, table)),
+            ws="none",  # nothing here speaks it, and its connections would have none of these bounds
+            proxy_headers=bool(proxies),
+            forwarded_allow_ips=proxies,
+            timeout_keep_alive=table.limits.keep_alive_s,
         )
-        self._server = uvicorn.Server(config)
+        self._server = _Server(config, table)
         # A daemon, and so are the threads that it starts: one that hangs in a request does not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name="listener", daemon=True)
         self._settled = threading.Event()
@@ -76,6 +88,16 @@ class Listener:
             pass  # how uvicorn says that it could not begin; its log says why
         finally:
             self._settled.set()
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, table: Connections) -> None:
+        super().__init__(config)
+        self._table = table
+
+    async def shutdown(self, sockets: Any = None) -> None:
+        await super().shutdown(sockets)
+        self._table.part()
 
 
 class _Door:

@@ -26,3 +26,20 @@ def ip_network(value: str | IPv4Network | IPv6Network, *, strict: bool = True) -
 def _refuse_zone(value: object) -> None:
     if isinstance(value, str) and "%" in value:
         raise ValueError("an address here has no zone (%)")
+
+
+def ip_client(text: str) -> str:
+    """
+    Who is counted as one where clients are counted by address: of IPv6 a /64, which is the least that anybody is given.
+
+    What is no address is one client, however it is spelt: nobody is to be somebody else by another spelling.
+    """
+    try:
+        address = ip_address(text)
+    except ValueError:
+        return "unknown"
+    if isinstance(address, IPv4Address):
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ip_network(f"{address}/64", strict=False))

@@ -117,7 +117,9 @@ def _signal(pid: int, folder: Folder, number: signal.Signals, wait_s: float = 0)
         if not _is_ours(pid, folder):
             return True
         signal.pidfd_send_signal(handle, number)
-        return bool(select.select([handle], [], [], wait_s)[0])
+        poll = select.poll()  # not select.select, which knows no descriptor beyond 1023
+        poll.register(handle, select.POLLIN)
+        return bool(poll.poll(wait_s * 1000))
     except ProcessLookupError:
         return True
     finally:
