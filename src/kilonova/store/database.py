@@ -7,7 +7,8 @@ may be lost with the process; whatever needs them finds the row at its next pass
 
 SQLite has one writer: `write()` takes a lock in the process before `BEGIN IMMEDIATE`, so writers queue here, in order and
 without busy-waiting, rather than in SQLite. `synchronous=NORMAL` in WAL mode: a power cut may lose the last commits but
-corrupts nothing; `durable=True` sets FULL.
+corrupts nothing; `durable=True` sets FULL. Nothing but SQLite ever opens the file, in a process where SQLite may have it open:
+see `_keep_private`.
 """
 
 from __future__ import annotations
@@ -166,10 +167,16 @@ def _sqlite_engine(url: str, *, durable: bool) -> Engine:
 
     @event.listens_for(engine, "do_connect")
     def _keep_private(_dialect: Any, _record: Any, arguments: list[Any], _options: Any) -> None:
-        """The keys that tokens are sealed with are in it. SQLite gives its other files the mode of the first."""
+        """
+        The file is its owner's alone from its first moment; SQLite gives its other files the mode of the first.
+
+        It is made without being opened. Whoever closes a file, however he came to open it, drops all locks that his process
+        holds on it: with SQLite's gone, the next program that looks into the database and leaves takes itself for the last
+        one, and deletes the log with what was committed.
+        """
         if arguments and arguments[0] != ":memory:":
-            with suppress(OSError):  # no such folder, not a file: SQLite says so in its own words
-                os.close(os.open(arguments[0], os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+            with suppress(OSError):  # it is there; or no such folder, not a file: SQLite says so in its own words
+                os.mknod(arguments[0], 0o600)
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:

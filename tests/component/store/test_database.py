@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -65,6 +66,14 @@ def test_a_sqlite_database_is_its_owners_alone(tmp_path: Path) -> None:
         modes = {path.name: path.stat().st_mode & 0o777 for path in tmp_path.iterdir()}
     assert len(modes) == 3
     assert set(modes.values()) == {0o600}
+
+
+def test_a_database_that_sqlite_has_open_is_opened_by_nobody_else(tmp_path: Path) -> None:
+    """Held by a hook in every test: not by us here, and not by anything else that a test runs in this process."""
+    with databases.sqlite(tmp_path) as database, database.read(), database.read():
+        for opens in (Path.read_bytes, lambda path: os.open(path, os.O_RDONLY), lambda path: os.open(str(path), 0)):
+            with pytest.raises(AssertionError, match="opened while SQLite may have it open"):
+                opens(tmp_path / "kilonova.db")
 
 
 def test_a_hook_that_raises_takes_neither_the_others_nor_the_write_with_it(database: Database) -> None:
