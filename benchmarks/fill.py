@@ -65,7 +65,13 @@ class _Copies:
 
     def port(self, new: str, i: int, row: Row) -> Row:
         mac = _mac(self._before + i)
-        return {"id": _other(row["id"], new), "device_id": new, "mac": mac, "host": _host(i, self._hosts)}
+        return {
+            "id": _other(row["id"], new),
+            "server_id": new,
+            "device_id": new,
+            "mac": mac,
+            "host": _host(i, self._hosts),
+        }
 
     def address(self, new: str, i: int, row: Row) -> Row:
         address = IPv4Address(_FIRST_ADDRESS + self._before + i)
@@ -84,9 +90,9 @@ class _Copies:
 # Tables in the order of need, what of them belongs to a server, and what becomes of it.
 _TABLES: tuple[tuple[str, str, Callable[[_Copies, str, int, Row], Row]], ...] = (
     ("servers", "id = ?", _Copies.server),
-    ("ports", "device_id = ?", _Copies.port),
-    ("fixed_ips", "port_id IN (SELECT id FROM ports WHERE device_id = ?)", _Copies.address),
-    ("port_security_groups", "port_id IN (SELECT id FROM ports WHERE device_id = ?)", _Copies.of_port),
+    ("ports", "server_id = ?", _Copies.port),
+    ("fixed_ips", "port_id IN (SELECT id FROM ports WHERE server_id = ?)", _Copies.address),
+    ("port_security_groups", "port_id IN (SELECT id FROM ports WHERE server_id = ?)", _Copies.of_port),
     ("sagas", "server_id = ?", _Copies.saga),
     ("saga_events", "saga_id IN (SELECT id FROM sagas WHERE server_id = ?)", _Copies.of_saga),
 )

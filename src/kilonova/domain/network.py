@@ -81,7 +81,12 @@ class ServerAddress(msgspec.Struct, frozen=True):
 
 
 class Port(msgspec.Struct, frozen=True, kw_only=True):
-    """One port. `made_by_compute`: Kilonova made it for a server and deletes it with that; a user's own is only unbound."""
+    """
+    One port. `server_id` is the server whose interface it is, which only servers' own path writes; `device_id` and `device_owner`
+    are text that is shown, and a client's own while no server has the port.
+
+    `made_by_compute`: Kilonova made it for a server and deletes it with that; a user's own is only unbound.
+    """
 
     id: str
     network_id: str
@@ -92,6 +97,7 @@ class Port(msgspec.Struct, frozen=True, kw_only=True):
     fixed_ips: tuple[FixedIp, ...]
     admin_up: bool
     status: str  # DOWN, ACTIVE, BUILD
+    server_id: str | None
     device_id: str
     device_owner: str
     host: str | None

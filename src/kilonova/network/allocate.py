@@ -58,11 +58,12 @@ class Allocator:
             port = found.get(nic.port_id or "")
             if port is None:
                 raise Missing("Port", nic.port_id)
-            if port.device_id not in ("", server.id):
-                raise PortInUse(port.id, port.device_id)
+            holder = port.server_id or port.device_id
+            if holder not in ("", server.id):
+                raise PortInUse(port.id, holder)
             changes = {
-                "device_id": server.id, "device_owner": owner_of(server), "host": server.host, "nic_order": order,
-                "tag": nic.tag, "status": "DOWN",
+                "server_id": server.id, "device_id": server.id, "device_owner": owner_of(server), "host": server.host,
+                "nic_order": order, "tag": nic.tag, "status": "DOWN",
             }  # fmt: skip
             ports.change(self._tx, port.id, changes, self._now)
 
@@ -101,8 +102,8 @@ class Allocator:
     ) -> Port:
         return Port(
             id=self._ids.uuid(), network_id=network.id, project_id=server.project_id, name="", description="",
-            mac=numbers.mac_of(self._ids.uuid()), fixed_ips=(), admin_up=True, status="DOWN", device_id=server.id,
-            device_owner=owner_of(server), host=server.host, port_security=network.port_security,
+            mac=numbers.mac_of(self._ids.uuid()), fixed_ips=(), admin_up=True, status="DOWN", server_id=server.id,
+            device_id=server.id, device_owner=owner_of(server), host=server.host, port_security=network.port_security,
             security_groups=tuple(group_ids) if network.port_security else (), allowed_pairs=(), extra_dhcp_opts=(),
             vnic_type="normal", binding_profile={}, dns_name="", made_by_compute=True, tag=tag, nic_order=order, tags=(),
             created_at=self._now, updated_at=self._now,
@@ -127,5 +128,7 @@ def activate(tx: Tx, server_id: str, now: datetime) -> None:
 def release(tx: Tx, server_id: str, now: datetime) -> None:
     """Delete the ports made for the server, and give the user's own back. A second call finds nothing to do."""
     ports.delete_made(tx, server_id)
-    free = {"device_id": "", "device_owner": "", "host": None, "status": "DOWN", "nic_order": 0, "tag": None}
+    free = {
+        "server_id": None, "device_id": "", "device_owner": "", "host": None, "status": "DOWN", "nic_order": 0, "tag": None,
+    }  # fmt: skip
     ports.change_of_server(tx, server_id, free, now)

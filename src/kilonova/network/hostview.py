@@ -118,7 +118,8 @@ class _View:
         self._networks = networks.by_ids(tx, on) if on else {}
         self._subnets = subnets.of_networks(tx, on) if on else {}
         self._by_id = {subnet.id: subnet for of in self._subnets.values() for subnet in of}
-        self._hostnames = ports.hostnames(tx, {port.device_id for port in those}) if those else {}
+        bound = {port.server_id for port in those if port.server_id is not None}
+        self._hostnames = ports.hostnames(tx, bound) if bound else {}
         self._groups = group_specs(tx, group_ids | security_groups.named_by(tx, group_ids))
         spanning = [one.id for one in self._networks.values() if one.kind == VXLAN and one.id not in outlined]
         self._ends = tunnels.ends(tx, spanning)
@@ -138,9 +139,9 @@ class _View:
 
     def _port(self, port: Port) -> PortSpec:
         return PortSpec(
-            id=port.id, network_id=port.network_id, server_id=port.device_id, mac=port.mac,
+            id=port.id, network_id=port.network_id, server_id=port.server_id or "", mac=port.mac,
             addresses=tuple(ip.address for ip in port.fixed_ips), groups=port.security_groups,
-            hostname=port.dns_name or self._hostnames.get(port.device_id, ""), port_security=port.port_security,
+            hostname=port.dns_name or self._hostnames.get(port.server_id or "", ""), port_security=port.port_security,
             admin_up=port.admin_up, allowed_pairs=port.allowed_pairs, dhcp_options=port.extra_dhcp_opts,
         )  # fmt: skip
 

@@ -22,8 +22,8 @@ class PortSecurityPortHasSecurityGroup(Conflict):
 
 
 def check_owner(device_owner: str) -> None:
-    """Raise Denied for an owner that only Kilonova itself may name: a server's ports are known by it."""
-    if device_owner.startswith("compute:"):
+    """Raise Denied for an owner that only Kilonova itself may name: clients know a server's ports by it."""
+    if device_owner.casefold().startswith("compute:"):  # some read it without regard to case
         raise Denied(
             "Policy doesn't allow a device_owner that begins with 'compute:' to be set.",
             next_step="Attach the port to a server: openstack server add port SERVER PORT",

@@ -19,7 +19,6 @@ from kilonova.network.errors import MacAddressInUse, PortBound, ServicePortInUse
 from kilonova.store.database import Tx
 from kilonova.store.queries import networks, ports, security_groups
 
-COMPUTE = "compute:"
 Wanted = tuple[tuple[str | None, str | None], ...]
 
 
@@ -80,7 +79,7 @@ class Ports:
         groups = self._groups(tx, ctx, wanted, is_secure=is_secure)
         port_rules.check_security(groups, wanted.allowed_pairs, is_secure=is_secure)
         fields = msgspec.structs.asdict(wanted) | {
-            "id": self._backing.ids.uuid(), "mac": mac, "fixed_ips": (), "status": "DOWN", "host": None,
+            "id": self._backing.ids.uuid(), "mac": mac, "fixed_ips": (), "status": "DOWN", "host": None, "server_id": None,
             "port_security": is_secure, "security_groups": groups,
             "allowed_pairs": port_rules.read_pairs(wanted.allowed_pairs, mac),
             "extra_dhcp_opts": port_rules.merge_options((), wanted.extra_dhcp_opts), "made_by_compute": False, "tag": None,
@@ -117,8 +116,8 @@ class Ports:
         """Delete a port that no server has."""
         with self._backing.database.write() as tx:
             port = found(ports.find(tx, ctx, port_id, lock=True), "Port", port_id)
-            if port.device_owner.startswith(COMPUTE):
-                raise ServicePortInUse(port.id, port.device_id)
+            if port.server_id is not None:
+                raise ServicePortInUse(port.id, port.server_id)
             ports.delete_one(tx, port_id)
             self._backing.changes.of_members(tx, [port])
 
@@ -139,11 +138,11 @@ def _known_groups(tx: Tx, ctx: RequestContext, group_ids: Sequence[str]) -> tupl
 def _checked(tx: Tx, ctx: RequestContext, before: Port, changes: Mapping[str, Any]) -> dict[str, Any]:
     """The changes in canonical form, each checked against what stays."""
     checked = dict(changes)
-    is_bound = before.device_owner.startswith(COMPUTE)
+    is_bound = before.server_id is not None
     for field in ("device_id", "device_owner", "mac"):
         if is_bound and checked.get(field, getattr(before, field)) != getattr(before, field):
             raise PortBound(
-                f"Unable to complete operation on port {before.id}: it belongs to server {before.device_id}, "
+                f"Unable to complete operation on port {before.id}: it belongs to server {before.server_id}, "
                 f"and its {field} stays as it is until the server gives it back."
             )
     if not is_bound:

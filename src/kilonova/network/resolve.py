@@ -138,8 +138,8 @@ class _Checker:
         port = self._ports.get(port_id)
         if port is None or not self._is_mine(port.project_id):
             raise Rejected(f"Port {port_id} could not be found.", next_step="See: openstack port list")
-        if port.device_id:
-            raise PortInUse(port.id, port.device_id)
+        if holder := port.server_id or port.device_id:
+            raise PortInUse(port.id, holder)
         if not port.fixed_ips:
             raise Rejected(f"Port {port_id} requires a FixedIP in order to be used.")
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import itertools
 import random
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pytest
 
+from kilonova.domain.boot import NicRequest
 from kilonova.domain.clock import Ids
 from kilonova.domain.network import Network, Port, SecurityGroup, SecurityGroupRule, ServerForNetwork, Subnet
+from kilonova.domain.server import Server
 from kilonova.network.allocate import Allocator
 from kilonova.store.database import Database, Tx
-from kilonova.store.queries import networks, security_groups, subnets
+from kilonova.store.queries import networks, security_groups, servers, subnets
+from tests.component.store.test_servers import server
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
@@ -22,6 +27,8 @@ class World:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.ids = Ids(random.Random(7))
+        self._numbers = itertools.count(1)
+        self._unwritten: list[Server] = []
 
     def network(self, tx: Tx, *, project_id: str = "p1", shared: bool = False, external: bool = False) -> Network:
         made = Network(
@@ -44,10 +51,19 @@ class World:
         return made
 
     def server(self, *, host: str | None = "h1", project_id: str = "p1") -> ServerForNetwork:
-        return ServerForNetwork(id=self.ids.uuid(), project_id=project_id, host=host)
+        """A server; its record is written with the next thing that is allocated."""
+        made = server(next(self._numbers), id=self.ids.uuid(), project_id=project_id, host=host)
+        self._unwritten.append(made)
+        return ServerForNetwork(id=made.id, project_id=project_id, host=host)
 
     def allocator(self, tx: Tx) -> Allocator:
-        return Allocator(tx, self.ids, NOW)
+        return _Allocator(tx, self)
+
+    def write_servers(self, tx: Tx) -> None:
+        """The records of the servers that have none yet."""
+        unwritten, self._unwritten = self._unwritten, []
+        if unwritten:
+            servers.add(tx, unwritten)
 
     def group(self, tx: Tx, name: str) -> SecurityGroup:
         made = SecurityGroup(
@@ -72,12 +88,26 @@ class World:
         return self.allocator(tx).write(
             Port(
                 id=self.ids.uuid(), network_id=network.id, project_id=project_id, name="", description="",
-                mac=f"fa:16:3e:00:00:{self.ids.uuid()[:2]}", fixed_ips=(), admin_up=True, status="DOWN", device_id="",
-                device_owner="", host=None, port_security=True, security_groups=(), allowed_pairs=(), extra_dhcp_opts=(),
-                vnic_type="normal", binding_profile={}, dns_name="", made_by_compute=False, tag=None, nic_order=0, tags=(),
-                created_at=NOW, updated_at=NOW,
+                mac=f"fa:16:3e:00:00:{self.ids.uuid()[:2]}", fixed_ips=(), admin_up=True, status="DOWN", server_id=None,
+                device_id="", device_owner="", host=None, port_security=True, security_groups=(), allowed_pairs=(),
+                extra_dhcp_opts=(), vnic_type="normal", binding_profile={}, dns_name="", made_by_compute=False, tag=None,
+                nic_order=0, tags=(), created_at=NOW, updated_at=NOW,
             )
         )  # fmt: skip
+
+
+class _Allocator(Allocator):
+    """Writes the records of servers that have none yet before their ports."""
+
+    def __init__(self, tx: Tx, world: World) -> None:
+        super().__init__(tx, world.ids, NOW)
+        self._world = world
+
+    def allocate(
+        self, server: ServerForNetwork, nics: Sequence[NicRequest], group_ids: Sequence[str]
+    ) -> tuple[Port, ...]:
+        self._world.write_servers(self._tx)
+        return super().allocate(server, nics, group_ids)
 
 
 @pytest.fixture

@@ -103,6 +103,7 @@ class Cloud:
             scheduling=cast("Any", None), nics=nics or (NicRequest(network_id=self.net.id),), block_devices=()
         )
         with self.world.database.write() as tx:
+            self.world.write_servers(tx)
             self.networks.allocate(tx, cast("Any", msgspec.structs.replace(server, host=host)), wanted, NOW)
         return server
 

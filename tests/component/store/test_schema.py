@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from alembic.script import ScriptDirectory
 from sqlalchemy import inspect, text
@@ -13,26 +10,6 @@ from kilonova.domain.errors import Conflict
 from kilonova.store.database import Database
 from kilonova.store.schema import HEAD, alembic_config, current_version, ensure_schema, upgrade
 from kilonova.store.tables import metadata
-from tests import databases
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def empty(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Database]:
-    """A database without any table."""
-    if request.param == "sqlite":
-        db = Database(f"sqlite:///{tmp_path / 'empty.db'}")
-        yield db
-        db.close()
-        return
-    cluster: databases.Cluster | None = request.getfixturevalue("postgres")
-    if cluster is None:
-        pytest.skip("PostgreSQL is not installed: apt-get install postgresql")
-    with cluster.database() as url:
-        db = Database(url)
-        with db.engine.begin() as connection:
-            metadata.drop_all(connection)
-        yield db
-        db.close()
 
 
 def shape(db: Database) -> dict[str, object]:

@@ -86,11 +86,25 @@ def test_a_port_that_claims_anothers_server_does_not_reach_it(cloud: World, thei
     network = cloud.b.make("network", name="bait")["id"]
     cloud.b.make("subnet", network_id=network, cidr="10.79.0.0/24", ip_version=4)
     before = theirs.look()
-    cloud.b.send("POST", "network /ports", {"port": {"network_id": network, "device_id": theirs.ids["server_id"]}})
-    assert theirs.look() == before
+    planted = 0
+    for device_owner in (
+        "",
+        "Compute:nova",
+        "COMPUTE:",
+        "compute\u200b:nova",
+        "network:dhcp",
+        " compute:nova",
+        "compute:nova",
+    ):
+        body = {"network_id": network, "device_id": theirs.ids["server_id"], "device_owner": device_owner}
+        planted += cloud.b.send("POST", "network /ports", {"port": body}).status_code == 201
+        assert theirs.look() == before, device_owner
+    assert planted >= 3  # as text that is shown, and no more
     assert "10.79.0" not in json.dumps(cloud.a.ok("GET", f"compute /servers/{theirs.ids['server_id']}/ips"))
     server = cloud.a.ok("GET", f"compute /servers/{theirs.ids['server_id']}")["server"]
     assert "bait" not in json.dumps(server)
+    for by in ("ip=10.79.0", "ip=10\\.79"):
+        assert cloud.a.ok("GET", f"compute /servers?{by}")["servers"] == [], by
 
 
 def test_sharing_an_image_shows_that_image_and_no_more(cloud: World, theirs: Things) -> None:

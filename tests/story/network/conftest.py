@@ -17,13 +17,16 @@ from kilonova.api.network.policies import POLICIES
 from kilonova.api.network.service import network_service
 from kilonova.domain.clock import Ids
 from kilonova.domain.hostnet import HostNetwork, ShareChange
+from kilonova.domain.network import ServerForNetwork
 from kilonova.network.backing import Backing
 from kilonova.network.changes import Changes
 from kilonova.network.networks import NetworkSettings
 from kilonova.network.telling import HostTeller
 from kilonova.rpc.messages import Message, NetworkChanged, ShareChanged
-from kilonova.store.database import Database
+from kilonova.store.database import Database, Tx
+from kilonova.store.queries import servers
 from tests import databases
+from tests.component.store.test_servers import server
 
 Answer = dict[str, Any]
 
@@ -81,6 +84,7 @@ class Cloud:
         self.database, self.clock, self.bus = database, StillClock(), RecordingBus()
         self.teller = HostTeller(database, self.bus, self.clock)
         self.ids = Ids(random.Random(11))
+        self.servers = 0
         backing = Backing(database, self.clock, self.ids, Changes(self.bus, self.clock))
         callers = {
             "admin": caller("padmin", "admin"),
@@ -95,6 +99,13 @@ class Cloud:
         )
         self.admin, self.p1, self.p2, self.reader = (Caller(client(self.app, name)) for name in callers)
         self.nobody = Caller(client(self.app))
+
+    def server(self, tx: Tx, host: str) -> ServerForNetwork:
+        """One of p1's that is on a host."""
+        self.servers += 1
+        made = server(self.servers, id=self.ids.uuid(), project_id="p1", host=host)
+        servers.add(tx, [made])
+        return ServerForNetwork(id=made.id, project_id=made.project_id, host=made.host)
 
     def told(self) -> list[str]:
         """What was said of changes since the last time this was asked: to whom, or to those who follow what."""

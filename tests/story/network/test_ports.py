@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from kilonova.domain.boot import NicRequest
-from kilonova.domain.network import ServerForNetwork
 from kilonova.network.allocate import Allocator
 from tests.facts import sample
 from tests.story.network.conftest import Answer, Cloud
@@ -121,6 +120,7 @@ def test_a_port_without_security_is_in_no_group(cloud: Cloud) -> None:
         ({"binding:vnic_type": "direct"}, 400, "normal"),
         ({"binding:host_id": "h1"}, 400, "host"),
         ({"device_owner": "compute:nova"}, 403, "compute:"),
+        ({"device_owner": "Compute:nova"}, 403, "compute:"),
         ({"allowed_address_pairs": [{"ip_address": "x"}]}, 400, "allowed_address_pairs"),
         ({"allowed_address_pairs": [{"ip_address": "10.0.0.9"}] * 2}, 400, "twice"),
         ({"allowed_address_pairs": [{"ip_address": f"10.0.0.{n}"} for n in range(11)]}, 400, "limit"),
@@ -149,10 +149,9 @@ def test_other_projects_ports_do_not_exist_but_a_networks_owner_sees_them(cloud:
 
 def test_a_servers_port_stays_until_the_server_gives_it_back(cloud: Cloud) -> None:
     network = usable(cloud)
-    server = ServerForNetwork(id=cloud.ids.uuid(), project_id="p1", host="h1")
     with cloud.database.write() as tx:
         (port,) = Allocator(tx, cloud.ids, cloud.clock.now()).allocate(
-            server, [NicRequest(network_id=network["id"])], []
+            cloud.server(tx, "h1"), [NicRequest(network_id=network["id"])], []
         )
     assert cloud.p1.refused("DELETE", f"/ports/{port.id}", expect=409)[0] == "ServicePortInUse"
     for body in ({"device_id": "x"}, {"device_owner": ""}, {"mac_address": "fa:16:3e:00:00:01"}):

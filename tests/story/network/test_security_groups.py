@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from kilonova.domain.boot import NicRequest
-from kilonova.domain.network import ServerForNetwork
 from kilonova.network.allocate import Allocator
 from tests.facts import sample
 from tests.story.network.conftest import Answer, Cloud
@@ -128,7 +127,7 @@ def test_hosts_are_told_of_rules_and_networks_by_what_they_follow(cloud: Cloud) 
     )
     with cloud.database.write() as tx:
         for host, group in (("h1", web), ("h2", database)):
-            server = ServerForNetwork(id=cloud.ids.uuid(), project_id="p1", host=host)
+            server = cloud.server(tx, host)
             nics = [NicRequest(network_id=network["id"])]
             Allocator(tx, cloud.ids, cloud.clock.now()).allocate(server, nics, [group["id"]])
     cloud.told()

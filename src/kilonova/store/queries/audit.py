@@ -40,8 +40,8 @@ def stuck_sagas(tx: Tx, now: datetime, late_by: timedelta) -> list[str]:
 
 def ports_without_server(tx: Tx) -> list[str]:
     """Ports made for a server that is gone."""
-    alive = select(servers.c.id).where(_ALIVE)
-    return _ids(tx, select(ports.c.id).where(ports.c.made_by_compute, ports.c.device_id.not_in(alive)))
+    gone = or_(ports.c.server_id.is_(None), ports.c.server_id.not_in(select(servers.c.id).where(_ALIVE)))
+    return _ids(tx, select(ports.c.id).where(ports.c.made_by_compute, gone))
 
 
 def addresses_without_port(tx: Tx) -> list[str]:

@@ -9,7 +9,6 @@ from typing import Any
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
-    and_,
     bindparam,
     delete,
     false,
@@ -33,8 +32,7 @@ from kilonova.store.tables.network import fixed_ips, networks, port_groups, port
 
 _COLUMNS = network_rows.columns_of(ports, Port)
 _IDS: BindParameter[str] = bindparam("ids", expanding=True)
-_IS_COMPUTE = ports.c.device_owner.startswith("compute:")
-_IS_OF_SERVER = and_(ports.c.device_id == bindparam("server_id"), _IS_COMPUTE)
+_IS_OF_SERVER = ports.c.server_id == bindparam("whose")
 _OF_SERVER = select(*_COLUMNS).where(_IS_OF_SERVER).order_by(ports.c.nic_order, ports.c.id)
 _NETWORKS_ON = select(ports.c.network_id).where(ports.c.host == bindparam("host")).distinct()
 _CHANGE_OF_SERVER = update(ports).where(_IS_OF_SERVER).values(revision=ports.c.revision + 1)
@@ -57,17 +55,17 @@ _ITS_GROUPS = (
 )
 _HOSTNAMES = select(servers.c.id, servers.c.hostname).where(servers.c.id.in_(_IDS))
 _ADDRESSES = (
-    select(ports.c.device_id, networks.c.name, fixed_ips.c.address, ports.c.mac)
+    select(ports.c.server_id, networks.c.name, fixed_ips.c.address, ports.c.mac)
     .join(fixed_ips, fixed_ips.c.port_id == ports.c.id)
     .join(networks, networks.c.id == ports.c.network_id)
-    .where(ports.c.device_id.in_(_IDS), _IS_COMPUTE)
+    .where(ports.c.server_id.in_(_IDS))
     .order_by(ports.c.nic_order, ports.c.id, fixed_ips.c.position)
 )
 _GROUP_NAMES = (
-    select(ports.c.device_id, security_groups.c.name, security_groups.c.id)
+    select(ports.c.server_id, security_groups.c.name, security_groups.c.id)
     .join(port_groups, port_groups.c.port_id == ports.c.id)
     .join(security_groups, security_groups.c.id == port_groups.c.group_id)
-    .where(ports.c.device_id.in_(_IDS), _IS_COMPUTE)
+    .where(ports.c.server_id.in_(_IDS))
     .distinct()
     .order_by(security_groups.c.name, security_groups.c.id)
 )
@@ -136,7 +134,7 @@ def by_ids(tx: Tx, port_ids: Iterable[str], *, lock: bool = False) -> dict[str, 
 
 def of_server(tx: Tx, server_id: str) -> list[Port]:
     """A server's ports in the order of its interfaces."""
-    return _ports(tx, tx.execute(_OF_SERVER, {"server_id": server_id}).all())
+    return _ports(tx, tx.execute(_OF_SERVER, {"whose": server_id}).all())
 
 
 def on_host(tx: Tx, host: str) -> list[Port]:
@@ -156,7 +154,7 @@ def change(tx: Tx, port_id: str, changes: Mapping[str, Any], now: datetime) -> N
 
 def change_of_server(tx: Tx, server_id: str, changes: Mapping[str, Any], now: datetime) -> int:
     """Write changed columns of all a server's ports; how many they are."""
-    return tx.execute(_CHANGE_OF_SERVER, {"server_id": server_id, **changes, "updated_at": now}).rowcount
+    return tx.execute(_CHANGE_OF_SERVER, {"whose": server_id, **changes, "updated_at": now}).rowcount
 
 
 def delete_one(tx: Tx, port_id: str) -> None:
@@ -166,7 +164,7 @@ def delete_one(tx: Tx, port_id: str) -> None:
 
 def delete_made(tx: Tx, server_id: str) -> None:
     """Delete the ports that Kilonova made for a server."""
-    tx.execute(delete(ports).where(ports.c.device_id == server_id, ports.c.made_by_compute))
+    tx.execute(delete(ports).where(ports.c.server_id == server_id, ports.c.made_by_compute))
 
 
 def count(tx: Tx, project_id: str) -> int:

@@ -116,7 +116,7 @@ def _has_tag(tag: str) -> ColumnElement[bool]:
 
 def _has_address(pattern: str, mark: str) -> ColumnElement[bool]:
     held = select(fixed_ips.c.address).join(ports, ports.c.id == fixed_ips.c.port_id)
-    found = held.where(ports.c.device_id == servers.c.id, contains(fixed_ips.c.address, mark))
+    found = held.where(ports.c.server_id == servers.c.id, contains(fixed_ips.c.address, mark))
     return exists(found.where(matches(fixed_ips.c.address, pattern)))
 
 

@@ -44,7 +44,7 @@ _TOUCHED = (
     select(ports.c.network_id, ports.c.host)
     .join(networks, _IS_VXLAN)
     .where(
-        ports.c.device_id == bindparam("server_id"),
+        ports.c.server_id == bindparam("server_id"),
         ports.c.host.is_not(None),
         or_(
             not_(ports.c.made_by_compute),
@@ -53,7 +53,7 @@ _TOUCHED = (
                     select(_OTHER.c.id).where(
                         _OTHER.c.network_id == ports.c.network_id,
                         _OTHER.c.host == ports.c.host,
-                        _OTHER.c.device_id != ports.c.device_id,
+                        _OTHER.c.server_id != ports.c.server_id,
                     )
                 )
             ),

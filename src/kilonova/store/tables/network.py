@@ -104,13 +104,15 @@ ports = Table(
     Column("revision", Integer, nullable=False, server_default="0"),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant, nullable=False),
+    # The server whose interface it is: only servers' own path writes it. What clients write of a device is text, above.
+    Column("server_id", Uuid, ForeignKey("servers.id"), index=True),
     UniqueConstraint("network_id", "mac"),
     Index("ix_ports_network_id_host", "network_id", "host"),
 )  # fmt: skip
 
 # A server's interfaces that Kilonova made are told apart by their order: making them twice is refused here too.
 Index(
-    "uq_ports_made", ports.c.device_id, ports.c.nic_order, unique=True,
+    "uq_ports_made", ports.c.server_id, ports.c.nic_order, unique=True,
     sqlite_where=ports.c.made_by_compute, postgresql_where=ports.c.made_by_compute,
 )  # fmt: skip
 
