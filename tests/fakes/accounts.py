@@ -11,6 +11,7 @@ class RememberedAccounts:
     def __init__(self) -> None:
         self.held: dict[str, int] = {}
         self.allowed: list[str] = []
+        self.lacks: set[str] = set()
         self.is_down = False
         self.scheme = "amqp"
         self._count = 0
@@ -28,10 +29,15 @@ class RememberedAccounts:
     def allow(self, host: str) -> None:
         self._check()
         self.allowed.append(host)
+        self.lacks.discard(host)
 
     def hosts(self) -> list[str]:
         self._check()
         return sorted(self.held)
+
+    def lacking(self) -> list[str]:
+        self._check()
+        return sorted(self.lacks)
 
     def _check(self) -> None:
         if self.is_down:

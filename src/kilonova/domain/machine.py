@@ -9,6 +9,12 @@ from __future__ import annotations
 
 import msgspec
 
+GUEST_SECRETS = (
+    "admin_pass",
+    "user_data",
+    "files",
+)  # the fields of GuestData that are its owner's and the guest's alone
+
 
 class ImageRef(msgspec.Struct, frozen=True, kw_only=True):
     """An image as a host needs to know it; size and virtual_size in bytes."""

@@ -23,6 +23,9 @@ class HostAccounts(Protocol):
     def hosts(self) -> Sequence[str]:
         """The hosts that have a user. Raises Unavailable."""
 
+    def lacking(self) -> Sequence[str]:
+        """Those of them that lack what `allow` gives: the queue that their user may not make itself. Raises Unavailable."""
+
 
 class NoAccounts:
     """For a bus that gives no host an account: one inside one process, unless `why` and `next_step` say otherwise."""
@@ -45,5 +48,9 @@ class NoAccounts:
         """There is none."""
 
     def hosts(self) -> Sequence[str]:
+        """None."""
+        return ()
+
+    def lacking(self) -> Sequence[str]:
         """None."""
         return ()

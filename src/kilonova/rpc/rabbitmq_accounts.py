@@ -24,7 +24,7 @@ import httpx2
 
 from kilonova.domain.errors import Rejected, Unavailable
 from kilonova.domain.host_access import bus_user, host_of
-from kilonova.rpc.amqp.names import EXCHANGE, cast_key, host_permissions
+from kilonova.rpc.amqp.names import cast_arguments, cast_key, host_permissions
 from kilonova.rpc.tls import TlsFiles
 
 MOST_CONNECTIONS = 16
@@ -69,32 +69,43 @@ class RabbitAccounts:
     def remove(self, host: str) -> None:
         """Remove the host's user, its connections with it, and what was said to it and not heard: it is for no later host."""
         self._drop_user(host)
-        queue = quote(cast_key(f"agent.{host}"), safe="")
-        self._call("DELETE", f"queues/{quote(self._vhost, safe='')}/{queue}")
+        self._call("DELETE", self._queue(host))
 
     def allow(self, host: str) -> None:
-        """Have the host's user be allowed, and be kept to, just what this release says."""
+        """
+        Have the host's user be allowed, and be kept to, just what this release says; with the queue of what it is told, which it
+        may not make itself (`amqp/names.py` says why).
+        """
         user, vhost, may = quote(bus_user(host), safe=""), quote(self._vhost, safe=""), host_permissions(host)
         self._call("PUT", f"user-limits/{user}/max-connections", {"value": MOST_CONNECTIONS})
         self._call("PUT", f"user-limits/{user}/max-channels", {"value": MOST_CHANNELS})
-        permissions = {"configure": may.configure, "write": may.write, "read": may.read}
-        self._call("PUT", f"permissions/{vhost}/{user}", permissions)
-        topics = {"exchange": EXCHANGE, "write": may.topic_write, "read": may.topic_read}
-        self._call("PUT", f"topic-permissions/{vhost}/{user}", topics)
+        self._call("PUT", self._queue(host), {"durable": True, "auto_delete": False, "arguments": cast_arguments()})
+        self._call("PUT", f"permissions/{vhost}/{user}", may.on_names())
+        for keys in may.on_keys():
+            self._call("PUT", f"topic-permissions/{vhost}/{user}", keys)
 
     def hosts(self) -> Sequence[str]:
         """Hosts that have a user here."""
         users = self._call("GET", "users")
         return sorted(host for user in users if (host := host_of(user["name"])) is not None)
 
+    def lacking(self) -> Sequence[str]:
+        """Hosts whose queue somebody deleted: RabbitMQ may have had to be helped so, or the host's own account did it."""
+        found = self._call("GET", f"queues/{quote(self._vhost, safe='')}?columns=name")
+        there = {queue["name"] for queue in found}
+        return [host for host in self.hosts() if cast_key(f"agent.{host}") not in there]
+
     def close(self) -> None:
         """Let go of the connection."""
         self._http.close()
 
+    def _queue(self, host: str) -> str:
+        return f"queues/{quote(self._vhost, safe='')}/{quote(cast_key(f'agent.{host}'), safe='')}"
+
     def _drop_user(self, host: str) -> None:
         self._call("DELETE", f"users/{quote(bus_user(host), safe='')}")
 
-    def _call(self, method: str, path: str, body: dict[str, str] | dict[str, int] | None = None) -> Any:
+    def _call(self, method: str, path: str, body: dict[str, Any] | None = None) -> Any:
         try:
             answer = self._http.request(method, path, json=body)
         except httpx2.HTTPError as why:

@@ -26,6 +26,9 @@ def test_users_of_removed_hosts_go_and_all_others_stay(database: Database) -> No
     assert accounts.hosts() == ["of-another-cloud", "stays"]
     assert reconciler.activate() == {"removed": 0, "allowed": 0}
     assert accounts.allowed == ["stays"]
+    accounts.lacks = {"stays", "goes", "of-another-cloud"}
+    assert reconciler.activate() == {"removed": 0, "allowed": 1}
+    assert accounts.allowed == ["stays", "stays"]
 
 
 def test_a_broker_that_is_away_is_asked_again_at_the_next_activation(database: Database) -> None:

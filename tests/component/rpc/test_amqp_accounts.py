@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 import pytest
 
 from kilonova.rpc.amqp import host_permissions
 from kilonova.rpc.amqp.deadletters import DeadLetters
-from kilonova.rpc.amqp.names import EXCHANGE
+from kilonova.rpc.amqp.names import cast_arguments, cast_key
 from kilonova.rpc.messages import GetUptime, Message, Ok
 from tests.brokers import Broker
 from tests.component.rpc.conftest import MakeAmqp
@@ -18,9 +20,11 @@ def host_account(rabbitmq: Broker, vhost: str, host: str) -> str:
     """An account as hosts get at their joining; its URL."""
     name, may, where = f"host.{host}", host_permissions(host), vhost.rpartition("/")[2]
     rabbitmq.add_user(name, "x")
-    rabbitmq.grant(name, where, {"configure": may.configure, "write": may.write, "read": may.read})
-    topics = {"exchange": EXCHANGE, "write": may.topic_write, "read": may.topic_read}
-    rabbitmq.api("PUT", f"topic-permissions/{where}/{name}", topics)
+    queue = quote(cast_key(f"agent.{host}"), safe="")
+    rabbitmq.api("PUT", f"queues/{where}/{queue}", {"durable": True, "arguments": cast_arguments()})
+    rabbitmq.grant(name, where, may.on_names())
+    for keys in may.on_keys():
+        rabbitmq.api("PUT", f"topic-permissions/{where}/{name}", keys)
     return rabbitmq.url(where, user=name, password="x")
 
 
@@ -57,7 +61,7 @@ def test_a_host_may_serve_its_topic_and_speak_to_the_conductor(amqp: MakeAmqp, v
     assert host.call("conductor", Ok(), timeout_s=WAIT_S) == Ok()
     assert control.call("agent.h1.example", Ok(), timeout_s=WAIT_S) == Ok()
     control.fanout("agent.h1.example", ready("b"))
-    host.cast("agent.h1.example", GetUptime())
+    control.cast("agent.h1.example", GetUptime())
     own.wait("b")
     own.wait_count(3)
 

@@ -18,7 +18,7 @@ from kilonova.conductor.host_gate import HostGate
 from kilonova.conductor.refusals import RefusalLog
 from kilonova.domain.errors import Rejected, Unavailable
 from kilonova.rpc.amqp import AmqpBus, wire
-from kilonova.rpc.amqp.names import EXCHANGE, cast_key, cast_queue
+from kilonova.rpc.amqp.names import EXCHANGE, FROM_HOSTS, cast_key, cast_queue
 from kilonova.rpc.bus import NoAnswer
 from kilonova.rpc.messages import GetUptime, Heartbeat, Message, Ok, SagaReady, Uptime
 from kilonova.rpc.rabbitmq_accounts import RabbitAccounts
@@ -108,7 +108,7 @@ def queues(cluster: Cluster) -> set[str]:
     return found
 
 
-def published(key: str, exchange: str = EXCHANGE, **properties: Any) -> Callable[[Any], object]:
+def published(key: str, exchange: str = FROM_HOSTS, **properties: Any) -> Callable[[Any], object]:
     def publish(channel: Any) -> None:
         channel.basic_publish_confirm(channel.prepare_message(b"{}", **properties), exchange=exchange, routing_key=key)
 
@@ -146,6 +146,7 @@ def test_a_host_has_no_part_in_anothers_queue(cluster: Cluster, other: str) -> N
         published(f"call:agent.{other}"),
         published(f"fanout:agent.{other}"),
         published(key, exchange=""),
+        published(key, exchange=EXCHANGE),
     ):
         assert refused(mine, forbidden), forbidden
 
@@ -167,6 +168,7 @@ def test_a_host_may_speak_to_the_conductor(cluster: Cluster) -> None:
         published("cast:scheduler"),
         published("fanout:conductor"),
         published("cast:conductor", exchange="amq.topic"),
+        published("cast:conductor", exchange=EXCHANGE),
     ],
 )
 def test_a_host_has_no_part_in_the_control_planes(cluster: Cluster, forbidden: Callable[[Any], object]) -> None:
@@ -179,7 +181,7 @@ def test_a_host_cannot_say_that_it_is_another(cluster: Cluster) -> None:
         channel.confirm_select()
         message = channel.prepare_message(b"{}", properties={"user_id": "host.b"})
         with pytest.raises(Exception, match="user_id"):
-            channel.basic_publish_confirm(message, exchange=EXCHANGE, routing_key="cast:conductor")
+            channel.basic_publish_confirm(message, exchange=FROM_HOSTS, routing_key="cast:conductor")
 
 
 def test_a_new_account_ends_the_old_one(cluster: Cluster, agents: dict[str, AmqpBus]) -> None:
@@ -239,7 +241,7 @@ def test_the_gate_hears_whom_the_broker_vouches_for(broker: brokers.Broker, tmp_
             channel = connection.channel()
             channel.confirm_select()
             unsigned = channel.prepare_message(wire.encode(Heartbeat(hosts=(A,))))
-            channel.basic_publish_confirm(unsigned, exchange=EXCHANGE, routing_key="cast:conductor")
+            channel.basic_publish_confirm(unsigned, exchange=FROM_HOSTS, routing_key="cast:conductor")
         host.cast("conductor", Heartbeat(hosts=(A,)))
         assert heard.get(timeout=WAIT_S) == Heartbeat(hosts=(A,))
         assert heard.empty()

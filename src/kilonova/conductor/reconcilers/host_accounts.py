@@ -11,7 +11,7 @@ class HostAccountsReconciler:
     """
     A user on the bus whose host has no credential that counts is nobody's: the broker did not answer when the host was removed,
     or it was removed by os-services. Those of the others may have been made by an earlier release: a conductor that has started
-    has them be allowed what this one needs.
+    has them be allowed what this one needs. A queue that is gone is made again: a host may not make its own.
 
     It acts on hosts of its records alone; a user that no record knows may be another cloud's on the same broker.
     """
@@ -24,11 +24,12 @@ class HostAccountsReconciler:
         self._are_of_this_release = False
 
     def activate(self) -> dict[str, int]:
-        """Remove those of hosts that are gone; the first time, look at the others too."""
+        """Remove those of hosts that are gone; the first time, look at all of the others too."""
         there = set(self._accounts.hosts())
+        to_do = set(self._accounts.lacking()) if self._are_of_this_release else there
         with self._db.read() as tx:
             gone = [host for host in host_access.revoked_hosts(tx) if host in there]
-            live = [] if self._are_of_this_release else sorted(host_access.live_hosts(tx) & there)
+            live = sorted(host_access.live_hosts(tx) & to_do) if to_do else []
         for host in live:
             self._accounts.allow(host)
         self._are_of_this_release = True

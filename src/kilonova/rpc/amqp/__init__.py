@@ -26,13 +26,15 @@ the broker returns it, and the caller knows at once. The answer comes to a queue
 RabbitMQ's direct reply-to: answering through it needs the right to publish to the default exchange, and so to any queue, which no
 host must have. When the connection is lost in between, the call is over: whether it was handled is unknown, as `NoAnswer` says.
 
-Who speaks. Every message carries the `user_id` of its sender's account, which RabbitMQ checks against the connection. The `Gate`
-is asked with it before a handler sees the message; what it refuses is a dead letter. Beside that, accounts of hosts are bounded
-by the broker itself (`names.host_permissions`).
+Who speaks. Every message carries the `user_id` of its sender's account, which RabbitMQ checks against the connection; one without
+is from nobody. The `Gate` is asked with it before a handler sees the message; what it refuses is a dead letter. A host takes what
+is the control plane's, and nothing else. Beside that, accounts of hosts are bounded by the broker itself
+(`names.host_permissions`).
 
 Dead letters (`deadletters.py`, `kilonova dead-letters`). What could not be read, what the gate refused, and what a handler failed
 on too often goes to one queue, with why, from whom and when, and never stops those behind it. A letter can be shown, replayed or
-dropped. A replayed letter is judged as from its first sender too, so replaying cannot lift what was refused.
+dropped. A replayed letter is judged as from its first sender too, so replaying cannot lift what was refused; one from nobody is
+not replayed. No host may write there: what a host gives up the broker moves there, and the host's log says why.
 
 What fails, and what heals it:
 

@@ -16,7 +16,8 @@ import structlog
 from kilonova.rpc.amqp import wire
 from kilonova.rpc.amqp.calls import Calls
 from kilonova.rpc.amqp.link import Link
-from kilonova.rpc.amqp.names import DEAD_KEY, call_key, cast_key, fanout_key, reply_key
+from kilonova.rpc.amqp.names import BURIED, GRAVE, call_key, cast_key, fanout_key, reply_key
+from kilonova.rpc.amqp.origin import is_ours, only_ours
 from kilonova.rpc.amqp.outbox import Letter, Outbox
 from kilonova.rpc.amqp.pace import Pace
 from kilonova.rpc.amqp.receiver import Receiver
@@ -44,13 +45,16 @@ class AmqpBus:
     """
     A `Bus` over RabbitMQ at `url`, amqp://user:password@host:port/vhost; more of one cluster may follow, parted by `;`.
 
+    `gate` is asked about every message; without one, a host's bus takes what is the control plane's, and any other everything.
     It begins to connect at once, and never waits for the broker to be there. `workers=0` of `serve` means: in the thread that
     reads from the broker, for handlers that neither block nor call. Sizes and times are `pace`'s.
     """
 
     def __init__(self, url: str, *, gate: Gate | None = None, pace: Pace | None = None) -> None:
-        self.pace, self.gate = pace or Pace(), gate
+        self.pace = pace or Pace()
         user = unquote(urlsplit(url.partition(";")[0]).username or "guest")
+        self._is_ours = is_ours(user)
+        self.gate = gate or (None if self._is_ours else only_ours)
         self._calls = Calls()
         self._outbox = Outbox(self.pace.outbox)
         self._receiver = Receiver(self._calls, user, self.pace, lambda: self._receiving.wake())  # noqa: PLW0108 - made below
@@ -155,13 +159,17 @@ class AmqpBus:
         self._post(Letter(reply_key(str(address)), body, properties, headers, until=until))
 
     def bury(self, delivery: Delivery, why: str) -> None:
-        """Make it a dead letter, and settle it when the broker has that."""
+        """Make it a dead letter, and settle it when the broker has that. A host leaves it to the broker, which tells no lies."""
+        if not self._is_ours:
+            self.settle(delivery, Verdict.DEAD)
+            return
         said = delivery.properties
         headers = {
+            BURIED: "yes",
             "why": why,
             "kind": delivery.kind.value,
             "topic": delivery.topic,
-            "sender": delivery.senders[-1],
+            "sender": delivery.origin,
             "died-at": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         properties = {
@@ -173,7 +181,7 @@ class AmqpBus:
         def buried(is_kept: bool) -> None:  # noqa: FBT001 - fills a callback's place
             self.settle(delivery, Verdict.DONE if is_kept else Verdict.BACK)
 
-        self._post(Letter(DEAD_KEY, _bytes(delivery.raw.body), properties, headers, done=buried))
+        self._post(Letter("", _bytes(delivery.raw.body), properties, headers, exchange=GRAVE, done=buried))
 
     def _post(self, letter: Letter) -> None:
         self._outbox.put(letter)

@@ -6,6 +6,13 @@ letters into its hands, in their order, and lets go of them at the end; two who 
 by it, for a letter leaves the queue only by an acknowledgement, and that is given after the broker has confirmed the letter's new
 place, or when it is to be dropped.
 
+Whom a letter is from is the broker's word and nobody else's (`origin.py`). What a process of ours buried says in headers where it
+was to go and whom it was from; what came through the broker's hand says it in the broker's (`x-death`, `user_id`); the headers of
+a letter that a host wrote, or nobody, are read by none. A letter from nobody is not sent again: it would go as ours.
+
+What letters say of guests that is secret is not shown: most of it is sealed, and of that which is not (a host's agent is of an
+earlier release) its owner's password is nobody's business.
+
 Only casts are sent again. Who asked a question has long had its `NoAnswer`, and a fan-out was about a moment that is past.
 """
 
@@ -21,18 +28,21 @@ from kombu.connection import Connection
 
 from kilonova.domain.errors import Conflict, Missing, Unavailable
 from kilonova.rpc.amqp.address import address
-from kilonova.rpc.amqp.names import DEAD_LETTERS, EXCHANGE, cast_key, ensure_exchange
-from kilonova.rpc.amqp.service import ON_BEHALF_OF
+from kilonova.rpc.amqp.names import BURIED, DEAD_LETTERS, EXCHANGE, cast_key, ensure_exchanges
+from kilonova.rpc.amqp.origin import ON_BEHALF_OF, is_ours, origin, verified
+from kilonova.rpc.amqp.unsaid import without_secrets
 
 _ANSWER_S = 10.0
 _UNKNOWN = "?"
 _KINDS_OF_QUEUES = ("cast", "call")
+_TOLD = ("kind", "topic", "sender", "why", "died-at")
+_GIVEN_UP = {"rejected": "its host refused it or failed on it; the log of that host's agent says why"}
 
 
 class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     """
-    One of them. `sender` is the account that the broker vouched for, `died_at` ISO 8601 in UTC, `body` the message as it came:
-    JSON, unless it is here for not being that.
+    One of them. `sender` is the account that the broker vouched for, "" for none; `died_at` ISO 8601 in UTC; `body` the message,
+    JSON unless it is here for not being that, without its secrets.
     """
 
     id: str
@@ -64,17 +74,17 @@ class DeadLetters:
         return found
 
     def replay(self, ids: Collection[str] | None = None) -> list[DeadLetter]:
-        """Send these again, or all casts there are. Raises Missing, or Conflict for one that cannot be; then none is sent."""
+        """Send these again, or all that can be. Raises Missing, or Conflict for one that cannot be; then none is sent."""
         with self._channel() as channel:
             pairs = list(_read(channel))
             chosen = _chosen(pairs, ids, lambda pair: pair[0])
-            casts = [pair for pair in chosen if pair[0].kind == "cast"]
-            if ids is not None and len(casts) < len(chosen):
-                raise Conflict("Only casts can be replayed: nobody waits for the others any more.")
-            for letter, raw in casts:
+            good = [pair for pair in chosen if not _why_not(pair[0])]
+            if ids is not None and len(good) < len(chosen):
+                raise Conflict(next(why for letter, _ in chosen if (why := _why_not(letter))))
+            for letter, raw in good:
                 self._send_again(channel, letter, raw)
                 channel.basic_ack(raw.delivery_tag)
-            return [letter for letter, _ in casts]
+            return [letter for letter, _ in good]
 
     def drop(self, ids: Collection[str] | None = None) -> list[DeadLetter]:
         """Throw these away, or all. Raises Missing; then none is dropped."""
@@ -103,7 +113,7 @@ class DeadLetters:
         kombu = Connection(**self._address, connect_timeout=_ANSWER_S, transport_options=options)
         try:
             connection: Any = kombu.connect()
-            ensure_exchange(connection)
+            ensure_exchanges(connection, self._user)
             with connection.channel() as channel:
                 yield channel
         except kombu.connection_errors + kombu.channel_errors as why:
@@ -119,23 +129,47 @@ def _read(channel: Any) -> Iterator[tuple[DeadLetter, Any]]:
         yield _letter(raw), raw
 
 
+def _why_not(letter: DeadLetter) -> str:
+    """Why it cannot be sent again; empty when it can."""
+    if not letter.sender:
+        return f"The broker vouches for no sender of {letter.id}: it is not replayed."
+    return "" if letter.kind == "cast" else "Only casts can be replayed: nobody waits for the others any more."
+
+
 def _letter(raw: Any) -> DeadLetter:
-    """What we buried says all of it in headers of ours; what the broker did, in `x-death`."""
     said = raw.properties
     headers = said.get("application_headers") or {}
-    death = (headers.get("x-death") or [{}])[0]
-    kind, _, topic = str(death.get("queue", "")).partition(":")
-    time = death.get("time")
+    from_us = is_ours(verified(said)) and BURIED in headers
+    told = {name: str(headers.get(name, "")) for name in _TOLD} if from_us else _of_the_broker(said, headers)
     return DeadLetter(
         id=str(said.get("message_id", _UNKNOWN)),
         type=str(said.get("type", _UNKNOWN)),
-        kind=str(headers.get("kind") or (kind if kind in _KINDS_OF_QUEUES else _UNKNOWN)),
-        topic=str(headers.get("topic") or topic or _UNKNOWN),
-        sender=str(headers.get("sender") or said.get("user_id", _UNKNOWN)),
-        why=str(headers.get("why") or f"the broker gave it up: {death.get('reason', _UNKNOWN)}"),
-        died_at=str(headers.get("died-at") or (f"{time.isoformat()}+00:00" if time else _UNKNOWN)),
-        body=raw.body if isinstance(raw.body, str) else raw.body.decode(errors="replace"),
+        body=without_secrets(raw.body if isinstance(raw.body, str) else raw.body.decode(errors="replace")),
+        kind=told["kind"] or _UNKNOWN,
+        topic=told["topic"] or _UNKNOWN,
+        sender=told["sender"],
+        why=told["why"],
+        died_at=told["died-at"] or _UNKNOWN,
     )
+
+
+def _of_the_broker(said: dict[str, Any], headers: dict[str, Any]) -> dict[str, str]:
+    """
+    What the broker says of a letter that it put here itself.
+
+    One without `x-death` was written here by hand, or by an earlier release: nothing that it says of itself is believed.
+    """
+    death = (headers.get("x-death") or [{}])[0]
+    kind, _, topic = str(death.get("queue", "")).partition(":")
+    time = death.get("time")
+    reason = str(death.get("reason", ""))
+    return {
+        "kind": kind if kind in _KINDS_OF_QUEUES else "",
+        "topic": topic,
+        "sender": origin(said) if death else "",
+        "why": _GIVEN_UP.get(reason, f"the broker gave it up: {reason}") if death else "it was not put here by us",
+        "died-at": f"{time.isoformat()}+00:00" if time else "",
+    }
 
 
 def _chosen(items: list[Any], ids: Collection[str] | None, letter_of: Callable[[Any], DeadLetter]) -> list[Any]:

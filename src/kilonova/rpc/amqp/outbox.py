@@ -30,7 +30,10 @@ def _ignore(_: bool) -> None:  # noqa: FBT001 - fills a callback's place
 
 @dataclass
 class Letter:
-    """A message on its way. `until` is on the monotonic clock; later than that it is not sent."""
+    """
+    A message on its way. `exchange` "": the one that its sender speaks through. `until` is on the monotonic clock; later than
+    that it is not sent.
+    """
 
     key: str
     body: bytes
@@ -38,6 +41,7 @@ class Letter:
     headers: dict[str, Any] = field(default_factory=dict)
     mandatory: bool = False
     until: float | None = None
+    exchange: str = ""
     done: Callable[[bool], None] = _ignore
 
 

@@ -18,13 +18,16 @@ from collections.abc import Callable, Collection
 from functools import partial
 from typing import Any
 
+from kilonova.domain.host_access import host_of
 from kilonova.rpc.amqp import wire
 from kilonova.rpc.amqp.calls import Calls
 from kilonova.rpc.amqp.names import (
     EXCHANGE,
+    FROM_HOSTS,
+    HEARS_HOSTS,
     call_queue,
     cast_queue,
-    ensure_exchange,
+    ensure_exchanges,
     fanout_key,
     fanout_queue,
     reply_queue,
@@ -87,11 +90,12 @@ class Receiver:
 
     def opened(self, connection: Any) -> None:
         """Have answers come, and serve again what was served."""
-        ensure_exchange(connection)
+        ensure_exchanges(connection, self._user)
         self._channel, self._prefetch = connection.channel(), 0
         address = f"{self._user}:{uuid.uuid4().hex}"
         answers = reply_queue(address)(self._channel)
         answers.declare()
+        self._let_hosts_in(answers)
         self._channel.basic_consume(answers.name, no_ack=True, callback=self._answered)
         while self._serve_new():  # all of them before the link counts as up: whoever is told so may call
             connection.heartbeat_tick()
@@ -174,10 +178,17 @@ class Receiver:
     def _consume(self, service: Service, kind: Kind, made: Any) -> str:
         bound = made(self._channel)
         bound.declare(nowait=True)
+        if service.topic == HEARS_HOSTS and kind is not Kind.FANOUT:
+            self._let_hosts_in(bound)
         callback = partial(self._delivered, service, kind)
         tag = uuid.uuid4().hex
         self._channel.basic_consume(bound.name, consumer_tag=tag, callback=callback, nowait=True)
         return tag
+
+    def _let_hosts_in(self, queue: Any) -> None:
+        """Have what hosts say to this queue come too, if it is one of the control plane's."""
+        if host_of(self._user) is None:
+            self._channel.queue_bind(queue.name, FROM_HOSTS, queue.routing_key, nowait=True)
 
     def _leave(self) -> None:
         with self._lock:
@@ -209,6 +220,8 @@ class Receiver:
             return
         if verdict is Verdict.DONE:
             self._channel.basic_ack(delivery.raw.delivery_tag)
+        elif verdict is Verdict.DEAD:
+            self._channel.basic_reject(delivery.raw.delivery_tag, requeue=False)
         elif verdict is Verdict.AGAIN:
             due = time.monotonic() + self._pace.retry_after(delivery.number)
             heapq.heappush(self._later, (due, next(self._count), delivery))

@@ -18,7 +18,7 @@ import structlog
 from kombu.exceptions import ChannelError
 
 from kilonova.rpc.amqp.calls import Calls
-from kilonova.rpc.amqp.names import EXCHANGE, ensure_exchange
+from kilonova.rpc.amqp.names import EXCHANGE, ensure_exchanges
 from kilonova.rpc.amqp.outbox import Letter, Outbox
 from kilonova.rpc.amqp.pace import Pace
 
@@ -33,6 +33,7 @@ class Sender:
     def __init__(self, outbox: Outbox, calls: Calls, user: str, pace: Pace) -> None:
         self._outbox, self._calls, self._user, self._pace = outbox, calls, user, pace
         self._channel: Any = None
+        self._exchange = EXCHANGE
         self._number = 0  # of the last letter sent on this channel
         self._window = pace.window
         self._is_blocked = False
@@ -40,7 +41,7 @@ class Sender:
 
     def opened(self, connection: Any) -> None:
         """A channel on which the broker confirms."""
-        ensure_exchange(connection)
+        self._exchange = ensure_exchanges(connection, self._user)
         channel = connection.channel()
         channel.confirm_select()
         channel.events["basic_ack"].add(self._confirmed)
@@ -82,7 +83,7 @@ class Sender:
         message = self._channel.prepare_message(
             letter.body, content_type="application/json", headers=letter.headers, properties=properties
         )
-        self._channel.basic_publish(message, EXCHANGE, letter.key, mandatory=letter.mandatory)
+        self._channel.basic_publish(message, letter.exchange or self._exchange, letter.key, mandatory=letter.mandatory)
 
     def _confirmed(self, number: int, multiple: bool) -> None:  # noqa: FBT001 - the library's own callback
         self._outbox.confirm(number, multiple=multiple)

@@ -6,6 +6,7 @@ A delivery ends in one of these verdicts, given once and carried out by the rece
     done     the handler returned, so its effect is durable; or the message is a dead letter and the broker has that
     again    the handler raised: the message comes again, after a pause that doubles
     back     it was not begun: somebody else shall have it
+    dead     a host gives it up, which may not write to the dead letters: the broker puts it there, and its log says why
 
 **Failures.** A handler fails because a database is away, or because of the message itself, and nobody can tell which. So a
 message is tried `Pace.deliveries` times over a minute, which a database's failover takes no longer than, and holds its place in
@@ -28,12 +29,12 @@ from typing import Any, Protocol
 import structlog
 
 from kilonova.rpc.amqp import wire
+from kilonova.rpc.amqp.origin import ON_BEHALF_OF, origin, verified
 from kilonova.rpc.amqp.pace import Pace
 from kilonova.rpc.bus import Gate, Handler
 from kilonova.rpc.messages import Message
 
 _log = structlog.get_logger(__name__)
-ON_BEHALF_OF = "on-behalf-of"
 
 
 class Kind(Enum):
@@ -50,6 +51,7 @@ class Verdict(Enum):
     DONE = "done"
     AGAIN = "again"
     BACK = "back"
+    DEAD = "dead"
 
 
 @dataclass(eq=False)
@@ -81,7 +83,12 @@ class Delivery:
     def senders(self) -> list[str]:
         """The account that the broker vouches for; and whom a replayed letter was from, which can only narrow what passes."""
         claimed = self.headers.get(ON_BEHALF_OF)
-        return [str(self.properties.get("user_id", "")), *([] if claimed is None else [str(claimed)])]
+        return [verified(self.properties), *([] if claimed is None else [str(claimed)])]
+
+    @property
+    def origin(self) -> str:
+        """See `origin.py`."""
+        return origin(self.properties)
 
     @property
     def is_late(self) -> bool:
@@ -173,7 +180,7 @@ class Service:
             return
         try:
             if not self._may_say(delivery.senders, message):
-                self._refuse(delivery, f"its sender may not say this: {' for '.join(delivery.senders)}")
+                self._refuse(delivery, _objection(delivery.senders))
                 return
             answer = self._handler(message)
         except Exception as error:  # noqa: BLE001 - see the module's text
@@ -187,7 +194,7 @@ class Service:
 
     def _may_say(self, senders: list[str], message: Message) -> bool:
         gate = self._desk.gate
-        return gate is None or all(gate(sender, message) for sender in senders)
+        return gate is None or (all(gate(sender, message) for sender in senders) and all(senders))
 
     def _refuse(self, delivery: Delivery, why: str) -> None:
         _log.warning("a message is refused", topic=self.topic, type=delivery.properties.get("type"), why=why)
@@ -208,3 +215,9 @@ class Service:
     def _end_call(self, delivery: Delivery, answer: Message | None, why: str) -> None:
         self._desk.reply(delivery, answer, why)
         self._desk.settle(delivery, Verdict.DONE)
+
+
+def _objection(senders: list[str]) -> str:
+    if all(senders):
+        return f"its sender may not say this: {' for '.join(senders)}"
+    return "it is forged: the broker vouches for no sender"
