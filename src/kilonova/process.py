@@ -16,6 +16,7 @@ from kilonova.daemon.life import settle, until_told
 from kilonova.daemon.listener import Listener
 from kilonova.domain.errors import Missing
 from kilonova.logs import configure_logs
+from kilonova.private import close_to_others, keep_private
 from kilonova.settings import CloudSettings, load
 
 DRAIN_S = 10
@@ -28,6 +29,8 @@ def serve(data_dir: Path) -> None:
         raise Missing("Cloud", data_dir, next_step="Make one with `kilonova up`.")
     configure_logs()
     raise_descriptor_limit()
+    keep_private()
+    close_to_others((data_dir, *data_dir.iterdir()))
     # Before anything starts: who is told meanwhile stops what it has begun, once it has.
     _serve(settings, until_told())
 

@@ -62,6 +62,7 @@ def save(settings: CloudSettings) -> None:
     """Keep them."""
     settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o711)
     part = settings.data_dir / f"{SETTINGS_FILE}.part"
+    part.touch(mode=0o600)
     part.write_bytes(msgspec.json.format(msgspec.json.encode(settings, enc_hook=str), indent=2) + b"\n")
     part.replace(settings.data_dir / SETTINGS_FILE)
 

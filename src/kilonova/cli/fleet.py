@@ -40,11 +40,13 @@ def agent(config_file: Path) -> None:
     from kilonova.config.sections import AgentConfig  # noqa: PLC0415
     from kilonova.daemon.life import live  # noqa: PLC0415
     from kilonova.logs import configure_logs  # noqa: PLC0415
+    from kilonova.private import keep_private  # noqa: PLC0415
 
     with explained():
         # A host that has joined needs no settings but what it was given then.
         config = load_config(AgentConfig, config_file, may_lack=config_file == DEFAULT_PATH)
         configure_logs(config.log.level, {"process": "agent"})
+        keep_private()
         live(make_agent(config))
 
 
@@ -54,9 +56,11 @@ def _control_plane(kind: str, config_file: Path) -> None:
     from kilonova.config.load import load_config  # noqa: PLC0415
     from kilonova.daemon.life import live  # noqa: PLC0415
     from kilonova.logs import configure_logs  # noqa: PLC0415
+    from kilonova.private import keep_private  # noqa: PLC0415
 
     make = {"api": fleet.make_api, "conductor": fleet.make_conductor, "scheduler": fleet.make_scheduler_process}[kind]
     with explained():
         config = load_config(FleetConfig, config_file)
         configure_logs(config.log.level, {"process": kind})
+        keep_private()
         live(make(config))

@@ -29,7 +29,7 @@ def claim(data_dir: Path) -> int:
 
     Raises CliError when another has it.
     """
-    descriptor = os.open(_pid_file(data_dir), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    descriptor = os.open(_pid_file(data_dir), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:

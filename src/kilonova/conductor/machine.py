@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Callable
 from functools import lru_cache
 
@@ -72,8 +70,7 @@ def guest_of(server: Server, network: ServerNetwork) -> GuestData:
         availability_zone=server.zone or server.availability_zone or "", launch_index=server.launch_index,
         reservation_id=server.reservation_id, instance_type=server.flavor.name, metadata=server.metadata, keys=keys,
         user_data=server.user_data, files=server.personality, links=network.links,
-        security_groups=server.security_groups, image_id=server.image_id, random_seed=_seed_of(server),
-        admin_pass=server.admin_pass,
+        security_groups=server.security_groups, image_id=server.image_id, admin_pass=server.admin_pass,
     )  # fmt: skip
 
 
@@ -106,9 +103,3 @@ def _ref_of(image_id: str | None, get: Callable[[str], Image]) -> ImageRef | Non
         id=image.id, disk_format=image.disk_format or "raw", size=image.size or 0, sha512=image.sha512,
         virtual_size=image.virtual_size, properties=image.properties,
     )  # fmt: skip
-
-
-def _seed_of(server: Server) -> str:
-    """512 bytes from the server's own secrets, the same at each reading: the guest stirs them into its entropy pool."""
-    material = f"{server.id}:{server.reservation_id}:{server.created_at.isoformat()}".encode()
-    return base64.b64encode(hashlib.shake_256(material).digest(512)).decode()

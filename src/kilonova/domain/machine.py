@@ -103,8 +103,8 @@ class GuestData(msgspec.Struct, frozen=True, kw_only=True):
     links: tuple[GuestLink, ...] = ()
     security_groups: tuple[str, ...] = ()
     image_id: str | None = None
-    random_seed: str = ""  # base64; the same at each reading
     admin_pass: str | None = None  # on the config drive alone
+    random_seed: str = ""  # base64, the same at each reading; made by the host, once
     block_devices: dict[str, str] = {}  # EC2's names (ami, root, ephemeral0, swap) -> device; filled in by the host
     devices: tuple[GuestDevice, ...] = ()  # the tagged ones; filled in by the host
 

@@ -63,7 +63,7 @@ class Part:
 
     def publish(self) -> None:
         """Give it its name, durably; to be called once it is synced."""
-        self.path.chmod(0o444)
+        self.path.chmod(0o440)
         self.path.rename(self._final)
         self._published = True
         _sync_folder(self._final.parent)

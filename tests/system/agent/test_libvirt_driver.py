@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import shutil
 import subprocess
@@ -166,6 +167,10 @@ def test_a_new_driver_knows_what_the_last_one_did(bench: Bench) -> None:
             UpdateGuestData(command_id="u", server_id=command.server_id, generation=2, guest=command.spec.guest)
         )
         assert second.generations() == {command.server_id: 2}
+        told = second.guest_data(command.server_id)
+        assert told is not None
+        assert len(base64.b64decode(told.random_seed)) == 512
+        assert told.random_seed == kept.random_seed
     finally:
         second.close()
 

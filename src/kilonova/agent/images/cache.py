@@ -13,6 +13,9 @@ Invariants: a name without `.part` is complete and was synced before it got that
 holds its lock; flock excludes threads and processes alike, since each holder opens the file anew. The lock file itself is
 removed only by a holder, so after locking one must see that the name still leads to the file one has locked.
 
+An image may be any tenant's, so the folder is closed to other users of the machine; QEMU's group passes through it and reads
+`bits` and `flat`, which disks are made on. What an earlier release left open is closed when the cache opens.
+
 A disk that was made on an entry needs it as long as it lives (qcow2 overlay): `sweep` is told which are in use, and an
 entry used a moment ago is too young to go, which covers the time between `fetch` and the disk's being there.
 """
@@ -40,7 +43,9 @@ from kilonova.domain.clock import Clock
 from kilonova.domain.errors import Missing
 from kilonova.domain.machine import ImageRef
 from kilonova.domain.report import HostFault
+from kilonova.private import UNCHANGED, close_to_others, ensure_folder
 
+SHARED = 0o640  # the mode of what several machines are made on: their user's group reads it
 _SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,99}")
 
 
@@ -70,12 +75,24 @@ _decoder = msgspec.json.Decoder(_Entry)
 class ImageCache:
     """The cache in one folder; see the module's text."""
 
-    def __init__(self, folder: Path, source: ImageSource, clock: Clock, *, reserved_bytes: int = 0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        source: ImageSource,
+        clock: Clock,
+        *,
+        reserved_bytes: int = 0,
+        group: int = UNCHANGED,
+    ) -> None:
         self._folder = folder
         self._source = source
         self._clock = clock
         self._reserved = reserved_bytes
-        folder.mkdir(parents=True, exist_ok=True)
+        self._readers = group
+        ensure_folder(folder, group=group)
+        close_to_others(folder.iterdir())
+        for path in (*folder.glob("*.bits"), *folder.glob("*.flat")):
+            os.chown(path, UNCHANGED, group)
         self._remove_leftovers()
 
     def fetch(self, image: ImageRef) -> Base:
@@ -99,7 +116,7 @@ class ImageCache:
                 part = self._path(key, "flat.part")
                 try:
                     qemu_img.convert_to_raw(base.path, part)
-                    durable.publish(part, flat, mode=0o644)
+                    self._publish(part, flat)
                 except qemu_img.QemuImgFailed as failed:
                     raise refusal(image, str(failed)) from failed
                 finally:
@@ -134,13 +151,13 @@ class ImageCache:
             virtual_size = self._download(image, part)
             if image.disk_format == "qcow2":
                 qemu_img.check_qcow2(part)
-            durable.publish(part, self._path(key, "bits"), mode=0o644)
+            self._publish(part, self._path(key, "bits"))
         except qemu_img.QemuImgFailed as failed:
             raise refusal(image, str(failed)) from failed
         finally:
             part.unlink(missing_ok=True)
         entry = _Entry("qcow2" if image.disk_format == "qcow2" else "raw", virtual_size)
-        durable.write(self._path(key, "json"), msgspec.json.encode(entry), mode=0o644)
+        durable.write(self._path(key, "json"), msgspec.json.encode(entry))
         return entry
 
     def _download(self, image: ImageRef, part: Path) -> int:
@@ -192,6 +209,9 @@ class ImageCache:
         """Remove an entry whose lock is held. Without its information it is none, whatever a crash here leaves."""
         for kind in ("json", "flat", "bits", "lock"):
             self._path(key, kind).unlink(missing_ok=True)
+
+    def _publish(self, part: Path, path: Path) -> None:
+        durable.publish(part, path, mode=SHARED, group=self._readers)
 
     def _path(self, key: str, kind: str) -> Path:
         return self._folder / f"{key}.{kind}"

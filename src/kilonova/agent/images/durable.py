@@ -5,27 +5,30 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from kilonova.private import UNCHANGED
+
 
 def part_of(path: Path) -> Path:
     """The name under which `path` is being made."""
     return path.with_name(path.name + ".part")
 
 
-def publish(part: Path, path: Path, *, mode: int) -> None:
+def publish(part: Path, path: Path, *, mode: int = 0o600, group: int = UNCHANGED) -> None:
     """Give a finished file its name, durably."""
+    os.chown(part, UNCHANGED, group)
     part.chmod(mode)
     _sync(part)
     part.rename(path)
     _sync(path.parent)
 
 
-def write(path: Path, content: bytes, *, mode: int = 0o600) -> None:
+def write(path: Path, content: bytes) -> None:
     """Replace a file's content at once. A reader sees the old or the new."""
     part = part_of(path)
-    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
-    publish(part, path, mode=mode)
+    publish(part, path)
 
 
 def _sync(path: Path) -> None:

@@ -5,6 +5,9 @@ dnsmasq puts itself in the background, so it outlives the agent and guests keep 
 Which process is a network's is told by its pid file *and* its command line: a pid alone may be anybody's by now. Signals go
 through a pidfd, so between looking and signalling it cannot become another's either.
 
+What it reads and writes names tenants' servers and addresses: the files are its user's, in a folder of root's, so that others
+read none of them and dnsmasq can put nothing else in their place.
+
 A lease that dnsmasq remembers of a port that is gone would keep the address from the next port that gets it. An address that
 is new to the hosts file and has a lease is that case; the lease is then taken out while dnsmasq is down for a moment.
 """
@@ -16,14 +19,17 @@ import pwd
 import select
 import shutil
 import signal
+import stat
 import subprocess
 from pathlib import Path
 
 from kilonova.agent.network.conflicts import refused
 from kilonova.agent.network.dnsmasq import DhcpPlan, Folder, addresses_in
+from kilonova.private import UNCHANGED
 
 _START_LIMIT_S = 20
 _STOP_LIMIT_S = 5
+_MODE = 0o600
 
 
 def unprivileged_user() -> str:
@@ -46,12 +52,12 @@ class DhcpServers:
 
     def ensure(self, folder: Folder, plan: DhcpPlan) -> None:
         """Have one run as planned. Raises HostFailure with dnsmasq's words when it does not start."""
-        folder.path.mkdir(mode=0o755, parents=True, exist_ok=True)
         new_lines = set(plan.hosts.splitlines()) - set(_text(folder.hosts).splitlines())
         stale = _leased(folder) & {address for line in new_lines for address in addresses_in(line)}
         restart = _write(folder.config, plan.config) or bool(stale)
         files = ((folder.hosts, plan.hosts), (folder.names, plan.names), (folder.options, plan.options))
         reread = [folder.path not in self._told, *(_write(path, content) for path, content in files)]
+        _hand_over(folder)
         pid = dhcp_pid(folder)
         if pid is not None and restart:
             stop_dhcp(folder)
@@ -59,6 +65,7 @@ class DhcpServers:
         if pid is None:
             _drop_leases(folder, stale)
             _start(folder)
+            folder.pid.chmod(_MODE)
         elif any(reread):
             _signal(pid, folder, signal.SIGHUP)
         self._told.add(folder.path)
@@ -126,6 +133,17 @@ def _signal(pid: int, folder: Folder, number: signal.Signals, wait_s: float = 0)
         os.close(handle)
 
 
+def _hand_over(folder: Folder) -> None:
+    """Have its files be its user's, and nobody else's. It would make its leases for everybody to read."""
+    user = pwd.getpwnam(unprivileged_user()).pw_uid
+    folder.leases.touch(mode=_MODE)
+    for path in (folder.hosts, folder.names, folder.options, folder.leases):
+        now = path.stat()
+        if (now.st_uid, stat.S_IMODE(now.st_mode)) != (user, _MODE):
+            os.chown(path, user, UNCHANGED)
+            path.chmod(_MODE)
+
+
 def _leased(folder: Folder) -> set[str]:
     return {fields[2] for fields in map(str.split, _text(folder.leases).splitlines()) if len(fields) > 2}
 
@@ -150,6 +168,6 @@ def _write(path: Path, content: str) -> bool:
         return False
     part = path.with_name(f"{path.name}.part")
     part.write_text(content)
-    part.chmod(0o644)
+    part.chmod(_MODE)
     part.replace(path)
     return True

@@ -32,6 +32,7 @@ from kilonova.agent.network.sysctl import IP_FORWARD, ensure_bridge_netfilter, r
 from kilonova.agent.network.tunnels import Tunnel
 from kilonova.domain.hostnet import HostNetwork, NetworkSpec, ShareChange
 from kilonova.domain.machine import GuestData
+from kilonova.private import ensure_folder
 
 DEFAULT_RUN_DIR = Path("/run/kilonova")
 GuestDataOf = Callable[[str], GuestData | None]  # by server id
@@ -44,7 +45,7 @@ class HostNetworkSettings:
     """
     Where the host's networking keeps its things. Two of them in one network namespace need different directories and tables.
 
-    `data_dir` survives a reboot; `run_dir` need not, and must be readable for everybody (None: below /run, named for the first).
+    `data_dir` survives a reboot; `run_dir` need not, and lies where everybody may pass (None: below /run, named for the first).
     `tunnel_ip`: the host's own IPv4 address that other hosts' tunnels reach it at (empty: that of the default route).
     """
 
@@ -184,7 +185,7 @@ class LinuxHostNetwork:
     def _served(self, network: NetworkSpec) -> int:
         """Make the network's devices, and the socket of its metadata; the port of that."""
         folder = self._folder(network.bridge)
-        _make_readable(folder.path, below=self._run_dir)
+        _make_passable(folder.path, below=self._run_dir)
         if self._fabric.ensure(network):
             # What served it was in another namespace, or nowhere.
             self._metadata.forget(network.bridge)
@@ -246,12 +247,11 @@ class LinuxHostNetwork:
         return None if server_id is None else self._guest_data(server_id)
 
 
-def _make_readable(folder: Path, below: Path) -> None:
-    """Make a folder that dnsmasq's user can get to, whatever the process' umask is."""
-    for path in (below.parent, below, folder):
-        if not path.is_dir():
-            path.mkdir(parents=True, exist_ok=True)
-            path.chmod(0o755)
+def _make_passable(folder: Path, below: Path) -> None:
+    """Make a folder that dnsmasq's user can get to, and nobody but root can list, whatever the process' umask is."""
+    for path in (below, folder):
+        ensure_folder(path)
+        path.chmod(0o711)
 
 
 def _resolv_conf() -> str:

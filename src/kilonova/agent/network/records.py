@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from kilonova.domain.hostnet import HostNetwork
+from kilonova.private import ensure_folder
 
 
 class Records(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,7 +45,7 @@ class RecordFile:
 
     def write(self, records: Records) -> None:
         """Replace the records, durably."""
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        ensure_folder(self._path.parent)
         part = self._path.with_suffix(".part")
         with part.open("wb") as file:
             file.write(msgspec.json.encode(records))

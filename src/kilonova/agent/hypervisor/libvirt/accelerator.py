@@ -48,7 +48,7 @@ def find_accelerator(settings: LibvirtSettings, kept_at: Path) -> Accelerator:
     if kept is not None and kept.key == key:
         return kept.verdict
     verdict = _probe(emulator, settings.probe_kernel, settings.probe_ramdisk, settings.probe_timeout_s)
-    durable.write(kept_at, msgspec.json.encode(_Kept(key, verdict)), mode=0o644)
+    durable.write(kept_at, msgspec.json.encode(_Kept(key, verdict)))
     return verdict
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from kilonova.agent.guestdata.configdrive import config_drive
@@ -13,7 +14,9 @@ from kilonova.agent.hypervisor.libvirt.parts import Parts
 from kilonova.agent.hypervisor.libvirt.plan_disks import config_drive_wanted, is_cdrom
 from kilonova.agent.images import durable
 from kilonova.agent.images.blank import create_blank
+from kilonova.agent.images.cache import SHARED
 from kilonova.domain.machine import DiskSpec, ImageRef, MachineSpec
+from kilonova.private import UNCHANGED
 
 _MIB = 1 << 20
 
@@ -31,7 +34,7 @@ def make_disks(parts: Parts, spec: MachineSpec) -> None:
         _once(folder.disk(disk), lambda part, disk=disk: _make(parts, disk, part))  # type: ignore[misc]
     for image, path in ((spec.kernel, folder.kernel), (spec.ramdisk, folder.ramdisk)):
         if image is not None:
-            _once(path, lambda part, image=image: os.link(parts.cache.fetch(image).path, part), mode=0o644)  # type: ignore[misc]
+            _once(path, partial(_link, parts, image), mode=SHARED, group=parts.account.gid)
 
 
 def make_config_drive(folder: InstanceDir, spec: MachineSpec) -> None:
@@ -50,7 +53,11 @@ def _make(parts: Parts, disk: DiskSpec, path: Path) -> None:
     create_blank(path, disk.size_mib * _MIB, filesystem=filesystem, label=label, reserved_bytes=parts.reserved_bytes)
 
 
-def _once(path: Path, make: Callable[[Path], None], *, mode: int = 0o600) -> None:
+def _link(parts: Parts, image: ImageRef, path: Path) -> None:
+    os.link(parts.cache.fetch(image).path, path)
+
+
+def _once(path: Path, make: Callable[[Path], None], *, mode: int = 0o600, group: int = UNCHANGED) -> None:
     """Make a file under another name and rename it, unless it is there."""
     if path.exists():
         return
@@ -58,7 +65,7 @@ def _once(path: Path, make: Callable[[Path], None], *, mode: int = 0o600) -> Non
     part.unlink(missing_ok=True)
     try:
         make(part)
-        durable.publish(part, path, mode=mode)
+        durable.publish(part, path, mode=mode, group=group)
     finally:
         part.unlink(missing_ok=True)
 

@@ -21,10 +21,11 @@ import msgspec
 
 from kilonova.agent.hypervisor.failure import HostFailure
 from kilonova.agent.hypervisor.libvirt.accelerator import Accelerator, find_accelerator
+from kilonova.agent.hypervisor.libvirt.account import qemu_account, require_passage
 from kilonova.agent.hypervisor.libvirt.console import console_tail
 from kilonova.agent.hypervisor.libvirt.disks import images_of
 from kilonova.agent.hypervisor.libvirt.domains import Domains, power_state
-from kilonova.agent.hypervisor.libvirt.ensure import ensure
+from kilonova.agent.hypervisor.libvirt.ensure import close_screens, ensure
 from kilonova.agent.hypervisor.libvirt.facts import host_facts
 from kilonova.agent.hypervisor.libvirt.kept import KeptServers
 from kilonova.agent.hypervisor.libvirt.layout import Layout
@@ -41,7 +42,7 @@ from kilonova.agent.images.qcow2 import Qcow2Backend
 from kilonova.agent.images.raw import RawBackend
 from kilonova.agent.network.port import HostNetworking
 from kilonova.domain.clock import Clock
-from kilonova.domain.errors import Missing, Rejected
+from kilonova.domain.errors import Missing
 from kilonova.domain.host import HostFacts
 from kilonova.domain.hostnet import HostNetwork, ShareChange
 from kilonova.domain.machine import GuestData, ImageRef
@@ -60,13 +61,15 @@ class LibvirtDriver:
         self.name = settings.host_name
         self._settings = settings
         layout = Layout(settings.data_dir)
-        kept = KeptServers(layout)
-        _require_passage(layout.instances)
         self._daemons = Daemons(layout.daemons, settings.uri, may_start=settings.start_daemons)
-        self.accelerator: Accelerator = find_accelerator(settings, layout.verdict)
         domains = Domains(self._daemons, str(settings.data_dir), clock)
+        account = qemu_account(domains.connection())
+        kept = KeptServers(layout, group=account.gid)
+        kept.open()
+        require_passage(layout.instances, account)
+        self.accelerator: Accelerator = find_accelerator(settings, layout.verdict)
         reserved = settings.reserved_disk_mib << 20
-        cache = ImageCache(layout.images, images, clock, reserved_bytes=reserved)
+        cache = ImageCache(layout.images, images, clock, reserved_bytes=reserved, group=account.gid)
         backend: DiskBackend = _BACKENDS[settings.backend](cache, reserved_bytes=reserved)
         self._facts = host_facts(domains.connection(), settings.data_dir, self.accelerator, network.tunnel_address())
         shape = HostShape(
@@ -76,7 +79,8 @@ class LibvirtDriver:
             root_format=backend.format,
             direct_io=_takes_direct_io(layout.instances),
         )
-        self._parts = Parts(layout, kept, domains, cache, backend, network, clock, shape, reserved)
+        self._parts = Parts(layout, kept, domains, cache, backend, network, clock, shape, reserved, account)
+        close_screens(self._parts)
         self._busy: set[str] = set()
         self._busy_lock = Lock()
         self._changed: Callable[[Observed], None] | None = None
@@ -103,7 +107,11 @@ class LibvirtDriver:
             raise HostFailure(HostFault(message="The machine is not on this host.", code=404, elsewhere=False))
         old = kept.spec.guest
         guest = msgspec.structs.replace(
-            command.guest, block_devices=old.block_devices, devices=old.devices, admin_pass=None
+            command.guest,
+            block_devices=old.block_devices,
+            devices=old.devices,
+            random_seed=old.random_seed,
+            admin_pass=None,
         )
         spec = msgspec.structs.replace(kept.spec, guest=guest)
         self._parts.kept.write(msgspec.structs.replace(kept, spec=spec, done=max(kept.done, command.generation)))
@@ -240,16 +248,6 @@ class LibvirtDriver:
                 Observed(
                     server_id=server_id, power_state=power_state(domain), generation=0 if kept is None else kept.done
                 )
-            )
-
-
-def _require_passage(folder: Path) -> None:
-    """QEMU runs as a user of its own: every folder on the way to its disks must let others pass."""
-    for step in (folder, *folder.parents):
-        if not step.stat().st_mode & 0o001:
-            message = f"The hypervisor's user cannot pass through {step} to its disks"
-            raise Rejected(
-                message, next_step=f"Use a data directory outside it, such as /var/lib/kilonova, or: chmod o+x {step}"
             )
 
 

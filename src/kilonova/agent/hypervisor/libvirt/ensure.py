@@ -8,11 +8,15 @@ what is missing, so that carrying the command out again goes the rest of the way
 
 from __future__ import annotations
 
+import base64
+import secrets
 from xml.etree import ElementTree as ET
 
 import libvirt
 import msgspec
+import structlog
 
+from kilonova.agent.hypervisor.failure import HostFailure
 from kilonova.agent.hypervisor.libvirt.disks import images_of, make_config_drive, make_disks
 from kilonova.agent.hypervisor.libvirt.domains import power_state
 from kilonova.agent.hypervisor.libvirt.kept import Kept
@@ -25,11 +29,14 @@ from kilonova.domain.report import Outcome
 from kilonova.domain.server import PowerState
 from kilonova.rpc.messages import EnsureServer
 
+_SEED_BYTES = 512
+_log = structlog.get_logger(__name__)
+
 
 def ensure(parts: Parts, command: EnsureServer, stage: OnStage) -> Outcome:
     """Carry the command out. Raises HostFailure."""
-    spec = command.spec
-    kept = parts.kept.read(spec.server_id)
+    kept = parts.kept.read(command.server_id)
+    spec = seeded(command.spec, kept)
     domain = parts.domains.find(spec.server_id)
     if (
         domain is not None
@@ -61,6 +68,34 @@ def ensure(parts: Parts, command: EnsureServer, stage: OnStage) -> Outcome:
     return _outcome(domain)
 
 
+def seeded(spec: MachineSpec, kept: Kept | None) -> MachineSpec:
+    """The specification with what the guest stirs into its entropy pool: from this machine's, once, and told to nobody else."""
+    seed = kept.spec.guest.random_seed if kept is not None else ""
+    seed = seed or base64.b64encode(secrets.token_bytes(_SEED_BYTES)).decode()
+    return msgspec.structs.replace(spec, guest=msgspec.structs.replace(spec.guest, random_seed=seed))
+
+
+def close_screens(parts: Parts) -> None:
+    """
+    A machine that an earlier release defined has its screen on a port of loopback, open to every local user: define it anew.
+
+    One that runs keeps the port until it is stopped and started: QEMU cannot let go of it.
+    """
+    for server_id, domain in parts.domains.all().items():
+        kept = parts.kept.read(server_id)
+        if kept is None or "<listen type='address'" not in domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE):
+            continue
+        try:
+            _define(parts, kept.spec)
+        except (HostFailure, libvirt.libvirtError) as refused:
+            _log.warning("a machine's screen is still on a port of loopback", server_id=server_id, why=str(refused))
+        else:
+            if domain.isActive():
+                _log.warning(
+                    "a machine's screen is on a port of loopback until it is started anew", server_id=server_id
+                )
+
+
 def _define(parts: Parts, spec: MachineSpec) -> libvirt.virDomain:
     """Define the domain as specified; one that runs keeps its present form until it is next started."""
     plan = plan_domain(spec, parts.layout.instance(spec.server_id), parts.shape)
@@ -82,9 +117,9 @@ def _outcome(domain: libvirt.virDomain) -> Outcome:
     root = devices.find("devices/disk/target")
     if root is not None:
         facts["root_device_name"] = f"/dev/{root.get('dev')}"
-    graphics = devices.find("devices/graphics[@type='vnc']")
-    if graphics is not None:
-        facts["vnc_port"] = graphics.get("port", "")
+    screen = devices.find("devices/graphics[@type='vnc']/listen[@type='socket']")
+    if screen is not None:
+        facts["vnc_socket"] = screen.get("socket", "")
     serial = devices.find("devices/serial/source")
     if serial is not None:
         facts["serial_path"] = serial.get("path", "")

@@ -18,6 +18,7 @@ import msgspec
 from kilonova.agent.hypervisor.libvirt.layout import Layout
 from kilonova.agent.images import durable
 from kilonova.domain.machine import GuestData, MachineSpec
+from kilonova.private import UNCHANGED, close_to_others, ensure_folder
 
 REMEMBERED = timedelta(days=1)
 
@@ -33,15 +34,20 @@ _decoder = msgspec.json.Decoder(Kept)
 
 
 class KeptServers:
-    """The records of all servers on the host."""
+    """The records of all servers on the host; `group` is QEMU's. Reading needs nothing but them."""
 
-    def __init__(self, layout: Layout) -> None:
+    def __init__(self, layout: Layout, *, group: int = UNCHANGED) -> None:
         self._layout = layout
-        # QEMU's user passes through the folders above the disks it is given, and lists none of them.
-        for folder in (layout.data_dir, layout.instances, layout.removed):
-            folder.mkdir(parents=True, exist_ok=True)
-        layout.instances.chmod(0o711)
-        layout.removed.chmod(0o700)
+        self._group = group
+
+    def open(self) -> None:
+        """Make the folders; before anything is written. QEMU's group passes through those above its disks, and lists none."""
+        for folder in (self._layout.data_dir, self._layout.instances):
+            ensure_folder(folder, group=self._group)
+        ensure_folder(self._layout.removed)
+        close_to_others(self._layout.data_dir.rglob("*"))
+        for path in self._layout.instances.iterdir():
+            ensure_folder(path, group=self._group)
 
     def read(self, server_id: str) -> Kept | None:
         """A server's record, or None."""
@@ -58,8 +64,7 @@ class KeptServers:
     def write(self, kept: Kept) -> None:
         """Keep a server's record; makes its folder."""
         folder = self._layout.instance(kept.spec.server_id)
-        folder.path.mkdir(exist_ok=True)
-        folder.path.chmod(0o711)
+        ensure_folder(folder.path, group=self._group)
         durable.write(folder.spec, msgspec.json.encode(kept))
 
     def raise_done(self, server_id: str, generation: int) -> None:

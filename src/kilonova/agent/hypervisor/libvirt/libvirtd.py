@@ -27,11 +27,13 @@ import libvirt
 import structlog
 
 from kilonova.domain.errors import Unavailable
+from kilonova.private import ensure_folder
 
 _log = structlog.get_logger(__name__)
 _START_TIMEOUT_S = 30
 _KVM = Path("/dev/kvm")
 _STOP_TIMEOUT_S = 10.0
+_DAEMONS_UMASK = 0o022  # as an init system starts them: they see to the modes of their files themselves
 
 
 class Daemons:
@@ -74,7 +76,7 @@ class Daemons:
     def _start(self, name: str) -> None:
         if self._pid(name) is not None or (name == "virtlogd" and _answers(Path("/run/libvirt/virtlogd-sock"))):
             return
-        self._folder.mkdir(parents=True, exist_ok=True)
+        ensure_folder(self._folder)
         self._pid_file(name).unlink(missing_ok=True)
         command = [name, "--daemon", "--pid-file", str(self._pid_file(name))]
         try:
@@ -86,6 +88,7 @@ class Daemons:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 timeout=_START_TIMEOUT_S,
+                umask=_DAEMONS_UMASK,
             )
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired, FileNotFoundError) as failed:
             raise Unavailable(

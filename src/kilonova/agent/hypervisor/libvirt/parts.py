@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import libvirt
 
 from kilonova.agent.hypervisor.failure import HostFailure
+from kilonova.agent.hypervisor.libvirt.account import QemuAccount
 from kilonova.agent.hypervisor.libvirt.domains import Domains
 from kilonova.agent.hypervisor.libvirt.kept import KeptServers
 from kilonova.agent.hypervisor.libvirt.layout import Layout
@@ -31,6 +32,7 @@ class Parts:
     clock: Clock
     shape: HostShape
     reserved_bytes: int
+    account: QemuAccount
 
 
 def hypervisor_failure(what: str, error: libvirt.libvirtError) -> HostFailure:

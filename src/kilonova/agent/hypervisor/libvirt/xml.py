@@ -6,6 +6,8 @@ What is not obvious in it:
   service at all, and gives up after a glance on a machine that says otherwise.
 - The first serial port is a pty with a log: virtlogd writes and bounds the file, so the log neither fills the host's disk nor
   dies with libvirtd, and a person may attach to the same port.
+- The screen is served on a socket that libvirt makes beside the machine's monitor, in a folder of QEMU's user alone: a port of
+  loopback would be every local user's.
 - Every disk names its format: nobody ever probes a guest's bytes.
 """
 
@@ -217,8 +219,7 @@ def _screen(devices: Element, domain: Domain) -> None:
         SubElement(devices, "input", type="tablet", bus="usb")
     else:
         SubElement(devices, "controller", type="usb", index="0", model="none")
-    graphics = SubElement(devices, "graphics", type="vnc", port="-1", autoport="yes")
-    SubElement(graphics, "listen", type="address", address="127.0.0.1")
+    SubElement(SubElement(devices, "graphics", type="vnc"), "listen", type="socket")
     model = SubElement(SubElement(devices, "video"), "model", type=domain.video)
     if domain.video_ram_mib is not None:
         model.set("vram", str(domain.video_ram_mib * 1024))

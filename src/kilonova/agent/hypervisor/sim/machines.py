@@ -9,6 +9,7 @@ import msgspec
 
 from kilonova.domain.report import Observed
 from kilonova.domain.server import PowerState
+from kilonova.private import ensure_folder
 
 _COMPACT_AFTER = 4096  # lines in the file beyond twice what is remembered
 _REMEMBER = 10_000  # removed machines whose generation is kept
@@ -36,7 +37,7 @@ class Machines:
         self._lines = 0
         self._lock = threading.Lock()
         if self._path is not None:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
+            ensure_folder(self._path.parent)
             self._load(self._path)
 
     def get(self, server_id: str) -> Machine | None:

@@ -15,7 +15,9 @@ from tests.unit.agent.hypervisor.libvirt.machines import GUEST, SERVER, machine
 
 @pytest.fixture
 def kept(tmp_path: Path) -> KeptServers:
-    return KeptServers(Layout(tmp_path))
+    kept = KeptServers(Layout(tmp_path))
+    kept.open()
+    return kept
 
 
 def test_a_record_comes_back(kept: KeptServers, tmp_path: Path) -> None:
