@@ -9,6 +9,7 @@ import stat
 
 import yaml
 
+from tests.privacy import open_to_others
 from tests.story.cli.conftest import Commands
 
 
@@ -102,3 +103,20 @@ def test_a_cloud_that_cannot_start_says_so_with_the_end_of_its_log(own: Commands
     assert "ended while it started" in refused.stderr
     assert "unable to open database file" in refused.stderr
     assert "Traceback" not in refused.stderr
+
+
+def test_nothing_of_a_simulated_cloud_can_be_read_by_other_users(own: Commands) -> None:
+    before = os.umask(0o022)
+    try:
+        own.up("--hosts", "2")
+        own.upload_image("tiny")
+        own.facts("boot", "web")
+        assert open_to_others(own.data_dir) == []
+        assert [path for path in (own.data_dir / "hosts").rglob("*") if path.is_file()] != []
+        own.ok("down")
+        for path in own.data_dir.rglob("*"):
+            path.chmod(path.stat().st_mode | 0o044)
+        own.up()
+        assert open_to_others(own.data_dir) == []
+    finally:
+        os.umask(before)
