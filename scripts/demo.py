@@ -114,23 +114,20 @@ def boot_server() -> None:
     )  # fmt: skip
 
 
-def show_server() -> str:
-    """What the cloud says of it; its address."""
+def show_server() -> None:
+    """What the cloud says of it."""
     openstack("server", "show", SERVER, "-c", "name", "-c", "status", "-c", "addresses", "-c", "flavor", "-c", "image")
-    addresses: dict[str, list[str]] = ask("server", "show", SERVER)["addresses"]
-    return next(iter(addresses.values()))[0]
 
 
-def talk_to(address: str, key: Path) -> None:
+def talk_to(key: Path) -> None:
     """Run a command in the guest: its name, its address, and what 169.254.169.254 told it."""
-    options = ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR"]
-    command = ["ssh", "-i", str(key), *options, "-o", "ConnectTimeout=5", f"root@{address}", "report"]
+    command = [str(BIN / "kilonova"), "ssh", "--identity", str(key), SERVER, "--", "report"]
     deadline = time.monotonic() + SSH_WITHIN_S
     while not (text := run(*command, quiet=True, may_fail=True)):
         if time.monotonic() > deadline:
-            raise DemoError(f"ssh to {address} did not work within {SSH_WITHIN_S:.0f} s; see `kilonova logs {SERVER}`.")
+            raise DemoError(f"ssh to {SERVER} did not work within {SSH_WITHIN_S:.0f} s; see `kilonova logs {SERVER}`.")
         time.sleep(0.2)
-    print(f"\n$ {shlex.join(command)}\n{text.rstrip()}", flush=True)
+    print(f"\n$ {shlex.join([Path(command[0]).name, *command[1:]])}\n{text.rstrip()}", flush=True)
     report = json.loads(text)
     if report["metadata_service"] is None or report["hostname"] != SERVER:
         raise DemoError("The guest was not told its name by the metadata service.")
@@ -149,7 +146,8 @@ def main() -> None:
     began = time.monotonic()
     boot_server()
     active_s = time.monotonic() - began
-    talk_to(show_server(), key)
+    show_server()
+    talk_to(key)
     ssh_s = time.monotonic() - began - active_s
     openstack("console", "log", "show", "--lines", "12", SERVER)
     print("\nThe cloud stays up: `kilonova status` shows it, `kilonova down --purge` leaves nothing of it.")

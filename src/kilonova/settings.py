@@ -29,6 +29,7 @@ class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
     accelerator: str = "auto"  # auto, kvm or tcg
     image_backend: str = "qcow2"  # or raw
     network_cidr: str = "10.42.0.0/16"
+    reserved_ranges: tuple[str, ...] = ()  # that no subnet may overlap
     sim_hosts: int = 1
     sim_pace: float = 1.0  # times life-like; 0: at once
     guest_dir: Path | None = None  # where the tiny guest is, whose kernel shows whether KVM works

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import json
-import socket
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
+from kilonova.domain.hostnet import bridge_name
 from kilonova.settings import CloudSettings
 from lab.place import Lab
 from tests.realcloud import DATA_DIR, GUEST, RealCloud
@@ -24,9 +25,9 @@ class Guests:
 
     def __init__(self, lab: Lab, cloud: RealCloud, folder: Path) -> None:
         self.lab, self.cloud = lab, cloud
-        self._key = folder / "key"
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self._key], check=True)
-        key = {"name": "key", "public_key": self._key.with_suffix(".pub").read_text()}
+        self.key = folder / "key"
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.key], check=True)
+        key = {"name": "key", "public_key": self.key.with_suffix(".pub").read_text()}
         cloud.compute("POST", "/os-keypairs", {"keypair": key})
         self.image, self.qcow2 = self._upload()
         self.flavor = self.add_flavor("small")
@@ -83,10 +84,21 @@ class Guests:
 
     def ssh(self, server_id: str, command: str, *, check: bool = True) -> str:
         """What a command prints in the guest."""
-        words = ssh(self._key, self.address(server_id), command)
-        done = subprocess.run(words, capture_output=True, text=True, timeout=PATIENCE_S, check=False)
-        assert done.returncode == 0 or not check, f"{command}: {done.stderr}"
-        return done.stdout
+        return self._on_its_network(server_id, *ssh(self.key, self.address(server_id), command), check=check)
+
+    def kilonova(self, *words: str) -> str:
+        """What a command of ours prints, as the administrator."""
+        made = json.loads(self.lab.path(DATA_DIR / "credentials.json").read_text())
+        told = {"AUTH_URL": f"{self.cloud.settings.base_url}/identity/v3", "USERNAME": "admin", "PROJECT_NAME": "admin"}
+        told |= {"PASSWORD": made["admin_password"], "USER_DOMAIN_ID": "default", "PROJECT_DOMAIN_ID": "default"}
+        environment = [f"OS_{name}={value}" for name, value in told.items()]
+        return self.lab.run("env", *environment, sys.executable, "-m", "kilonova.cli.main", *words)
+
+    def _on_its_network(self, server_id: str, *words: str, check: bool) -> str:
+        """What a command prints that is run where the server's network is served."""
+        [port] = self.cloud.network("GET", f"/ports?device_id={server_id}")["ports"]
+        [space] = self.lab.path(Path("/run/netns")).glob(f"{bridge_name(port['network_id'])}-*")
+        return self.lab.run("ip", "netns", "exec", space.name, *words, check=check)
 
     def report(self, server_id: str) -> dict[str, Any]:
         """What the guest knows of itself."""
@@ -99,13 +111,10 @@ class Guests:
 
     def answers(self, server_id: str, port: int = 22) -> bool:
         """Whether the host comes through to a port of the guest's."""
-        with socket.socket() as client:
-            client.settimeout(REFUSED_S)
-            try:
-                client.connect((self.address(server_id), port))
-            except (TimeoutError, OSError):
-                return False
-            return True
+        code = (
+            f"import socket; socket.create_connection(({self.address(server_id)!r}, {port}), {REFUSED_S}); print('yes')"
+        )
+        return "yes" in self._on_its_network(server_id, sys.executable, "-c", code, check=False)
 
     def processes(self) -> dict[str, str]:
         """QEMU's pid by server id."""

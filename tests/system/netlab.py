@@ -137,6 +137,7 @@ class Guest(Space):
 
 
 Plug = Callable[..., list[Guest]]  # merge ports, and have a guest at each
+Routers = Callable[[int], Space]  # the router's namespace of a network, by its number
 
 
 class Lab:

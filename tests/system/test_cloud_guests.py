@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from tests.system.guests import Guests
@@ -80,6 +82,13 @@ def test_ssh_comes_through_with_its_rule_and_not_without(guests: Guests, parts: 
     wait_until(lambda: not guests.answers(parts), "ssh is kept out", NETWORK_SETTLES_S)
     guests.add_rule(guests.group, protocol="tcp", port_range_min=22, port_range_max=22)
     wait_until(lambda: guests.answers(parts), "ssh comes through again", NETWORK_SETTLES_S)
+
+
+def test_the_command_line_waits_for_ssh_and_logs_in(guests: Guests, parts: str) -> None:
+    """Which takes the way by the namespace of the network's router: the machine itself has none to a tenant's range."""
+    guests.wait_until_ready(parts)
+    assert guests.kilonova("wait", parts, "--for", "ssh", "-o", "json")
+    assert json.loads(guests.kilonova("ssh", "-i", str(guests.key), parts, "--", "report"))["hostname"] == "parts"
 
 
 def test_guests_run_on_when_the_cloud_is_killed_and_it_finds_them_again(guests: Guests, parts: str, whole: str) -> None:

@@ -13,7 +13,7 @@ from tests.waiting import wait_until
 
 
 def restart_host(guests: Guests) -> None:
-    """What a reboot does, but for the files: no process, no bridge, no rule, an empty /run, another boot id."""
+    """What a reboot does, but for the files: no process, no bridge, no namespace, no rule, an empty /run, another boot id."""
     guests.cloud.kill()
     lab = guests.lab
     for name in ("libvirtd", "virtlogd", "dnsmasq", "qemu-system-x86"):
@@ -22,6 +22,7 @@ def restart_host(guests: Guests) -> None:
     for link in lab.run("ip", "-br", "link").splitlines():
         if link.startswith("kn"):
             lab.run("ip", "link", "delete", link.split()[0].partition("@")[0])
+    lab.run("ip", "-all", "netns", "delete")
     lab.run("nft", "flush", "ruleset")
     lab.run("sh", "-c", "rm -rf /run/kilonova /run/libvirt")
     boot_id = Path("/run/boot_id")

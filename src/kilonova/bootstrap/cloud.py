@@ -22,12 +22,14 @@ from kilonova.bootstrap.conductor import ConductorRole, ConductorWiring
 from kilonova.bootstrap.first_start import CREDENTIALS_FILE, FirstStart, write_credentials
 from kilonova.bootstrap.ground import Ground, Role
 from kilonova.bootstrap.scheduler import make_scheduler
+from kilonova.domain.addresses import ip_network
 from kilonova.domain.clock import Ids, SystemClock
 from kilonova.faults import Faults
 from kilonova.identity.service import build_identity
 from kilonova.network.changes import Changes
 from kilonova.network.defaults import DefaultNetwork
 from kilonova.network.embedded import EmbeddedNetworks
+from kilonova.network.networks import NetworkSettings
 from kilonova.rpc.inprocess import InProcessBus
 from kilonova.settings import CloudSettings, load
 from kilonova.store.database import Database
@@ -99,7 +101,10 @@ class Cloud:
             hosts.seen(tx, list(self.host_plan.names), self.clock.now())
 
     def _default_network(self) -> DefaultNetwork:
-        return DefaultNetwork(cidr=self.settings.network_cidr)
+        return DefaultNetwork(
+            cidr=self.settings.network_cidr,
+            carried=NetworkSettings(reserved=tuple(map(ip_network, self.settings.reserved_ranges))),
+        )
 
     def _api_parts(self) -> ApiParts:
         return ApiParts(

@@ -33,6 +33,7 @@ from kilonova.daemon.descriptors import raise_descriptor_limit
 from kilonova.daemon.health import Check, Health
 from kilonova.daemon.life import Daemon
 from kilonova.daemon.listener import Listener
+from kilonova.domain.addresses import ip_network
 from kilonova.domain.clock import Ids, SystemClock
 from kilonova.domain.errors import Rejected
 from kilonova.faults import Faults
@@ -203,7 +204,10 @@ def _default_network(section: NetworkSection) -> DefaultNetwork:
             next_step="Let last_vni be the higher, or leave both out.",
         )
     carried = NetworkSettings(
-        kind=section.type, max_mtu=section.underlay_mtu, vnis=(section.first_vni, section.last_vni)
+        kind=section.type,
+        max_mtu=section.underlay_mtu,
+        vnis=(section.first_vni, section.last_vni),
+        reserved=tuple(map(ip_network, section.reserved_ranges)),
     )
     return DefaultNetwork(cidr=section.default_cidr, carried=carried)
 

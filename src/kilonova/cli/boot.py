@@ -15,6 +15,7 @@ from kilonova.cli.keys import is_simulated, login_name, private_key, ssh_line
 from kilonova.cli.output import output_option, print_facts, print_rows
 from kilonova.cli.talk import progress, say
 from kilonova.cli.waiting import wait_for
+from kilonova.cli.ways import space_of, ssh_options
 
 _FILES_UNTIL = "2.56"  # the last microversion that takes files
 COLUMNS = ("id", "name", "status", "addresses", "flavor", "host")
@@ -168,7 +169,9 @@ def say_way_in(client: Client, server: dict[str, Any]) -> None:
         return
     if not server.get("key_name"):
         say("Booted without a key pair, so it may let nobody in. Next time: --key-name NAME")
-    say(ssh_line(login_name(client, server), addresses(server)[0], private_key(client, server)))
+    address = addresses(server)[0]
+    way = ssh_options(space_of(client, server, address))
+    say(ssh_line(login_name(client, server), address, private_key(client, server), way))
 
 
 def _image(client: Client, options: dict[str, Any]) -> dict[str, Any]:

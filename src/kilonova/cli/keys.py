@@ -87,9 +87,9 @@ def ssh_command(login: str, address: str, key: Path | None, options: Sequence[st
     return ["ssh", *identity, *options, f"{login}@{address}"]
 
 
-def ssh_line(login: str, address: str, key: Path | None) -> str:
-    """A line to paste."""
-    return shlex.join(ssh_command(login, address, key))
+def ssh_line(login: str, address: str, key: Path | None, way: Sequence[str] = ()) -> str:
+    """A line to paste; `way`: the options that lead ssh to it."""
+    return shlex.join(ssh_command(login, address, key, (*OPTIONS, *way)))
 
 
 def _blob(public_key: str) -> str:

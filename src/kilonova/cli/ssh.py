@@ -12,7 +12,8 @@ from kilonova.cli import choose
 from kilonova.cli.client import connect
 from kilonova.cli.errors import CliError
 from kilonova.cli.facts import addresses
-from kilonova.cli.keys import is_simulated, login_name, private_key, ssh_command
+from kilonova.cli.keys import OPTIONS, is_simulated, login_name, private_key, ssh_command
+from kilonova.cli.ways import space_of, ssh_options
 
 
 @click.command(context_settings={"ignore_unknown_options": True})
@@ -45,5 +46,6 @@ def ssh(server: str, command: tuple[str, ...], login: str | None, identity: Path
         if not there:
             raise CliError(f"Server {found['name']} has no address.", next_step=f"kilonova logs {found['id']}")
         key = identity or private_key(client, found)
-        words = ssh_command(login or login_name(client, found), there[0], key)
+        way = ssh_options(space_of(client, found, there[0]))
+        words = ssh_command(login or login_name(client, found), there[0], key, (*OPTIONS, *way))
     os.execv(program, [*words, *command])  # noqa: S606 - to become ssh is the point

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import time
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -11,6 +10,7 @@ from kilonova.cli.client import ApiError, Client
 from kilonova.cli.errors import NO_CAPACITY, TIMED_OUT, CliError
 from kilonova.cli.facts import addresses, has_no_capacity, stands
 from kilonova.cli.talk import Progress
+from kilonova.cli.ways import connected, space_of
 
 GOALS = ("active", "ip", "ssh", "deleted")
 _SHORTEST_S, _LONGEST_S = 0.1, 1.0
@@ -39,7 +39,7 @@ def _wait_for_one(client: Client, server_id: str, goal: str, deadline: float, sh
         if server["status"] == "ERROR" and goal != "deleted":
             raise failed(server)
         show(stands(server, _stage(client, server)))
-        if is_there(server):
+        if is_there(client, server):
             return server
         if time.monotonic() > deadline:
             raise CliError(
@@ -86,11 +86,11 @@ def _stage(client: Client, server: Server) -> str:
     return str(max(events, key=lambda event: str(event["start_time"]))["event"]) if events else ""
 
 
-def _speaks_ssh(server: Server) -> bool:
+def _speaks_ssh(client: Client, server: Server) -> bool:
     """Whether one of its addresses greets as an ssh server: an open port alone may be a guest half-way up."""
     for address in addresses(server):
         try:
-            with socket.create_connection((address, 22), timeout=_BANNER_WITHIN_S) as connection:
+            with connected(space_of(client, server, address), address, 22, _BANNER_WITHIN_S) as connection:
                 if connection.recv(4) == b"SSH-":
                     return True
         except OSError:
@@ -98,14 +98,14 @@ def _speaks_ssh(server: Server) -> bool:
     return False
 
 
-def _is_active(server: Server) -> bool:
+def _is_active(_: Client, server: Server) -> bool:
     return bool(server["status"] == "ACTIVE")
 
 
-_GOALS: dict[str, Callable[[Server], bool]] = {
+_GOALS: dict[str, Callable[[Client, Server], bool]] = {
     "active": _is_active,
-    "ip": lambda server: bool(addresses(server)),
-    "ssh": lambda server: _is_active(server) and _speaks_ssh(server),
-    "deleted": lambda _: False,
+    "ip": lambda _, server: bool(addresses(server)),
+    "ssh": lambda client, server: _is_active(client, server) and _speaks_ssh(client, server),
+    "deleted": lambda *_: False,
 }
 _WORDS = {"active": "active", "ip": "given an address", "ssh": "answering ssh", "deleted": "gone"}

@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from kilonova.api.settings import ApiSettings, Threads
 from kilonova.config.secret import Secret
+from kilonova.domain.addresses import ip_network
 from kilonova.rpc.tls import SCHEMES, TlsFiles
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
@@ -259,8 +260,19 @@ class NetworkSection(Section, frozen=True, kw_only=True):
         int, Meta(ge=1, le=(1 << 24) - 1, description="The first of the ids that VXLAN networks are given.")
     ] = 10_000
     last_vni: Annotated[
-        int, Meta(ge=1, le=(1 << 24) - 1, description="The last of them; a host tells 65535 in a row apart.")
+        int, Meta(ge=1, le=(1 << 24) - 1, description="The last of them; at most 65535 networks are on one host.")
     ] = 75_534
+    reserved_ranges: Annotated[
+        tuple[str, ...],
+        Meta(
+            description='Ranges that no subnet may overlap, such as those of the operator\'s own network: ["10.0.0.0/16"].'
+        ),
+    ] = ()
+
+    def __post_init__(self) -> None:
+        """Ranges are ranges."""
+        for text in self.reserved_ranges:
+            ip_network(text)
 
 
 class LogSection(Section, frozen=True, kw_only=True):

@@ -10,6 +10,7 @@ import msgspec
 from kilonova.domain.context import RequestContext
 from kilonova.domain.errors import Conflict
 from kilonova.domain.network import Network
+from kilonova.domain.reserved import Range
 from kilonova.network import quotas, segments
 from kilonova.network.backing import Backing, found, owner
 from kilonova.network.errors import InvalidInput, NetworkInUse
@@ -24,13 +25,14 @@ MIN_MTU_IPV6 = 1280
 class NetworkSettings(msgspec.Struct, frozen=True, kw_only=True):
     """
     What the hosts of this cloud can carry. `kind`: what a network is when nobody says; `max_mtu`: of the wire between hosts, in
-    bytes; `vnis`: the ids that VXLAN networks are given, of which a host tells 65,535 apart (ADR 0007).
+    bytes; `vnis`: the ids that VXLAN networks are given; `reserved`: ranges that no subnet may overlap.
     """
 
     kinds: tuple[str, ...] = (FLAT, VXLAN)
     kind: str = FLAT
     max_mtu: int = 1500
     vnis: Vnis = (10_000, 75_534)
+    reserved: tuple[Range, ...] = ()
 
     def mtu_of(self, kind: str) -> int:
         """The largest packet, in bytes, that a network of this kind carries whole."""

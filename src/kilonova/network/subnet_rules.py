@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import IPv4Address, IPv6Address
 from itertools import pairwise
 
 from kilonova.domain.addresses import ip_address, ip_network
 from kilonova.domain.errors import Conflict
 from kilonova.domain.network import Subnet
+from kilonova.domain.reserved import RESERVED, Range, overlapping
 from kilonova.network.errors import InvalidInput
 from kilonova.network.numbers import Pools, spans, text
 
 MAX_NAME_SERVERS = 5
 MAX_ROUTES = 20
-Range = IPv4Network | IPv6Network
+_WIDEST = {4: 8, 6: 16}
 
 
 class OutOfBoundsAllocationPool(InvalidInput):
@@ -38,13 +39,27 @@ def read_cidr(cidr: str, version: int, *, dhcp: bool) -> Range:
     network = ip_network(cidr, strict=False)
     if network.version != version:
         raise InvalidInput("cidr", f"{cidr} is not of IP version {version}")
-    if network.prefixlen == 0 or network.is_multicast or network.is_loopback or network.is_link_local:
-        raise InvalidInput("cidr", f"{cidr} is not a range that ports could have addresses of")
     if dhcp and network.num_addresses < 4:
         raise InvalidInput(
             "cidr", f"{cidr} is too small for a subnet with DHCP: use /30 or /126 at least, or 'enable_dhcp': false"
         )
     return network
+
+
+def check_allowed(network: Range, operators: Iterable[Range]) -> None:
+    """Raises InvalidInput for a range that is no tenant's to use: reserved, too wide, or of the operator's own list."""
+    if network.prefixlen < _WIDEST[network.version]:
+        raise InvalidInput(
+            "cidr",
+            f"{network} is wider than /{_WIDEST[network.version]}, and so no range of one network: use a part of it",
+        )
+    if (reserved := overlapping(network, RESERVED)) is not None:
+        raise InvalidInput(
+            "cidr", f"{network} is not a range that ports could have addresses of: {reserved} is reserved. Use a private range, "
+            "such as 10.0.0.0/24 or fd00::/64"
+        )  # fmt: skip
+    if overlapping(network, operators) is not None:
+        raise InvalidInput("cidr", f"{network} overlaps a range that the operator of this cloud keeps: use another")
 
 
 def usable(network: Range) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from msgspec import UNSET, UnsetType
 from kilonova.domain.addresses import ip_network
 from kilonova.domain.context import RequestContext
 from kilonova.domain.network import Network, Subnet
+from kilonova.domain.reserved import Range
 from kilonova.network import quotas, subnet_rules
 from kilonova.network.backing import Backing, found, owner
 from kilonova.network.errors import GatewayIpInUse, InvalidInput, SubnetInUse
@@ -39,10 +40,14 @@ class NewSubnet(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Subnets:
-    """The verbs of subnets. Raises the errors of `network.errors` and `subnet_rules`, Missing and OverQuota."""
+    """
+    The verbs of subnets. Raises the errors of `network.errors` and `subnet_rules`, Missing and OverQuota.
 
-    def __init__(self, backing: Backing) -> None:
-        self._backing = backing
+    `reserved`: the operator's own ranges, which no subnet may overlap.
+    """
+
+    def __init__(self, backing: Backing, reserved: Sequence[Range] = ()) -> None:
+        self._backing, self._reserved = backing, reserved
 
     def create(self, ctx: RequestContext, wanted: Sequence[NewSubnet]) -> list[Subnet]:
         """Make all of these subnets, or none."""
@@ -53,6 +58,7 @@ class Subnets:
         # The lock keeps two overlapping subnets from being made at the same time.
         network = found(networks.find(tx, ctx, wanted.network_id, lock=True), "Network", wanted.network_id)
         range_ = subnet_rules.read_cidr(wanted.cidr, wanted.ip_version, dhcp=wanted.dhcp)
+        subnet_rules.check_allowed(range_, self._reserved)
         _check_mtu(network, wanted.ip_version)
         subnet_rules.check_apart(range_, subnets.of_networks(tx, [network.id])[network.id])
         subnet_rules.check_modes(wanted.ip_version, wanted.ipv6_ra_mode, wanted.ipv6_address_mode, dhcp=wanted.dhcp)
@@ -98,7 +104,7 @@ def _check_mtu(network: Network, version: int) -> None:
         raise InvalidInput("ip_version", f"IPv6 needs an MTU of {MIN_MTU_IPV6}, and the network's is {network.mtu}")
 
 
-def _gateway(range_: subnet_rules.Range, asked: str | UnsetType | None) -> str | None:
+def _gateway(range_: Range, asked: str | UnsetType | None) -> str | None:
     if asked is None:
         return None
     return subnet_rules.first_gateway(range_) if asked is UNSET else subnet_rules.check_gateway(range_, asked)

@@ -207,6 +207,8 @@ def test_a_subnet_of_ipv6(cloud: Cloud) -> None:
         ({"cidr": "10.0.0.0"}, 400, "cidr"),
         ({"cidr": "10.0.0.0/31"}, 400, "too small"),
         ({"cidr": "224.0.0.0/24"}, 400, "cidr"),
+        ({"cidr": "128.0.0.0/1"}, 400, "wider than /8"),
+        ({"cidr": "169.254.169.0/24"}, 400, "reserved"),
         ({"cidr": "fd00::/64"}, 400, "version"),
         ({"ip_version": 5}, 400, "ip_version"),
         ({"cidr": "10.9.0.128/25"}, 400, "overlaps"),

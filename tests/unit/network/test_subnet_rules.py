@@ -46,10 +46,36 @@ def test_the_usual_subnets(cidr: str, gateway: str | None, pools: tuple[tuple[st
     assert subnet_rules.default_pools(ip_network(cidr), gateway) == pools
 
 
-@pytest.mark.parametrize("cidr", ["0.0.0.0/0", "127.0.0.0/8", "224.0.0.0/4", "169.254.0.0/16", "fe80::/10", "ff00::/8"])
+@pytest.mark.parametrize(
+    "cidr",
+    [
+        *(
+            "0.0.0.0/0",
+            "128.0.0.0/1",
+            "8.0.0.0/7",
+            "0.0.0.0/8",
+            "127.0.0.0/8",
+            "127.9.0.0/24",
+            "224.0.0.0/8",
+            "239.1.0.0/16",
+        ),
+        *("169.254.0.0/16", "169.254.169.254/32", "169.0.0.0/8", "198.18.0.0/24", "240.0.0.0/8", "255.255.255.255/32"),
+        *("::/0", "2000::/3", "8000::/1", "::1/128", "::ffff:10.0.0.0/120", "fe80::/64", "fec0::/64", "ff02::/64"),
+    ],
+)
 def test_ranges_that_are_nobodys_to_give_are_refused(cidr: str) -> None:
     with pytest.raises(InvalidInput):
-        subnet_rules.read_cidr(cidr, 6 if ":" in cidr else 4, dhcp=False)
+        subnet_rules.check_allowed(ip_network(cidr), ())
+
+
+@pytest.mark.parametrize(
+    "cidr", ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/24", "100.64.0.0/10", "fd00::/16", "2001:db8::/64"]
+)
+def test_ranges_that_networks_have_are_taken_but_for_the_operators_own(cidr: str) -> None:
+    mine = ip_network(cidr)
+    subnet_rules.check_allowed(mine, [ip_network("203.0.113.0/24"), ip_network("2001:db8:1::/64")])
+    with pytest.raises(InvalidInput, match="the operator of this cloud keeps"):
+        subnet_rules.check_allowed(mine, [ip_network(f"{mine[5]}")])
 
 
 def test_a_pool_with_the_gateway_is_a_conflict() -> None:

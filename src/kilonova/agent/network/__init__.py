@@ -4,7 +4,8 @@ A host's share of the networks: bridges, DHCP, metadata and firewall, converged 
     records.py     what the host was told, in a file (agent/share.py adds it up)
     conflicts.py   what a host must refuse before it touches anything (pure)
     devices.py     bridges: planned (pure), and made with netlink
-    routers.py     a tunnelled network's gateway: a namespace with two cables
+    slots.py       the number of each network on this host: its router's addresses, its conntrack zone (pure)
+    routers.py     a network's gateway: a namespace with two cables
     tunnels.py     VXLAN devices to the other hosts of a network
     namespaces.py  namespaces by name: made, entered, removed
     fabric.py      all of these together, and where a network is served
@@ -37,5 +38,6 @@ The run directory is for root to write and for everybody to read: dnsmasq gives 
 file, and a data directory may be in a home that nobody else may enter. It does not survive a reboot, and neither do the
 bridges, namespaces and processes that it stands for.
 
-A flat network is served in the machine's own namespace, a tunnelled one in its router's (ADR 0007): the same code, entered there.
+Every network is served in the namespace of its router (ADR 0007, 0013). The machine's own routing table gets the addresses of the
+routers' cables and nothing that a tenant chose.
 """

@@ -21,11 +21,12 @@ Interface = IPv4Interface | IPv6Interface
 
 _MAIN_TABLE = 254
 _LINK_SCOPE = 253
+_BY_KERNEL = 2  # who made a route: the kernel, of an address
 
 
 @dataclass(frozen=True)
 class Bridge:
-    """A network's bridge on this host, or what stands for it in its router's namespace: it owns the gateways' addresses."""
+    """A network's bridge on this host, or what stands for it in its router's namespace, and owns the gateways' addresses."""
 
     name: str
     mac: str
@@ -41,7 +42,7 @@ class Bridge:
 
 def plan_bridge(network: NetworkSpec) -> Bridge:
     """
-    The bridge of a network.
+    What has the gateways' addresses of a network: the device in its router's namespace.
 
     Its MAC is made from the network's id and so the same on every host: a guest that moves finds its gateway unchanged.
     """
@@ -66,7 +67,7 @@ def plan_bridge(network: NetworkSpec) -> Bridge:
 
 
 def plan_switch(network: NetworkSpec) -> Bridge:
-    """The bridge of a network whose gateway is in a namespace: it joins devices and has no address itself."""
+    """The bridge of a network: it joins devices and has no address itself, as the gateway is in a namespace."""
     digest = hashlib.sha256(network.id.encode()).digest()
     mac = "02:6b:73:" + ":".join(f"{byte:02x}" for byte in digest[:3])  # not the gateway's, which is behind it
     return Bridge(name=network.bridge, mac=mac, mtu=network.mtu, addresses=())
@@ -149,8 +150,7 @@ def converge_device(netlink: Any, bridge: Bridge) -> None:
     _quiet(bridge)
     netlink.link("set", index=index, address=bridge.mac, mtu=bridge.mtu, state="up")
     _converge_addresses(netlink, index, bridge.addresses)
-    for span in bridge.on_link:
-        netlink.route("replace", dst=str(span), oif=index, scope=_LINK_SCOPE)
+    _converge_routes(netlink, index, bridge.on_link)
 
 
 def silence(name: str) -> None:
@@ -186,6 +186,16 @@ def _converge_addresses(netlink: Any, index: int, wanted: tuple[Interface, ...])
     for address in wanted:
         if address not in present:
             netlink.addr("add", index=index, address=str(address.ip), prefixlen=address.network.prefixlen)
+
+
+def _converge_routes(netlink: Any, index: int, wanted: tuple[Range, ...]) -> None:
+    """Have these ranges on the link besides those of its addresses, which come and go with them."""
+    for route in netlink.get_routes(family=socket.AF_INET, table=_MAIN_TABLE, oif=index):
+        target = route.get_attr("RTA_DST")
+        if route["proto"] != _BY_KERNEL and ip_network(f"{target}/{route['dst_len']}") not in wanted:
+            netlink.route("del", dst=f"{target}/{route['dst_len']}", oif=index, table=_MAIN_TABLE)
+    for span in wanted:
+        netlink.route("replace", dst=str(span), oif=index, scope=_LINK_SCOPE)
 
 
 def _addresses(netlink: Any, index: int) -> Iterator[Interface]:

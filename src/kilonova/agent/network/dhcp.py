@@ -51,7 +51,11 @@ class DhcpServers:
         self._told: set[Path] = set()  # those which have read their files since this process began
 
     def ensure(self, folder: Folder, plan: DhcpPlan) -> None:
-        """Have one run as planned. Raises HostFailure with dnsmasq's words when it does not start."""
+        """
+        Have one run as planned, in the network namespace that this thread is in.
+
+        Raises HostFailure with dnsmasq's words when it does not start.
+        """
         new_lines = set(plan.hosts.splitlines()) - set(_text(folder.hosts).splitlines())
         stale = _leased(folder) & {address for line in new_lines for address in addresses_in(line)}
         restart = _write(folder.config, plan.config) or bool(stale)
@@ -59,7 +63,7 @@ class DhcpServers:
         reread = [folder.path not in self._told, *(_write(path, content) for path, content in files)]
         _hand_over(folder)
         pid = dhcp_pid(folder)
-        if pid is not None and restart:
+        if pid is not None and (restart or not _is_here(pid)):
             stop_dhcp(folder)
             pid = None
         if pid is None:
@@ -112,6 +116,14 @@ def _is_ours(pid: int, folder: Folder) -> bool:
     except OSError:
         return False
     return arguments[0].endswith(b"dnsmasq") and f"--conf-file={folder.config}".encode() in arguments
+
+
+def _is_here(pid: int) -> bool:
+    """Whether it serves where it should: one that an earlier layout of the host left elsewhere reaches no guest."""
+    try:
+        return Path(f"/proc/{pid}/ns/net").stat().st_ino == Path("/proc/thread-self/ns/net").stat().st_ino
+    except OSError:
+        return False
 
 
 def _signal(pid: int, folder: Folder, number: signal.Signals, wait_s: float = 0) -> bool:

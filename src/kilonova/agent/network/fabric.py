@@ -1,8 +1,7 @@
 """
 The devices and namespaces of a host's networks, flat ones and tunnelled ones, made and unmade in the order that is safe.
 
-`place` is where a network is served: in the machine's own namespace, or in that of the network's router. What is served does not
-know the difference.
+`place` is where a network is served: in the namespace of its router.
 """
 
 from __future__ import annotations
@@ -10,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from kilonova.agent.network.devices import Bridges, devices, plan_bridge, plan_switch
+from kilonova.agent.network.devices import Bridges, devices, plan_switch
 from kilonova.agent.network.firewall import ruleset
 from kilonova.agent.network.names import KINDS, bridge_of, tunnel_name
 from kilonova.agent.network.namespaces import inside, namespaces, remove_namespace
 from kilonova.agent.network.routers import Router, ensure_router, plan_router, remove_router, standing
+from kilonova.agent.network.slots import Slots
 from kilonova.agent.network.tunnels import Tunnel, Tunnels, check_underlay, plan_tunnel, tunnel_address
 from kilonova.domain.hostnet import HostNetwork, NetworkSpec
 
@@ -35,9 +35,9 @@ class Fabric:
         """Where the tunnels of other hosts reach this one; empty when nowhere."""
         return tunnel_address(self._tunnel_ip)
 
-    def routers(self, share: HostNetwork) -> list[Router]:
-        """The routers that `share` is to have."""
-        return [plan_router(network, self._tag) for network in share.networks if network.is_tunnelled]
+    def routers(self, share: HostNetwork, slots: Slots) -> dict[str, Router]:
+        """The routers that `share` is to have, by bridge; `slots`: the number of each network."""
+        return {one.bridge: plan_router(one, self._tag, slots[one.bridge]) for one in share.networks}
 
     def tunnels(self, share: HostNetwork) -> list[Tunnel]:
         """The tunnels that `share` is to have."""
@@ -50,13 +50,9 @@ class Fabric:
         for tunnel in tunnels:
             check_underlay(tunnel)
 
-    def ensure(self, network: NetworkSpec) -> bool:
+    def ensure(self, network: NetworkSpec, router: Router) -> bool:
         """Make its bridge and router; whether the place where it is served is a new one."""
-        if not network.is_tunnelled:
-            self._bridges.ensure(plan_bridge(network))
-            return False
         self._bridges.ensure(plan_switch(network))
-        router = plan_router(network, self._tag)
         if self._standing.get(network.bridge) == standing(router):
             return False
         is_new = ensure_router(router)
@@ -68,9 +64,6 @@ class Fabric:
     @contextmanager
     def place(self, network: NetworkSpec) -> Iterator[None]:
         """Be where the network is served."""
-        if not network.is_tunnelled:
-            yield
-            return
         with inside(self._namespace(network.bridge)):
             yield
 
@@ -108,7 +101,7 @@ class Fabric:
 
     def orphans(self, share: HostNetwork) -> dict[str, list[str]]:
         """Tunnels, cables and namespaces that nothing in `share` owns."""
-        bridges = {network.bridge for network in share.networks if network.is_tunnelled}
+        bridges = {network.bridge for network in share.networks}
         expected = {self._namespace(bridge) for bridge in bridges}
         cables = [name for kind in KINDS for name in devices(kind) if bridge_of(name) not in bridges]
         return {

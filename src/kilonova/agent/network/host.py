@@ -28,6 +28,8 @@ from kilonova.agent.network.fabric import Fabric
 from kilonova.agent.network.firewall import ruleset
 from kilonova.agent.network.flows import forget_flows, lets_through, revoked
 from kilonova.agent.network.names import uplink_name
+from kilonova.agent.network.routers import Router
+from kilonova.agent.network.slots import plan_slots, uplink_pair
 from kilonova.agent.network.sysctl import IP_FORWARD, ensure_bridge_netfilter, read_sysctl, write_sysctl
 from kilonova.agent.network.tunnels import Tunnel
 from kilonova.domain.hostnet import HostNetwork, NetworkSpec, ShareChange
@@ -155,15 +157,15 @@ class LinuxHostNetwork:
         """Check, note, converge. The caller holds the lock."""
         with _told("set up its networks"):
             tunnels = self._fabric.tunnels(share)
-            firewall = self._checked(share, tunnels)
+            slots = plan_slots(share.networks, self._records.slots)
+            routers = self._fabric.routers(share, slots)
+            firewall = self._checked(share, slots, tunnels)
             taken = revoked(self._records.share, share)
-            self._note(share)
-            listeners = {network.bridge: self._served(network) for network in share.networks}
-            here = {one.bridge: listeners[one.bridge] for one in share.networks if not one.is_tunnelled}
-            ruleset.apply(firewall + ruleset.plan_metadata(here, self._table))
+            self._note(share, slots)
+            listeners = {one.bridge: self._served(one, routers[one.bridge]) for one in share.networks}
+            ruleset.apply(firewall)
             for network in share.networks:
-                if network.is_tunnelled:
-                    self._fabric.rule(network, listeners[network.bridge])
+                self._fabric.rule(network, listeners[network.bridge])
             forget_flows(taken, partial(lets_through, share))
             self._converge_dhcp(share)
             self._fabric.converge_tunnels(tunnels)
@@ -171,35 +173,31 @@ class LinuxHostNetwork:
                 if folder.path.name not in listeners:
                     self._remove_network(folder)
 
-    def _checked(self, share: HostNetwork, tunnels: Sequence[Tunnel]) -> str:
+    def _checked(self, share: HostNetwork, slots: dict[str, int], tunnels: Sequence[Tunnel]) -> str:
         """The firewall's text for `share`, once nothing speaks against it. Nothing has changed yet when this refuses."""
         conflicts.check_ports(share)
-        if share.networks != self._records.share.networks:
+        if (share.networks, slots) != (self._records.share.networks, self._records.slots):
             conflicts.check_kinds(share)
-            conflicts.check_overlaps(share)
             resolvers = conflicts.resolvers_in(_resolv_conf())
-            conflicts.check_machine(share, foreign_routes(self._own_devices()), resolvers)
+            conflicts.check_machine(map(uplink_pair, slots.values()), foreign_routes(self._own_devices()), resolvers)
             self._fabric.check(tunnels)
-        return ruleset.plan_ruleset(share, self._table, self._fabric.routers(share), tunnels)
+        return ruleset.plan_ruleset(share, self._table, self._fabric.routers(share, slots), tunnels)
 
-    def _served(self, network: NetworkSpec) -> int:
+    def _served(self, network: NetworkSpec, router: Router) -> int:
         """Make the network's devices, and the socket of its metadata; the port of that."""
-        folder = self._folder(network.bridge)
-        _make_passable(folder.path, below=self._run_dir)
-        if self._fabric.ensure(network):
-            # What served it was in another namespace, or nowhere.
-            self._metadata.forget(network.bridge)
-            stop_dhcp(folder)
+        _make_passable(self._folder(network.bridge).path, below=self._run_dir)
+        if self._fabric.ensure(network, router):
+            self._metadata.forget(network.bridge)  # which listened in another namespace, or nowhere
         with self._fabric.place(network):
             return self._metadata.serve(network.id, network.bridge)
 
-    def _note(self, share: HostNetwork) -> None:
+    def _note(self, share: HostNetwork, slots: dict[str, int]) -> None:
         """Write the records, then do what the machine as a whole needs for them."""
         forward = any(network.nat for network in share.networks) and read_sysctl(IP_FORWARD) == "0"
         sysctls = self._records.sysctls
         if forward:
             sysctls = {**sysctls, IP_FORWARD: sysctls.get(IP_FORWARD, "0")}
-        fresh = records.Records(share=share, sysctls=sysctls)
+        fresh = records.Records(share=share, slots=slots, sysctls=sysctls)
         if fresh != self._records or not self._file.exists():
             self._file.write(fresh)
         self._remember(fresh)
@@ -217,7 +215,7 @@ class LinuxHostNetwork:
         for network in share.networks:
             folder = self._folder(network.bridge)
             ports = shares.ports_on(share, network.id)
-            plan = plan_dhcp(network, ports, folder, user, upstream if network.is_tunnelled else None)
+            plan = plan_dhcp(network, ports, folder, user, upstream)
             if plan is None:
                 stop_dhcp(folder)
                 continue

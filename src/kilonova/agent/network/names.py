@@ -1,4 +1,4 @@
-"""The devices of a tunnelled network, named after its bridge: `knb` becomes another three letters, the rest stays."""
+"""The devices of a network, named after its bridge: `knb` becomes another three letters, the rest stays."""
 
 from __future__ import annotations
 

@@ -17,9 +17,12 @@ from kilonova.private import ensure_folder
 
 
 class Records(msgspec.Struct, frozen=True, kw_only=True):
-    """The host's share, and the sysctls that we changed, each with the value that it had before."""
+    """
+    The host's share, the number of each of its networks here by bridge, and sysctls that we changed, with their former values.
+    """
 
     share: HostNetwork = HostNetwork()
+    slots: dict[str, int] = {}
     sysctls: dict[str, str] = {}
 
 

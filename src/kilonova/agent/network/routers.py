@@ -1,14 +1,14 @@
 """
-The router of a tunnelled network on this host: a namespace that is the gateway of the guests here, with DHCP and metadata.
+The router of a network on this host: a namespace that is the gateway of the guests here, with DHCP and metadata.
 
            the machine                                       the router's namespace
     tap ---+
     tap ---+ knb... (a bridge without an address) -- knr... = knb... (the gateway's addresses, dnsmasq, metadata)
     knx ---+ to the other hosts                      knu... = outside (a pair of addresses of this network alone) NAT
 
-Two networks of the same range never meet: each has its own routing table and its own flows, and the machine sees of either only
-the pair of addresses that its segment gives it. The device inside is named like the bridge, so what serves a flat network on its
-bridge serves this one in here, unchanged.
+A range that a tenant chose is never in the machine's own routing table: whatever it is, it moves nobody's way but that of its own
+guests. Two networks of the same range never meet, as each has its own routing table and its own flows; of either the machine sees
+only the pair of addresses that its number (slots.py) gives it. The device inside is named like the bridge.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from typing import Any
 
 from pyroute2 import IPRoute
 
-from kilonova.agent.network.conflicts import uplink_pair
 from kilonova.agent.network.devices import Bridge, converge_device, index_of, plan_bridge, silence
 from kilonova.agent.network.names import router_port_name, uplink_name
 from kilonova.agent.network.namespaces import ensure_namespace, identity, inside, remove_namespace
+from kilonova.agent.network.slots import uplink_pair
 from kilonova.agent.network.sysctl import IP_FORWARD, write_sysctl
 from kilonova.domain.hostnet import NetworkSpec
 
@@ -33,7 +33,11 @@ _OUTSIDE = "outside"
 
 @dataclass(frozen=True)
 class Router:
-    """A network's router. `near` and `far` are the two ends of its uplink: in the machine, and in the namespace."""
+    """
+    A network's router. `near` and `far` are the two ends of its uplink: in the machine, and in the namespace.
+
+    `zone`: the conntrack zone that its guests' flows have in the machine.
+    """
 
     namespace: str
     inner: Bridge
@@ -41,6 +45,7 @@ class Router:
     uplink: str
     near: IPv4Interface
     far: IPv4Interface
+    zone: int
     routes: bool
 
     @property
@@ -49,9 +54,9 @@ class Router:
         return self.near.network
 
 
-def plan_router(network: NetworkSpec, tag: str) -> Router:
-    """The router of a network with a segment; `tag` tells this host's namespaces from those of others on the machine."""
-    pair = uplink_pair(network.segment or 0)
+def plan_router(network: NetworkSpec, tag: str, slot: int) -> Router:
+    """The router of a network; `tag` tells this host's namespaces from those of others on the machine."""
+    pair = uplink_pair(slot)
     return Router(
         namespace=f"{network.bridge}-{tag}",
         inner=plan_bridge(network),
@@ -59,6 +64,7 @@ def plan_router(network: NetworkSpec, tag: str) -> Router:
         uplink=uplink_name(network.bridge),
         near=IPv4Interface(f"{pair[0]}/31"),
         far=IPv4Interface(f"{pair[1]}/31"),
+        zone=slot,
         routes=network.nat,
     )
 

@@ -31,7 +31,7 @@ def network_service(backing: Backing, settings: NetworkSettings, *, mount: str =
         routes=[
             *bind(discovery.ROUTES, first),
             *bind(networks.ROUTES, networks.NetworkResource(database, Networks(backing, settings))),
-            *bind(subnets.ROUTES, subnets.SubnetResource(database, Subnets(backing))),
+            *bind(subnets.ROUTES, subnets.SubnetResource(database, Subnets(backing, settings.reserved))),
             *bind(ports.ROUTES, ports.PortResource(database, Ports(backing))),
             *bind(security_groups.ROUTES, security_groups.GroupResource(database, groups)),
             *bind(security_group_rules.ROUTES, security_group_rules.RuleResource(database, groups)),

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from kilonova.agent.network.host import HostNetworkSettings, LinuxHostNetwork
-from kilonova.domain.hostnet import PortSpec
+from kilonova.domain.hostnet import PortSpec, bridge_name
 from tests.netparts import guest_data, share
-from tests.system.netlab import Guest, Lab, Plug
+from tests.system.netlab import Guest, Lab, Plug, Routers, Space
 from tests.system.nodes import Fleet, Node
 
 
@@ -37,6 +37,12 @@ def host(settings: HostNetworkSettings, passwords: list[tuple[str, bytes]]) -> I
     host = LinuxHostNetwork(settings, guest_data, lambda server, password: passwords.append((server, password)))
     yield host
     host.purge()
+
+
+@pytest.fixture
+def routers(settings: HostNetworkSettings) -> Routers:
+    """The router's namespace of a network, by the network's number: the way from the machine to guests."""
+    return lambda number: Space(f"{bridge_name(f'n{number}')}-{settings.tag()}")
 
 
 @pytest.fixture

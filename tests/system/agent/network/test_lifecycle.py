@@ -16,6 +16,7 @@ from kilonova.agent.hypervisor.failure import HostFailure
 from kilonova.agent.network.dhcp import dhcp_pid
 from kilonova.agent.network.dnsmasq import Folder
 from kilonova.agent.network.host import HostNetworkSettings, LinuxHostNetwork
+from kilonova.agent.network.slots import uplink_pair
 from kilonova.domain.hostnet import HostNetwork, RuleSpec, bridge_name
 from tests.netparts import CLOSED, guest_data, network, port, share
 from tests.system.netlab import Lab, run
@@ -150,27 +151,46 @@ def test_many_at_once_end_in_one_state(settings: HostNetworkSettings, host: Linu
     assert host.audit() == EMPTY
 
 
-def overlapping() -> HostNetwork:
-    subnet = msgspec.structs.replace(network(1).subnets[0], id="s9", cidr="10.77.0.0/16", gateway="10.77.0.1")
-    return HostNetwork(networks=(network(9, subnets=(subnet,)),))
+def wide(cidr: str, gateway: str) -> HostNetwork:
+    """A guest's port on a network of this range."""
+    subnet = msgspec.structs.replace(network(1).subnets[0], cidr=cidr, gateway=gateway)
+    state = share(port(5, "open", addresses=(gateway[:-1] + "5",)))
+    return msgspec.structs.replace(state, networks=(network(1, subnets=(subnet,)),))
 
 
-def test_overlapping_networks_are_refused_and_nothing_changes(
-    settings: HostNetworkSettings, host: LinuxHostNetwork
+@pytest.mark.parametrize(("cidr", "gateway"), [("128.0.0.0/2", "128.0.0.1"), ("198.51.100.0/24", "198.51.100.1")])
+def test_no_range_of_a_tenants_moves_the_machines_own_way(
+    lab: Lab, host: LinuxHostNetwork, cidr: str, gateway: str
 ) -> None:
-    host.merge(share(port(5, "default")))
-    before, records = world(), (settings.data_dir / "state.json").read_bytes()
-    with pytest.raises(HostFailure, match=r"net1 \(n1\).*overlaps.*net9 \(n9\)") as refusal:
-        host.merge(overlapping())
-    assert refusal.value.fault.elsewhere
-    assert (world(), (settings.data_dir / "state.json").read_bytes()) == (before, records)
-
-
-def test_a_network_that_would_take_the_machines_own_is_refused(lab: Lab, host: LinuxHostNetwork) -> None:
     lab.outside()
-    run("ip", "route", "add", "10.77.1.128/25", "via", "198.51.100.2")
+    targets = ("198.51.100.2", "203.0.113.9", "151.101.0.1", gateway)
+    ways = [run("ip", "route", "get", target) for target in targets]
+    host.merge(wide(cidr, gateway))
+    assert [run("ip", "route", "get", target) for target in targets] == ways
+    added = {route["dst"] for route in json.loads(run("ip", "-j", "route"))} - {"default", "198.51.100.0/24"}
+    assert added == {str(uplink_pair(1))}
+    (guest,) = (lab.guest(one) for one in wide(cidr, gateway).ports)
+    guest.run("ip", "addr", "add", f"{guest.address}/24", "dev", "eth0")
+    assert guest.pings(gateway)
+
+
+def test_networks_of_one_range_are_apart(lab: Lab, host: LinuxHostNetwork, tmp_path: Path) -> None:
+    ports = (port(5, "open"), port(5, "open", net=2, addresses=("10.77.1.5",)), port(6, "open"))
+    state = share(*ports)
+    host.merge(msgspec.structs.replace(state, networks=(network(1), network(2, subnets=network(1).subnets))))
+    one, twin, target = (lab.guest(each) for each in ports)
+    assert {guest.lease(tmp_path)["ip"] for guest in (one, twin)} == {"10.77.1.5"}
+    target.configure()
+    with target.listen(80):
+        assert one.reaches("10.77.1.6", 80)
+        assert not twin.reaches("10.77.1.6", 80)
+
+
+def test_a_host_whose_uplinks_would_take_the_machines_own_refuses(lab: Lab, host: LinuxHostNetwork) -> None:
+    lab.outside()
+    run("ip", "route", "add", "198.18.0.0/24", "via", "198.51.100.2")
     before = world()
-    with pytest.raises(HostFailure, match=r"net1 .*overlaps 10\.77\.1\.128/25.*ip route"):
+    with pytest.raises(HostFailure, match=r"198\.18\.0\.2/31.*ip route.*198\.18\.0\.0/24"):
         host.merge(share(port(5, "default")))
     assert world() == before
 

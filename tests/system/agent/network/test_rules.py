@@ -17,6 +17,7 @@ from tests.system.netlab import (
     REFUSED_S,
     Lab,
     Plug,
+    Routers,
     arp_reply,
     frame,
     icmp6,
@@ -36,23 +37,23 @@ def test_groups_decide_who_reaches_whom(plug: Plug) -> None:
     assert not friend.pings(closed.address)
 
 
-def test_the_host_is_judged_as_anybody_is(lab: Lab, plug: Plug) -> None:
+def test_the_host_is_judged_as_anybody_is(routers: Routers, plug: Plug) -> None:
     with_ssh, closed = plug(port(5, "default", "ssh"), port(6, "default"))
     with with_ssh.listen(22), with_ssh.listen(23), closed.listen(22):
-        assert lab.host.reaches(with_ssh.address, 22)
-        assert not lab.host.reaches(with_ssh.address, 23)
-        assert not lab.host.reaches(closed.address, 22)
+        assert routers(1).reaches(with_ssh.address, 22)
+        assert not routers(1).reaches(with_ssh.address, 23)
+        assert not routers(1).reaches(closed.address, 22)
 
 
-def test_a_changed_group_holds_at_once(lab: Lab, host: LinuxHostNetwork, plug: Plug) -> None:
+def test_a_changed_group_holds_at_once(routers: Routers, host: LinuxHostNetwork, plug: Plug) -> None:
     (guest,) = plug(port(5, "closed"))
     with guest.listen(22):
-        assert not lab.host.reaches(guest.address, 22)
+        assert not routers(1).reaches(guest.address, 22)
         opened = msgspec.structs.replace(CLOSED, rules=(*CLOSED.rules, SSH))
         host.merge(share(port(5, "closed"), groups=(opened,)))
-        assert lab.host.reaches(guest.address, 22)
+        assert routers(1).reaches(guest.address, 22)
         host.merge(share(port(5, "closed")))
-        assert not lab.host.reaches(guest.address, 22)
+        assert not routers(1).reaches(guest.address, 22)
 
 
 def test_a_revoked_rule_ends_the_flows_it_let_through(host: LinuxHostNetwork, plug: Plug) -> None:
@@ -116,7 +117,7 @@ def six(*ports: PortSpec) -> HostNetwork:
     return msgspec.structs.replace(state, networks=(network(subnets=(*network().subnets, SUBNET6)),))
 
 
-def test_groups_and_the_host_in_ipv6(lab: Lab, host: LinuxHostNetwork) -> None:
+def test_groups_and_the_host_in_ipv6(lab: Lab, routers: Routers, host: LinuxHostNetwork) -> None:
     ports = [
         port(n, group, addresses=(f"10.77.1.{n}", f"fd00:77::{n}"))
         for n, group in ((5, "six"), (6, "six"), (7, "closed"))
@@ -128,7 +129,7 @@ def test_groups_and_the_host_in_ipv6(lab: Lab, host: LinuxHostNetwork) -> None:
     assert one.pings("fd00:77::6")
     assert not one.pings("fd00:77::7")
     assert other.pings("fd00:77::1")
-    assert not lab.host.pings("fd00:77::6")
+    assert not routers(1).pings("fd00:77::6")
 
 
 def test_nobody_but_the_host_is_a_router_and_nobody_answers_for_another(lab: Lab, host: LinuxHostNetwork) -> None:

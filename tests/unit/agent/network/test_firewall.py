@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from ipaddress import IPv6Address
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from kilonova.agent.network.firewall.guards import Profile, guards, link_local, 
 from kilonova.agent.network.firewall.rules import expression
 from kilonova.agent.network.firewall.ruleset import plan_metadata, plan_router_rules, plan_ruleset
 from kilonova.agent.network.routers import plan_router
-from kilonova.agent.network.tunnels import plan_tunnel
+from kilonova.agent.network.slots import plan_slots
+from kilonova.agent.network.tunnels import Tunnel, plan_tunnel
 from kilonova.domain.hostnet import HostNetwork, RuleSpec, SubnetSpec, bridge_name
 from tests.netparts import DEFAULT, WITH_SSH, network, port, share, tunnelled
 
@@ -35,24 +37,33 @@ def both_versions() -> HostNetwork:
     )
 
 
+def ruleset(state: HostNetwork, table: str = "t", tunnels: Sequence[Tunnel] = ()) -> str:
+    """The text of a host that has just this."""
+    slots = plan_slots(state.networks, {})
+    routers = {one.bridge: plan_router(one, "tag", slots[one.bridge]) for one in state.networks}
+    return plan_ruleset(state, table, routers, tunnels)
+
+
 def test_the_whole_text() -> None:
-    text = plan_ruleset(both_versions(), "kilonova") + plan_metadata({bridge_name("n1"): 18775}, "kilonova")
+    state = both_versions()
+    text = ruleset(state, "kilonova") + plan_router_rules(state.networks[0], "kilonova")
+    text += plan_metadata({bridge_name("n1"): 18775}, "kilonova")
     assert text == GOLDEN.read_text()
 
 
 def test_the_order_of_things_told_does_not_matter() -> None:
     state = both_versions()
     turned = HostNetwork(networks=state.networks, ports=state.ports[::-1], groups=state.groups[::-1])
-    assert sorted(plan_ruleset(turned, "t").splitlines()) == sorted(plan_ruleset(state, "t").splitlines())
+    assert sorted(ruleset(turned).splitlines()) == sorted(ruleset(state).splitlines())
 
 
 def test_an_empty_host_still_has_its_tables() -> None:
-    assert "chain forward" in plan_ruleset(HostNetwork(), "kilonova")
+    assert "chain forward" in ruleset(HostNetwork())
     assert plan_metadata({}, "kilonova") == ""
 
 
 def test_ports_of_the_same_groups_share_their_chains() -> None:
-    few, many = (plan_ruleset(share(*(port(n, "default") for n in range(2, last))), "t") for last in (4, 200))
+    few, many = (ruleset(share(*(port(n, "default") for n in range(2, last)))) for last in (4, 200))
     assert few.count("chain ") == many.count("chain ")
 
 
@@ -118,7 +129,7 @@ def test_no_text_of_a_rule_reaches_nft_as_it_is(protocol: str, cidr: str) -> Non
 )
 def test_a_port_that_makes_no_sense_is_refused(changes: dict[str, object]) -> None:
     with pytest.raises(HostFailure, match="Port p1-5 cannot be guarded"):
-        plan_ruleset(share(port(5, **changes)), "t")
+        ruleset(share(port(5, **changes)))
 
 
 def two_of_one_range() -> HostNetwork:
@@ -134,14 +145,13 @@ def two_of_one_range() -> HostNetwork:
 
 def test_the_whole_text_of_tunnelled_networks() -> None:
     state = two_of_one_range()
-    routers = [plan_router(network, "tag") for network in state.networks]
     tunnels = [tunnel for network in state.networks if (tunnel := plan_tunnel(network, "192.0.2.1"))]
-    text = plan_ruleset(state, "kilonova", routers, tunnels) + plan_router_rules(state.networks[0], "kilonova")
+    text = ruleset(state, "kilonova", tunnels) + plan_router_rules(state.networks[0], "kilonova")
     assert text == GOLDEN.with_name("tunnels.nft").read_text()
 
 
 def test_equal_addresses_on_two_bridges_share_neither_flows_nor_members() -> None:
-    text = plan_ruleset(two_of_one_range(), "t")
+    text = ruleset(two_of_one_range())
     bridges = [bridge_name(f"n{number}") for number in (1, 2)]
     (zones,) = re.findall(r"ct zone set iifname map \{ (.*) \}", text)
     assert zones == ", ".join(f'"{bridge}" : {number + 101}' for number, bridge in enumerate(bridges, 1))

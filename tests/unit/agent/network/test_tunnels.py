@@ -26,7 +26,7 @@ def test_a_network_on_one_host_needs_no_tunnel() -> None:
 
 def test_the_gateway_is_behind_the_bridge_and_the_same_on_every_host() -> None:
     one = tunnelled(1)
-    here, there = plan_router(one, "host1"), plan_router(one, "host2")
+    here, there = plan_router(one, "host1", 7), plan_router(one, "host2", 7)
     assert (here.inner, here.near, here.far) == (there.inner, there.near, there.far)
     assert here.namespace != there.namespace
     assert here.inner == plan_bridge(one)
@@ -37,7 +37,7 @@ def test_the_gateway_is_behind_the_bridge_and_the_same_on_every_host() -> None:
 
 
 def test_two_networks_of_one_range_have_different_uplinks() -> None:
-    one, other = plan_router(tunnelled(1), "t"), plan_router(tunnelled(2, range_of=1), "t")
+    one, other = plan_router(tunnelled(1), "t", 1), plan_router(tunnelled(2, range_of=1), "t", 2)
     assert one.inner.addresses == other.inner.addresses
     assert not one.span.overlaps(other.span)
 

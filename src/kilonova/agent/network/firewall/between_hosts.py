@@ -20,10 +20,14 @@ _TARGET = "@th,64,128"  # of a neighbour solicitation or advertisement
 
 @dataclass(frozen=True)
 class Passage:
-    """A tunnel as the firewall knows it: its device, who may send through it, and the gateway that must not be seen in it."""
+    """
+    A network's tunnel as the firewall knows it: its device, who may send through it, and the gateway that must not be seen in it.
+
+    A network without `vni` has none, and its gateway is guarded all the same.
+    """
 
     device: str
-    vni: int
+    vni: int | None
     peers: tuple[str, ...]
     gateway: Bridge
     has_dhcp: bool
@@ -75,7 +79,7 @@ def inet_sets(passages: Sequence[Passage]) -> list[str]:
     """Sets of the inet table."""
     pairs = [f"{one.vni} . {peer}" for one in passages for peer in one.peers]
     return [
-        *named_set("vnis", f"typeof {_VNI};", [str(one.vni) for one in passages]),
+        *named_set("vnis", f"typeof {_VNI};", [str(one.vni) for one in passages if one.vni is not None]),
         *named_set("vteps", f"typeof {_VNI} . ip saddr;", pairs),
     ]
 

@@ -6,7 +6,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 
 from kilonova.agent import share as shares
-from kilonova.agent.network.conflicts import Address, refused, zone_of
+from kilonova.agent.network.conflicts import Address, refused
 from kilonova.agent.network.devices import plan_bridge
 from kilonova.agent.network.firewall.anti_spoofing import bridge_table
 from kilonova.agent.network.firewall.between_hosts import Passage, bridge_lines
@@ -24,10 +24,10 @@ _FAMILIES = ("bridge", "inet")
 _NFT_LIMIT_S = 60
 
 
-def plan_ruleset(share: HostNetwork, table: str, routers: Sequence[Router] = (), tunnels: Sequence[Tunnel] = ()) -> str:
+def plan_ruleset(share: HostNetwork, table: str, routers: Mapping[str, Router], tunnels: Sequence[Tunnel] = ()) -> str:
     """
-    The text that replaces our tables by what `share` asks for, all at once or not at all; `routers` and `tunnels` are those of
-    its networks here.
+    The text that replaces our tables by what `share` asks for, all at once or not at all; `routers` (by bridge) and `tunnels` are
+    those of its networks here.
 
     Raises HostFailure for a port or rule that cannot be expressed.
     """
@@ -44,8 +44,8 @@ def plan_ruleset(share: HostNetwork, table: str, routers: Sequence[Router] = (),
     flooded = [
         line for profile in sorted(profiles) for line in profile_chain("ingress", profile, groups, stateful=False)
     ]
-    segments = [_segment(network) for network in share.networks]
-    segments += [Segment(router.uplink, masqueraded=(str(router.span),)) for router in routers]
+    segments = [Segment(one.bridge, _gateways(one), zone=routers[one.bridge].zone) for one in share.networks]
+    segments += [Segment(router.uplink, masqueraded=(str(router.span),)) for router in routers.values()]
     passages = _passages(share, tunnels)
     down = [port.tap for port in shares.ports_down(share)]
     return "\n".join(
@@ -60,7 +60,9 @@ def plan_ruleset(share: HostNetwork, table: str, routers: Sequence[Router] = (),
 
 def plan_router_rules(network: NetworkSpec, table: str) -> str:
     """The text that replaces our table in the namespace of a network's router: who its guests are was judged on the bridge."""
-    lines = inet_table(table, [_routed(network)], (), (), ())
+    ranges = tuple(str(ip_network(subnet.cidr)) for subnet in network.subnets if subnet.ip_version == 4)
+    segment = Segment(network.bridge, _gateways(network), ranges if network.nat else ())
+    lines = inet_table(table, [segment], (), (), ())
     return "\n".join([f"table inet {table} {{}}\ndelete table inet {table}", *lines, ""])
 
 
@@ -85,34 +87,21 @@ def apply(text: str, *, dry_run: bool = False) -> None:
         )
 
 
-def _segment(network: NetworkSpec) -> Segment:
-    """A network's bridge. A tunnelled one's leads nowhere: its router has the gateway, and reaches the outside by its uplink."""
-    if not network.is_tunnelled or network.segment is None:
-        return _routed(network)
-    return Segment(network.bridge, _gateways(network), zone=zone_of(network.segment))
-
-
-def _routed(network: NetworkSpec) -> Segment:
-    ranges = [str(ip_network(subnet.cidr)) for subnet in network.subnets if subnet.ip_version == 4]
-    return Segment(network.bridge, _gateways(network), tuple(ranges) if network.nat else ())
-
-
 def _gateways(network: NetworkSpec) -> tuple[Address, ...]:
     return tuple(address.ip for address in plan_bridge(network).addresses)
 
 
 def _passages(share: HostNetwork, tunnels: Sequence[Tunnel]) -> list[Passage]:
-    """Every tunnelled network's, with or without a tunnel now: its unguarded ports could pose as the gateway either way."""
+    """Every network's, with or without a tunnel now: its unguarded ports could pose as the gateway either way."""
     by_bridge = {tunnel.bridge: tunnel for tunnel in tunnels}
     return [
         Passage(
             device=tunnel_name(network.bridge),
-            vni=network.segment or 0,
+            vni=network.segment,
             peers=by_bridge[network.bridge].peers if network.bridge in by_bridge else (),
             gateway=plan_bridge(network),
             has_dhcp=any(subnet.dhcp for subnet in network.subnets),
             unguarded=tuple(p.tap for p in share.ports if p.network_id == network.id and not p.port_security),
         )
         for network in share.networks
-        if network.is_tunnelled
     ]
