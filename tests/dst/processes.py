@@ -123,7 +123,7 @@ class ConductorProcess(Process):
 
     def wire(self) -> None:
         world, networks = self.world, networks_of(self)
-        definitions = [boot_saga(self.bus, networks, world.images), delete_saga(self.bus, networks)]
+        definitions = [boot_saga(self.bus, networks), delete_saga(self.bus, networks)]
         self.runner = Runner(
             self.db, self.bus, self.clock, [world.edit(one) for one in definitions], owner=self.name, workers=0,
             on_journal=self._on_journal,

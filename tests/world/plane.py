@@ -66,7 +66,7 @@ class OneImage:
         )  # fmt: skip
 
     def get(self, *args: object) -> Image:
-        """The image, with a context or without."""
+        """The image."""
         assert args[-1] == IMAGE
         return self._image
 
@@ -92,7 +92,7 @@ class World:
         self.bus = InProcessBus()
         self.networks = EmbeddedNetworks(self.ids, Changes(self.bus, self.clock))
         images = OneImage(self.clock)
-        definitions = (boot_saga(self.bus, self.networks, images), delete_saga(self.bus, self.networks))
+        definitions = (boot_saga(self.bus, self.networks), delete_saga(self.bus, self.networks))
         self.runner = Runner(
             self.db, self.bus, self.clock, [self.edit(d) for d in definitions], owner="world",
             on_journal=self._tell_of_journal,

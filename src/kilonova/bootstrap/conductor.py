@@ -19,7 +19,6 @@ from kilonova.conductor.service import Conductor, ConductorParts
 from kilonova.domain.host import HostDefaults
 from kilonova.identity.housekeeping import IdentityHousekeeping
 from kilonova.identity.service import Identity
-from kilonova.image.catalog import EveryImage
 from kilonova.network.embedded import EmbeddedNetworks
 from kilonova.network.telling import HostTeller
 from kilonova.rpc.host_accounts import HostAccounts
@@ -71,7 +70,7 @@ class ConductorRole:
     def _definitions(self) -> list[Definition]:
         bus = self._ground.bus
         return [
-            boot_saga(bus, self._wiring.networks, EveryImage(self._ground.db)),
+            boot_saga(bus, self._wiring.networks),
             delete_saga(bus, self._wiring.networks),
         ]
 

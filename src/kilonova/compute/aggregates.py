@@ -13,6 +13,7 @@ from datetime import datetime
 from functools import partial
 from itertools import product
 
+from kilonova.compute.boot_images import check_active, ref_of
 from kilonova.compute.neighbours import Images
 from kilonova.domain.aggregate import ZONE_KEY, Aggregate
 from kilonova.domain.clock import Clock, Ids
@@ -112,7 +113,7 @@ class Aggregates:
         self._settle(tx, (host.name,), zones_differ=zones_differ)
 
     def cache_images(self, ctx: RequestContext, number: int, image_ids: Sequence[str]) -> None:
-        """Have its hosts fetch images ahead of need. Raises Missing, or Rejected for images that are not there."""
+        """Have its hosts fetch images ahead of need. Raises Missing, or Rejected for images that cannot be had."""
         with self._database.read() as tx:
             names = aggregates.get(tx, number).hosts
         wanted = [self._image(ctx, image_id) for image_id in image_ids]
@@ -127,10 +128,8 @@ class Aggregates:
             found = self._images.get(ctx, image_id)
         except Missing as problem:
             raise Rejected(problem.message) from None
-        return ImageRef(
-            id=found.id, disk_format=found.disk_format or "raw", size=found.size or 0, sha512=found.sha512,
-            virtual_size=found.virtual_size, properties=found.properties,
-        )  # fmt: skip
+        check_active(found)
+        return ref_of(found)
 
     def _settle(self, tx: Tx, names: Sequence[str], *, zones_differ: bool) -> None:
         now = self._clock.now()

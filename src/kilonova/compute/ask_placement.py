@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import msgspec
 
+from kilonova.compute.boot_images import find_images
 from kilonova.compute.devices import plan_devices
 from kilonova.compute.neighbours import Images
 from kilonova.compute.request import BootRequest
-from kilonova.compute.scheduling import find_image, resolve_subject
+from kilonova.compute.scheduling import resolve_subject
 from kilonova.compute.server_groups import wanted_group
 from kilonova.domain.boot import SchedulingRequest
 from kilonova.domain.clock import Ids
@@ -49,7 +50,7 @@ class AskPlacement:
         """
         if ctx.project_id is None:
             raise Denied("A server belongs to a project: use a token scoped to one.")
-        image = find_image(self._images, ctx, request)
+        image = find_images(self._images, ctx, request.image_ref).image
         with self._database.read() as tx:
             subject = resolve_subject(tx, ctx.project_id, request, image)
             plan_devices(request.devices, image, subject.flavor)

@@ -16,12 +16,13 @@ from datetime import datetime
 import msgspec
 
 from kilonova.compute.backlog import Backlog, Bounds
+from kilonova.compute.boot_images import BootImages, find_images
 from kilonova.compute.devices import plan_devices
 from kilonova.compute.names import host_label, server_name
 from kilonova.compute.neighbours import Images, NicResolver
 from kilonova.compute.quota_checks import check_items, take_servers
 from kilonova.compute.request import Booted, BootRequest
-from kilonova.compute.scheduling import Subject, find_image, resolve_subject
+from kilonova.compute.scheduling import Subject, resolve_subject
 from kilonova.compute.server_groups import join_group, wanted_group
 from kilonova.domain.boot import BlockDevice, BootParams, NicRequest
 from kilonova.domain.clock import Clock, Ids
@@ -42,6 +43,7 @@ class _Resolved(msgspec.Struct, frozen=True, kw_only=True):
     """What the servers of one request share."""
 
     subject: Subject
+    images: BootImages
     key_public: str | None
     nics: tuple[NicRequest, ...]
     group_ids: tuple[str, ...]
@@ -68,10 +70,10 @@ class BootServers:
         if ctx.project_id is None or ctx.user_id is None:
             raise Denied("A server belongs to a project: use a token scoped to one.")
         self._backlog.admit(ctx.project_id)
-        image = find_image(self._images, ctx, request)
+        images = find_images(self._images, ctx, request.image_ref)
         with self._database.write() as tx:
             group = wanted_group(tx, ctx, request.hints, lock=True)
-            resolved, count = self._resolve(tx, ctx, request, image)
+            resolved, count = self._resolve(tx, ctx, request, images)
             first = next_number(tx, "servers", count)
             new = [self._server(ctx, request, resolved, index=i, count=count, number=first + i) for i in range(count)]
             servers.add(tx, new)
@@ -85,8 +87,8 @@ class BootServers:
             admin_pass=resolved.admin_pass, disk_config=resolved.disk_config,
         )  # fmt: skip
 
-    def _resolve(self, tx: Tx, ctx: RequestContext, request: BootRequest, image: Image | None) -> tuple[_Resolved, int]:
-        project_id, user_id = str(ctx.project_id), str(ctx.user_id)
+    def _resolve(self, tx: Tx, ctx: RequestContext, request: BootRequest, images: BootImages) -> tuple[_Resolved, int]:
+        project_id, user_id, image = str(ctx.project_id), str(ctx.user_id), images.image
         allowed = quotas.limits(tx, project_id, user_id)
         check_items(request, allowed)
         subject = resolve_subject(tx, project_id, request, image)
@@ -95,7 +97,7 @@ class BootServers:
         count = take_servers(tx, project_id, request, subject.flavor, allowed)
         found = self._nics.resolve(tx, ctx, request.nics, count, request.security_groups)
         resolved = _Resolved(
-            subject=subject, key_public=key_public, nics=tuple(found.nics),
+            subject=subject, images=images, key_public=key_public, nics=tuple(found.nics),
             group_ids=tuple(found.group_ids), devices=devices, reservation_id=f"r-{_word(8).lower()}",
             admin_pass=request.admin_pass or _word(12), disk_config=_disk_config(request, image), now=self._clock.now(),
         )  # fmt: skip
@@ -126,7 +128,8 @@ class BootServers:
     def _start(self, tx: Tx, ctx: RequestContext, server: Server, resolved: _Resolved) -> None:
         params = BootParams(
             scheduling=resolved.subject.request(server.id, server.project_id), nics=resolved.nics, block_devices=resolved.devices,
-            security_groups=resolved.group_ids,
+            security_groups=resolved.group_ids, kernel=resolved.images.kernel, ramdisk=resolved.images.ramdisk,
+            kernel_args=resolved.images.kernel_args,
         )  # fmt: skip
         new = sagas.NewSaga(
             kind="boot", server_id=server.id, project_id=server.project_id, user_id=server.user_id,

@@ -10,11 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from kilonova.compute.boot_images import check_active, ref_of
 from kilonova.compute.request import WantedDevice
 from kilonova.domain.boot import BlockDevice
 from kilonova.domain.errors import Denied, Rejected
 from kilonova.domain.flavor import Flavor
-from kilonova.domain.image import Image, ImageStatus
+from kilonova.domain.image import Image
 
 _DEVICE = re.compile(r"\A(/dev/)?[a-z]{1,4}d?[a-z]{1,2}[0-9]{0,2}\Z")
 _GIB = 1024**3
@@ -23,8 +24,7 @@ _NEEDS_VOLUMES = "the block storage service is not enabled in this cloud, so ser
 
 def check_image(image: Image, flavor: Flavor, *, allow_zero_disk: bool) -> None:
     """See that a server of this flavor can boot from this image. Raises Rejected or Denied."""
-    if image.status is not ImageStatus.ACTIVE:
-        raise Rejected(f"Image {image.id} is not active.")
+    check_active(image)
     if flavor.ram_mib < image.min_ram:
         raise Rejected("Flavor's memory is too small for requested image.")
     if flavor.disk_gib == 0:
@@ -48,7 +48,7 @@ def plan_devices(wanted: Sequence[WantedDevice], image: Image | None, flavor: Fl
     """The disks, root first. Raises Rejected, naming what is wrong with which entry."""
     devices = [_device(i, device, image) for i, device in enumerate(wanted) if not device.no_device]
     if image is not None and not any(device.boot_index == 0 for device in devices):
-        root = BlockDevice(source_type="image", destination_type="local", image_id=image.id, boot_index=0)
+        root = BlockDevice(source_type="image", destination_type="local", image=ref_of(image), boot_index=0)
         devices.insert(0, root)
     _check_boot_order(devices)
     _check_sizes(devices, flavor)
@@ -77,7 +77,8 @@ def _device(index: int, wanted: WantedDevice, image: Image | None) -> BlockDevic
     if wanted.device_name is not None and not _DEVICE.match(wanted.device_name):
         raise _invalid(where, f"{wanted.device_name[:64]!r} is not a device name such as /dev/vdb")
     return BlockDevice(
-        source_type=source, destination_type="local", image_id=wanted.uuid, size_gib=wanted.size, boot_index=boot_index,
+        source_type=source, destination_type="local", size_gib=wanted.size, boot_index=boot_index,
+        image=ref_of(image) if source == "image" and image is not None else None,
         guest_format=wanted.guest_format, device_name=wanted.device_name and wanted.device_name.removeprefix("/dev/"),
         disk_bus=wanted.disk_bus, device_type=wanted.device_type, tag=wanted.tag,
         delete_on_termination=wanted.delete_on_termination is not False,

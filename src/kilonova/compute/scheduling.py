@@ -7,11 +7,9 @@ from __future__ import annotations
 import msgspec
 
 from kilonova.compute.devices import check_image
-from kilonova.compute.neighbours import Images
 from kilonova.compute.request import BootRequest
 from kilonova.compute.zones import check_zone
 from kilonova.domain.boot import SchedulingRequest
-from kilonova.domain.context import RequestContext
 from kilonova.domain.errors import Missing, Rejected
 from kilonova.domain.flavor import Flavor
 from kilonova.domain.image import Image
@@ -41,18 +39,6 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
             image_properties=image.properties if image else {}, availability_zone=self.zone, forced_host=self.forced_host,
             hints=self.hints,
         )  # fmt: skip
-
-
-def find_image(images: Images, ctx: RequestContext, request: BootRequest) -> Image | None:
-    """The image that a request names; read before any transaction, as it may be another service's. Raises Rejected."""
-    if not request.image_ref:
-        return None
-    try:
-        return images.get(ctx, request.image_ref)
-    except Missing:
-        raise Rejected(
-            "Invalid imageRef provided.", next_step=f"Image {request.image_ref[:64]} is not one you can see."
-        ) from None
 
 
 def resolve_subject(tx: Tx, project_id: str, request: BootRequest, image: Image | None) -> Subject:

@@ -1,15 +1,11 @@
-"""From records to what a host is told: the disks of a server, and the whole machine. Pure, but for reading image records."""
+"""From what was resolved when a boot was accepted to what a host is told: a server's disks, and the whole machine. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import lru_cache
-
 import msgspec
 
-from kilonova.conductor.neighbours import Images, ServerNetwork
+from kilonova.conductor.neighbours import ServerNetwork
 from kilonova.domain.boot import BlockDevice, BootParams
-from kilonova.domain.image import Image
 from kilonova.domain.machine import DiskSpec, GuestData, ImageRef, MachineSpec
 from kilonova.domain.server import Server
 
@@ -25,26 +21,21 @@ class Disks(msgspec.Struct, frozen=True, kw_only=True):
     kernel_args: str | None = None
 
 
-def disks_of(server: Server, params: BootParams, images: Images) -> Disks:
-    """
-    Resolve a server's disks: the block devices asked for, then the flavor's ephemeral and swap disks when none of their
-    kind were. Raises Missing when an image is gone by now.
-    """
-    root = next((d for d in params.block_devices if d.boot_index == 0), None)
-    get = lru_cache(maxsize=None)(images.get)
-    image = None if root is None or root.image_id is None else get(root.image_id)
-    disks = [_disk(i, device, server, get) for i, device in enumerate(params.block_devices)]
+def lacks_images(params: BootParams) -> bool:
+    """Whether a boot was accepted by a release that left its images to be looked up later."""
+    return any(device.source_type == "image" and device.image is None for device in params.block_devices)
+
+
+def disks_of(server: Server, params: BootParams) -> Disks:
+    """A server's disks: the block devices asked for, then the flavor's ephemeral and swap disks when none of their kind were."""
+    disks = [_disk(i, device, server) for i, device in enumerate(params.block_devices)]
     kinds = {disk.kind for disk in disks}
     if server.flavor.ephemeral_gib and "ephemeral" not in kinds:
         size = server.flavor.ephemeral_gib * _MIB_PER_GIB
         disks.append(DiskSpec(kind="ephemeral", index=0, size_mib=size, filesystem="ext4"))
     if server.flavor.swap_mib and "swap" not in kinds:
         disks.append(DiskSpec(kind="swap", index=0, size_mib=server.flavor.swap_mib, filesystem="swap"))
-    properties = {} if image is None else image.properties
-    return Disks(
-        disks=tuple(disks), kernel=_ref_of(properties.get("kernel_id"), get),
-        ramdisk=_ref_of(properties.get("ramdisk_id"), get), kernel_args=properties.get("os_command_line"),
-    )  # fmt: skip
+    return Disks(disks=tuple(disks), kernel=params.kernel, ramdisk=params.ramdisk, kernel_args=params.kernel_args)
 
 
 def machine_of(server: Server, disks: Disks, network: ServerNetwork, generation: int) -> MachineSpec:
@@ -74,11 +65,11 @@ def guest_of(server: Server, network: ServerNetwork) -> GuestData:
     )  # fmt: skip
 
 
-def _disk(index: int, device: BlockDevice, server: Server, get: Callable[[str], Image]) -> DiskSpec:
+def _disk(index: int, device: BlockDevice, server: Server) -> DiskSpec:
     is_root = device.boot_index == 0
     kind = "root" if is_root else _blank_kind(device)
     size_gib = device.size_gib or (server.flavor.disk_gib if is_root else 0)
-    image = _ref_of(device.image_id, get)
+    image = device.image
     is_cdrom = device.device_type == "cdrom" or (image is not None and image.disk_format == "iso")
     return DiskSpec(
         kind=kind, index=index if kind == "data" else 0, image=image, boot_index=device.boot_index, tag=device.tag,
@@ -93,13 +84,3 @@ def _blank_kind(device: BlockDevice) -> str:
     if device.source_type != "blank":
         return "data"
     return "swap" if device.guest_format == "swap" else "ephemeral"
-
-
-def _ref_of(image_id: str | None, get: Callable[[str], Image]) -> ImageRef | None:
-    if not image_id:
-        return None
-    image = get(image_id)
-    return ImageRef(
-        id=image.id, disk_format=image.disk_format or "raw", size=image.size or 0, sha512=image.sha512,
-        virtual_size=image.virtual_size, properties=image.properties,
-    )  # fmt: skip

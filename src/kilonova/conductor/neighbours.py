@@ -7,7 +7,6 @@ from typing import Protocol
 
 from kilonova.domain.boot import BootParams
 from kilonova.domain.hostnet import HeldNetworks, HostNetwork
-from kilonova.domain.image import Image
 from kilonova.domain.machine import GuestLink, NicSpec
 from kilonova.domain.server import Server
 from kilonova.store.database import Tx
@@ -49,10 +48,3 @@ class Networks(Protocol):
 
     def newer(self, tx: Tx, host: str, held: HeldNetworks, now: datetime) -> HostNetwork:
         """What a host that holds this of its networks and groups lacks."""
-
-
-class Images(Protocol):
-    """Image records, whoever owns them."""
-
-    def get(self, image_id: str) -> Image:
-        """One image. Raises Missing."""

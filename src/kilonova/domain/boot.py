@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from kilonova.domain.machine import ImageRef
+
 
 class NicRequest(msgspec.Struct, frozen=True, kw_only=True):
     """One wanted interface: on a network (with a fixed address, or any), or an existing port."""
@@ -19,7 +21,7 @@ class BlockDevice(msgspec.Struct, frozen=True, kw_only=True):
 
     source_type: str  # image, blank (volume and snapshot come with the volume service)
     destination_type: str  # local
-    image_id: str | None = None
+    image: ImageRef | None = None
     size_gib: int | None = None
     boot_index: int = -1
     guest_format: str | None = None  # swap, ext4...
@@ -51,12 +53,18 @@ class SchedulingRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BootParams(msgspec.Struct, frozen=True, kw_only=True):
-    """Parameters of one server's boot saga, frozen when the request was accepted."""
+    """
+    Parameters of one server's boot saga, frozen when the request was accepted: every thing that it names was found then, with
+    its caller's eyes, and nothing is looked up again by a name that a client gave.
+    """
 
     scheduling: SchedulingRequest
     nics: tuple[NicRequest, ...]
     block_devices: tuple[BlockDevice, ...]
     security_groups: tuple[str, ...] = ()  # ids, for ports made by us
+    kernel: ImageRef | None = None
+    ramdisk: ImageRef | None = None
+    kernel_args: str | None = None
 
 
 class DeleteParams(msgspec.Struct, frozen=True, kw_only=True):

@@ -24,7 +24,6 @@ class ImageRef(msgspec.Struct, frozen=True, kw_only=True):
     size: int
     sha512: str | None  # of the bits as stored; checked after the fetch
     virtual_size: int | None = None
-    properties: dict[str, str] = {}
 
 
 class DiskSpec(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Image records for the other rooms: compute asks with its caller's eyes, the conductor with its own."""
+"""Image records for the other rooms: they ask with their caller's eyes, when a request is accepted."""
 
 from __future__ import annotations
 
@@ -23,15 +23,3 @@ class ImageCatalog:
         """One that the caller may see: public, community, the project's own or shared with it. Raises Missing."""
         with self._database.read() as tx:
             return images.get(tx, scope_of(ctx), image_id)
-
-
-class EveryImage:
-    """The images there are, whoever's they are. Fills `conductor.neighbours.Images`."""
-
-    def __init__(self, database: Database) -> None:
-        self._database = database
-
-    def get(self, image_id: str) -> Image:
-        """One image. Raises Missing."""
-        with self._database.read() as tx:
-            return images.get_any(tx, image_id)

@@ -20,7 +20,7 @@ from kilonova.domain.errors import Conflict
 from kilonova.store.database import Database
 from kilonova.store.tables import metadata
 
-HEAD = "0012"
+HEAD = "0013"
 _VERSION_TABLE = "alembic_version"
 _LOCK = 0x6B696C6F  # any number, as long as nobody else takes it
 

@@ -81,7 +81,7 @@ def place(world: World, server_id: str, *names: str) -> str:
 
 def another_conductor(world: World, owner: str) -> Runner:
     definitions = (
-        boot_saga(world.bus, world.networks, OneImage(world.clock)),
+        boot_saga(world.bus, world.networks),
         delete_saga(world.bus, world.networks),
     )
     return Runner(world.db, world.bus, world.clock, definitions, owner=owner)

@@ -14,7 +14,7 @@ from kilonova.domain.image import ImageStatus
 from kilonova.domain.image_format import ImageRefused
 from kilonova.image import records
 from kilonova.image.bits import CHUNK, Part
-from kilonova.image.catalog import EveryImage
+from kilonova.image.catalog import ImageCatalog
 from kilonova.image.limits import ImageLimits
 from kilonova.image.records import NewImage
 from kilonova.image.recovery import audit
@@ -41,7 +41,7 @@ def assert_untouched(service: ImageService, ident: str) -> None:
 def test_bits_go_in_and_come_out(service: ImageService) -> None:
     ident = make(service)
     send(service, ident, b"a", b"", b"bc", length=3)
-    image = EveryImage(service.database).get(ident)
+    image = ImageCatalog(service.database).get(OWNER, ident)
     assert (image.status, image.size, image.virtual_size) == (ImageStatus.ACTIVE, 3, 3)
     assert (image.checksum, image.sha512) == ("900150983cd24fb0d6963f7d28e17f72", SHA512_OF_ABC)
     assert b"".join(service.bits.read(ident)) == b"abc"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kilonova.domain.image import Image
 from kilonova.image import records
-from kilonova.image.catalog import EveryImage
+from kilonova.image.catalog import ImageCatalog
 from kilonova.image.records import NewImage
 from kilonova.image.service import ImageService
 from kilonova.image.upload import Incoming, upload
@@ -29,4 +29,4 @@ def send(service: ImageService, ident: str, *chunks: bytes, length: int | None =
 
 
 def status(service: ImageService, ident: str) -> str:
-    return EveryImage(service.database).get(ident).status
+    return ImageCatalog(service.database).get(OWNER, ident).status

@@ -95,7 +95,7 @@ class AmqpPlane:
 
     def _conductor(self, bus: Bus) -> Callable[[], None]:
         networks = EmbeddedNetworks(self._ids, Changes(bus, self._clock))
-        definitions = (boot_saga(bus, networks, OneImage(self._clock)), delete_saga(bus, networks))
+        definitions = (boot_saga(bus, networks), delete_saga(bus, networks))
         runner = Runner(self._db, bus, self._clock, definitions, owner="conductor", workers=2)
         parts = ConductorParts(
             db=self._db, bus=bus, clock=self._clock, ids=self._ids, runner=runner,

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import msgspec
 
 from kilonova.api.framework import UNSET, Maybe, Meta, Params, reads, rest
-from kilonova.domain.errors import Denied
+from kilonova.domain.errors import Denied, InvalidField
 from kilonova.domain.image import CONTAINER_FORMATS, DISK_FORMATS, VISIBILITIES
 
 MAX_VALUE = 65535
@@ -17,6 +17,8 @@ READ_ONLY = frozenset({
     "id", "status", "checksum", "size", "virtual_size", "created_at", "updated_at", "self", "file", "schema", "direct_url",
     "os_hash_algo", "os_hash_value",
 })  # fmt: skip
+NAMING_IMAGES = ("kernel_id", "ramdisk_id")
+"""Properties that a boot acts on: they name other images."""
 RESERVED = frozenset({"location", "locations", "deleted", "deleted_at", "is_public", "properties"})
 
 
@@ -37,7 +39,7 @@ def check_id(value: str) -> str:
         plain = str(uuid.UUID(value))
     except ValueError:
         plain = ""
-    if plain != value.lower():
+    if not plain or plain != value.lower():
         raise ValueError(f"{value[:64]!r} is not a UUID")
     return plain
 
@@ -57,6 +59,16 @@ def check_settable(name: str) -> None:
         raise Denied(f"Attribute '{name}' is read-only.")
     if name in RESERVED:
         raise Denied(f"Attribute '{name}' is reserved.")
+
+
+def check_naming(properties: Mapping[str, str]) -> None:
+    """Raise InvalidField where a property that names an image holds no id. Whether there is such an image, the boot asks."""
+    for name in NAMING_IMAGES:
+        if name in properties:
+            try:
+                check_id(properties[name])
+            except ValueError as problem:
+                raise InvalidField(name, str(problem)) from None
 
 
 Text = Annotated[str, Meta(max_length=255)]

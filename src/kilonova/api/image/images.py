@@ -11,7 +11,7 @@ import msgspec
 from kilonova.api.framework import Page, Query, Reply, Request, Route, cut, next_url
 from kilonova.api.framework.compile_in import Decoder
 from kilonova.api.image import patch
-from kilonova.api.image.fields import CreateImage, ImageFields, check_settable, given
+from kilonova.api.image.fields import CreateImage, ImageFields, check_naming, check_settable, given
 from kilonova.api.image.filters import ListImages, image_filter, keyset
 from kilonova.api.image.patch import PatchOp
 from kilonova.api.image.views import ImageView, image_view
@@ -49,6 +49,7 @@ class Images:
         """Make a record that waits for its bits."""
         for name in req.params.properties:
             check_settable(name)
+        check_naming(req.params.properties)
         sent: dict[str, Any] = given(req.params)
         owner = sent.setdefault("owner", req.ctx.project_id)
         req.authorize("add_image", {"project_id": req.ctx.project_id, "owner": owner})
@@ -81,6 +82,7 @@ class Images:
             sent = given(_ATTRIBUTES.from_json(msgspec.json.encode(folded.attributes), req.version))
             rest = _PROPERTIES.from_json(msgspec.json.encode(folded.properties), req.version)
             _check_change(req, image, sent)
+            check_naming(dict(rest.properties.items() - image.properties.items()))
             return msgspec.structs.replace(image, **sent, properties=rest.properties)
 
         return image_view(records.change(self._service, self._scope(req), req.path["image_id"], edit))

@@ -19,8 +19,8 @@ import msgspec
 
 from kilonova.conductor import facts
 from kilonova.conductor.kernel.definition import Await, Definition, Failure, Run, Step, StepFailed, TryAgain
-from kilonova.conductor.machine import Disks, disks_of, machine_of
-from kilonova.conductor.neighbours import Images, Networks
+from kilonova.conductor.machine import Disks, disks_of, lacks_images, machine_of
+from kilonova.conductor.neighbours import Networks
 from kilonova.conductor.sagas.host_step import HostStep
 from kilonova.domain.boot import BootParams, SchedulingRequest
 from kilonova.domain.placement import Candidate, Choice, Decision, PassedOver, told
@@ -127,13 +127,13 @@ class BlockDevicesStep(Step):
     name = "block_devices"
     result = Disks
 
-    def __init__(self, images: Images) -> None:
-        self._images = images
-
     def do(self, tx: Tx, run: Run, _prepared: Any) -> Disks:
-        """Resolve the disks."""
-        server = server_facts.get(tx, run.saga.server_id)
-        return disks_of(server, run.params, self._images)
+        """Work them out; the images were found when the boot was accepted."""
+        if lacks_images(run.params):
+            raise StepFailed(
+                Failure(message="This boot was accepted by an older release: delete the server and boot it again.")
+            )
+        return disks_of(server_facts.get(tx, run.saga.server_id), run.params)
 
 
 class SpawnStep(HostStep):
@@ -197,13 +197,13 @@ class ActivateStep(Step):
         self._networks.activate(tx, run.saga.server_id, run.now)
 
 
-def boot_saga(bus: Bus, networks: Networks, images: Images) -> Definition:
+def boot_saga(bus: Bus, networks: Networks) -> Definition:
     """The boot saga, wired."""
     return Definition(
         kind="boot",
         params=BootParams,
         steps=(
-            PlaceStep(bus), NetworkStep(networks), BlockDevicesStep(images), SpawnStep(networks), ActivateStep(networks),
+            PlaceStep(bus), NetworkStep(networks), BlockDevicesStep(), SpawnStep(networks), ActivateStep(networks),
         ),
         at_end=_at_end,
     )  # fmt: skip
