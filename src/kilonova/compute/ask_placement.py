@@ -3,9 +3,6 @@ Ask where servers would go, without booting any: nothing is written, claimed or 
 
 The request is that of a boot, resolved by the same code, so the scheduler is asked what it would be asked. What a boot checks
 besides, quotas, keys, networks, has nothing to do with places and is left out.
-
-One thing is checked that a boot lets pass: servers that `same_host` and `different_host` name must be ones the caller can see.
-Questions cost nothing, so else whoever knows the ids of others' servers could ask until he knew which share a host with his.
 """
 
 from __future__ import annotations
@@ -14,6 +11,7 @@ import msgspec
 
 from kilonova.compute.boot_images import find_images
 from kilonova.compute.devices import plan_devices
+from kilonova.compute.hints import check_hints
 from kilonova.compute.neighbours import Images
 from kilonova.compute.request import BootRequest
 from kilonova.compute.scheduling import resolve_subject
@@ -21,12 +19,11 @@ from kilonova.compute.server_groups import wanted_group
 from kilonova.domain.boot import SchedulingRequest
 from kilonova.domain.clock import Ids
 from kilonova.domain.context import RequestContext
-from kilonova.domain.errors import Denied, Rejected, Unavailable
+from kilonova.domain.errors import Denied, Unavailable
 from kilonova.domain.placement import Decision
 from kilonova.rpc.bus import Bus, NoAnswer
 from kilonova.rpc.messages import PlacedSome, PlaceSome
-from kilonova.store.database import Database, Tx
-from kilonova.store.queries import server_facts
+from kilonova.store.database import Database
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -55,7 +52,7 @@ class AskPlacement:
             subject = resolve_subject(tx, ctx.project_id, request, image)
             plan_devices(request.devices, image, subject.flavor)
             wanted_group(tx, ctx, request.hints, lock=False)
-            _check_named(tx, request, None if sees_all else ctx.project_id)
+            check_hints(tx, ctx, request.hints, sees_all=sees_all)
         asked = subject.request(self._ids.uuid(), ctx.project_id)
         return Asked(request=asked, decisions=self._decisions(ctx, asked, request.min_count))
 
@@ -67,14 +64,3 @@ class AskPlacement:
         if not isinstance(answer, PlacedSome):
             raise Unavailable("The scheduler could not decide now.", next_step="kilonova status")
         return answer.decisions
-
-
-def _check_named(tx: Tx, request: BootRequest, project_id: str | None) -> None:
-    """See that servers named by hints are there, and of this project (None: of any). Raises Rejected."""
-    for hint in ("same_host", "different_host"):
-        named = request.hints.get(hint, [])
-        ids = [named] if isinstance(named, str) else named
-        found = server_facts.some(tx, ids)
-        for ident in ids:
-            if ident not in found or project_id not in (None, found[ident].project_id):
-                raise Rejected(f"The hint {hint} names server {ident[:64]}, which is not one you can see.")

@@ -18,6 +18,7 @@ import msgspec
 from kilonova.compute.backlog import Backlog, Bounds
 from kilonova.compute.boot_images import BootImages, find_images
 from kilonova.compute.devices import plan_devices
+from kilonova.compute.hints import check_hints
 from kilonova.compute.names import host_label, server_name
 from kilonova.compute.neighbours import Images, NicResolver
 from kilonova.compute.quota_checks import check_items, take_servers
@@ -73,6 +74,7 @@ class BootServers:
         images = find_images(self._images, ctx, request.image_ref)
         with self._database.write() as tx:
             group = wanted_group(tx, ctx, request.hints, lock=True)
+            check_hints(tx, ctx, request.hints)
             resolved, count = self._resolve(tx, ctx, request, images)
             first = next_number(tx, "servers", count)
             new = [self._server(ctx, request, resolved, index=i, count=count, number=first + i) for i in range(count)]

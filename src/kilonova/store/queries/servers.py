@@ -6,7 +6,7 @@ What sagas write of a server is in `server_facts.py`; how a list is filtered and
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -50,6 +50,12 @@ def get(tx: Tx, ctx: RequestContext, server_id: str, *, deleted: bool = False) -
     if row is None:
         raise Missing("Instance", server_id[:255])
     return server_of(row)
+
+
+def those_of(tx: Tx, ctx: RequestContext, server_ids: Collection[str]) -> set[str]:
+    """Which of these are servers in the caller's scope that are not deleted."""
+    query = select(servers.c.id).where(servers.c.id.in_(server_ids), servers.c.lifecycle != Lifecycle.DELETED)
+    return set(tx.execute(_scoped(query, ctx)).scalars())
 
 
 def page_of(tx: Tx, ctx: RequestContext, wanted: ServerFilter, keyset: Keyset) -> list[Server]:
