@@ -59,7 +59,7 @@ class CreateKeyPair(Params):
     """A key to be kept, or a pair to be made: then without `public_key`, until 2.91."""
 
     name: Annotated[EarlyName, becomes("2.92", LaterName)]
-    public_key: Annotated[Maybe[str], required(since("2.92"))] = UNSET
+    public_key: Annotated[Maybe[Annotated[str, Meta(max_length=16_384)]], required(since("2.92"))] = UNSET
     type: Annotated[Maybe[Literal["ssh", "x509"]], since("2.2")] = UNSET
     user_id: Annotated[Maybe[str], since("2.10")] = UNSET
 

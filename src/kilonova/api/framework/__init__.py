@@ -84,15 +84,17 @@ Rules worth knowing
 - In a field's default UNSET means absent; a plain default (`= 50`) stands in for what was not sent. A `Maybe[...]` field
   *without* default is required where it exists and UNSET elsewhere. `required(since("2.37"))` makes an optional one required.
 - `params` may be any type: `list[PatchOp]`, `LockServer | None` for an action that takes null. Without it no body is read.
+- Nothing a client sends is without a bound (`bounds`): a `str` has 255 characters, a list or object 1024 items, free JSON 16 KiB,
+  unless its field says another (`Meta(max_length=...)`, `size(4096)`).
 - Untagged unions of two shapes do not decode; use one shape with optional fields, or `reads(fn, wire_type)`.
 - Unknown keys wanted as data: one field `properties: Annotated[dict[str, Any], rest()]`, in params, queries and views.
 - `stream=True`: `req.body` iterates or reads the upload; return `Stream(chunks, length)` to send without holding it in memory.
 - Shapes and their annotations must be at module level, as types are resolved by name.
 
 `testing.client(app, token, version)` drives an app in process; `testing.compile_all(service)` is the one line of test that every
-service wants. The modules: `versions`, `schema` (marks), `compile_in` and `compile_out` (codecs), `complaints` (their errors in
-words), `types` (wire types), `exchange` (Request, Reply), `routes`, `router`, `service`, `serve`, `pipeline` and `bodies` (a
-request's way), `errors` (envelopes), `policy`, `paging`, `openapi`, `metrics`.
+service wants. The modules: `versions`, `schema` (marks), `bounds`, `compile_in` and `compile_out` (codecs), `complaints` (their
+errors in words), `types` (wire types), `exchange` (Request, Reply), `routes`, `router`, `service`, `serve`, `pipeline` and
+`bodies` (a request's way), `errors` (envelopes), `policy`, `paging`, `openapi`, `metrics`.
 """
 
 from msgspec import UNSET, Meta, UnsetType
@@ -115,7 +117,7 @@ from kilonova.api.framework.paging import PageQuery, Paging, SortedPageQuery, cu
 from kilonova.api.framework.pipeline import Limits, Rim
 from kilonova.api.framework.policy import Policy, PolicyRule
 from kilonova.api.framework.routes import Route, RouteRow, bind, gone
-from kilonova.api.framework.schema import Maybe, Params, Query, Shape, View, becomes, reads, required, rest, wire
+from kilonova.api.framework.schema import Maybe, Params, Query, Shape, View, becomes, reads, required, rest, size, wire
 from kilonova.api.framework.serve import Authenticator
 from kilonova.api.framework.service import Microversions, Service, describe_routes
 from kilonova.api.framework.versions import Version, VersionRange, between, since, until
@@ -172,6 +174,7 @@ __all__ = [
     "required",
     "rest",
     "since",
+    "size",
     "until",
     "wire",
 ]

@@ -21,12 +21,14 @@ from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_ori
 import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
+from kilonova.api.framework.bounds import BODY, FREE_BYTES, ITEMS, QUERY, Where, bounded, check_closed, is_free, measure
 from kilonova.api.framework.complaints import field_error, malformed, read_value
 from kilonova.api.framework.schema import (
-    FieldSpec,
     Query,
     Reads,
     Shape,
+    Size,
+    fields_at,
     fields_of,
     flatten,
     is_strict,
@@ -37,9 +39,6 @@ from kilonova.api.framework.versions import Version
 from kilonova.domain.errors import Rejected
 
 Lift = Callable[[Any, str], Any]
-
-INT64 = Meta(ge=-(2**63), le=2**63 - 1)
-"""An `int` that says no limits gets these: databases hold no more."""
 
 _making = threading.Lock()
 
@@ -53,23 +52,28 @@ class Wire(NamedTuple):
 
 
 @functools.cache
-def compile_wire(tp: Any, version: Version) -> Wire:  # noqa: PLR0911 -- one for each kind of type
+def compile_wire(tp: Any, version: Version, where: Where) -> Wire:  # noqa: PLR0911 -- one for each kind of type
     """Compile a type expression for the stretch of versions that starts at `version`."""
     base, marks = flatten(tp)
     if marks:
-        return _annotated(base, marks, version)
+        return _annotated(base, marks, version, where)
     if is_union(tp):
-        return _union([compile_wire(part, version) for part in get_args(tp) if part is not UnsetType])
+        return _union([compile_wire(part, version, where) for part in get_args(tp) if part is not UnsetType])
     if isinstance(tp, type) and issubclass(tp, Shape):
-        if (stretch := stretch_of(tp, version)) != version:
-            return compile_wire(tp, stretch)  # a nested shape has longer stretches than what it is nested in
-        return _open_struct(tp, version) if any(f.is_rest for f in _live(tp, version)) else _struct(tp, version)
+        if (stretch_of(tp, version), BODY) != (version, where):
+            return compile_wire(
+                tp, stretch_of(tp, version), BODY
+            )  # a nested shape has longer stretches than what it is nested in
+        return _open_struct(tp, version) if any(f.is_rest for f in fields_at(tp, version)) else _struct(tp, version)
+    if is_free(tp):
+        return _free(tp, FREE_BYTES, version)
     if get_origin(tp) is list:
-        return _list(compile_wire(get_args(tp)[0], version))
+        return _list(compile_wire(get_args(tp)[0], version, where))
     if get_origin(tp) is dict:
-        return _dict(*(compile_wire(part, version) for part in get_args(tp)))
-    if tp is int:
-        return Wire(Annotated[int, INT64], (int,), None)
+        return _dict(*(compile_wire(part, version, where) for part in get_args(tp)))
+    if tp in (int, str):
+        return Wire(Annotated[(tp, *bounded(tp, (), where))], (tp,), None)
+    check_closed(tp)
     return Wire(tp, _gives(tp), None)
 
 
@@ -82,14 +86,17 @@ def _gives(tp: Any) -> tuple[type, ...]:
     return (origin,) if isinstance(origin, type) else (object,)
 
 
-def _annotated(base: Any, marks: tuple[Any, ...], version: Version) -> Wire:
+def _annotated(base: Any, marks: tuple[Any, ...], version: Version, where: Where) -> Wire:
     limits = tuple(m for m in marks if isinstance(m, Meta))
     readers = [m for m in marks if isinstance(m, Reads)]
     raw = next((m.wire_type for m in readers if m.wire_type is not None), None)
-    inner = compile_wire(base if raw is None else raw, version)
+    free = next((m.limit for m in marks if isinstance(m, Size)), None)
+    if free is None:
+        inner = compile_wire(base if raw is None else raw, version, where)
+    else:
+        inner = _free(base if raw is None else raw, free, version)
     if raw is None and limits:
-        plain = base if base is int else inner.type
-        inner = inner._replace(type=Annotated[(plain, *_bounded(base, limits))])
+        inner = inner._replace(type=Annotated[(flatten(inner.type)[0], *bounded(base, limits, where))])
     if not readers:
         return inner
     fns = [m.fn for m in readers]
@@ -105,14 +112,6 @@ def _annotated(base: Any, marks: tuple[Any, ...], version: Version) -> Wire:
     return inner._replace(lift=lift)
 
 
-def _bounded(base: Any, limits: tuple[Meta, ...]) -> tuple[Meta, ...]:
-    if base is not int:
-        return limits
-    low = None if any(m.ge is not None or m.gt is not None for m in limits) else INT64.ge
-    high = None if any(m.le is not None or m.lt is not None for m in limits) else INT64.le
-    return limits if low is None and high is None else (*limits, Meta(ge=low, le=high))
-
-
 def _convert(value: Any, tp: Any, path: str, *, strict: bool = True) -> Any:
     try:
         return msgspec.convert(value, tp, strict=strict)
@@ -121,30 +120,28 @@ def _convert(value: Any, tp: Any, path: str, *, strict: bool = True) -> Any:
 
 
 def _union(parts: list[Wire]) -> Wire:
+    if len(parts) == 1:
+        return parts[0]
     by_type = {kind: part.lift for part in parts if part.lift is not None for kind in part.gives}
     tp: Any = Union[tuple(part.type for part in parts)]  # noqa: UP007 -- built from values
     gives = tuple(kind for part in parts for kind in part.gives)
 
     def lift(value: Any, path: str) -> Any:
-        fn = by_type.get(type(value))
+        fn = by_type.get(type(value), by_type.get(object))
         return value if fn is None else fn(value, path)
 
     return Wire(tp, gives, lift if by_type else None)
 
 
 def _list(item: Wire) -> Wire:
-    fn = item.lift
+    fn, tp = item.lift, Annotated[list[item.type], ITEMS]  # type: ignore[name-defined]
     if fn is None:
-        return Wire(list[item.type], (list,), None)  # type: ignore[name-defined]
-    return Wire(
-        list[item.type],  # type: ignore[name-defined]
-        (list,),
-        lambda value, path: [fn(x, f"{path}[{i}]") for i, x in enumerate(value)],
-    )
+        return Wire(tp, (list,), None)
+    return Wire(tp, (list,), lambda value, path: [fn(x, f"{path}[{i}]") for i, x in enumerate(value)])
 
 
 def _dict(key: Wire, item: Wire) -> Wire:
-    tp = dict[key.type, item.type]  # type: ignore[name-defined]
+    tp = Annotated[dict[key.type, item.type], ITEMS]  # type: ignore[name-defined]
     if key.lift is None and item.lift is None:
         return Wire(tp, (dict,), None)
 
@@ -157,13 +154,28 @@ def _dict(key: Wire, item: Wire) -> Wire:
     return Wire(tp, (dict,), lift)
 
 
-def _live(shape: type[Shape], version: Version) -> list[FieldSpec]:
-    return [spec for spec in fields_of(shape) if version in spec.within]
+def _free(tp: Any, limit: int, version: Version) -> Wire:
+    """JSON of no type: as a whole it takes no more than `limit` bytes."""
+    check, item = measure(limit), Wire(Any, (object,), None)
+    if get_origin(tp) is dict:
+        inner = _dict(compile_wire(get_args(tp)[0], version, BODY), item)
+    else:
+        inner = _list(item) if get_origin(tp) is list else item
+
+    def lift(value: Any, path: str) -> Any:
+        read_value(check, value, path)
+        return value if inner.lift is None else inner.lift(value, path)
+
+    return inner._replace(lift=lift)
+
+
+def _where(shape: type[Shape]) -> Where:
+    return QUERY if issubclass(shape, Query) else BODY
 
 
 def _struct(shape: type[Shape], version: Version) -> Wire:
-    live = [spec for spec in _live(shape, version) if not spec.is_rest]
-    wires = [compile_wire(spec.type_at(version), version) for spec in live]
+    live = [spec for spec in fields_at(shape, version) if not spec.is_rest]
+    wires = [compile_wire(spec.type_at(version), version, _where(shape)) for spec in live]
     fields = [
         (
             spec.attr,
@@ -201,9 +213,9 @@ def _open_struct(shape: type[Shape], version: Version) -> Wire:
     """A shape with a `rest` field: decoded as a plain object first, then parted into known keys and the others."""
     closed = _struct(shape, version)
     msgspec.json.Decoder(closed.type)  # made ready here, for it is converted to and in no decoder's type
-    rest = next(spec for spec in _live(shape, version) if spec.is_rest)
-    names = {spec.name for spec in _live(shape, version) if not spec.is_rest}
-    others = compile_wire(rest.type_at(version), version)
+    rest = next(spec for spec in fields_at(shape, version) if spec.is_rest)
+    names = {spec.name for spec in fields_at(shape, version) if not spec.is_rest}
+    others = compile_wire(rest.type_at(version), version, _where(shape))
     strict = not issubclass(shape, Query)  # in a query string all values are text
 
     def lift(value: dict[str, Any], path: str) -> Any:
@@ -213,7 +225,7 @@ def _open_struct(shape: type[Shape], version: Version) -> Wire:
         setattr(whole, rest.attr, others.lift(left, path) if others.lift else left)
         return whole
 
-    return Wire(dict[str, Any], (dict,), lift)
+    return Wire(Annotated[dict[str, Any], ITEMS], (dict,), lift)
 
 
 class Decoder:
@@ -230,14 +242,14 @@ class Decoder:
     def wire_type(self, version: Version) -> Any:
         """The wire type of one version without its envelope, for documents."""
         with _making:
-            return compile_wire(self.type, stretch_of(self.type, version)).type
+            return compile_wire(self.type, stretch_of(self.type, version), BODY).type
 
     def _at(self, version: Version) -> tuple[msgspec.json.Decoder[Any], Wire]:
         stretch = stretch_of(self.type, version)
         found = self._decoders.get(stretch)
         if found is None:
             with _making:
-                wire = compile_wire(self.type, stretch)
+                wire = compile_wire(self.type, stretch, BODY)
                 if self.key is not None:
                     wire = _enveloped(self.key, wire)
                 found = self._decoders[stretch] = (msgspec.json.Decoder(wire.type), wire)
@@ -274,7 +286,7 @@ def _enveloped(key: str, inner: Wire) -> Wire:
 @functools.cache
 def _list_names(shape: type[Shape], version: Version) -> tuple[dict[str, bool], bool]:
     """Which query keys take all their values: by name, and for the keys that go to a `rest` field."""
-    live = _live(shape, version)
+    live = fields_at(shape, version)
     rest = next((spec.type_at(version) for spec in live if spec.is_rest), None)
     named = {spec.name: _is_list(spec.type_at(version)) for spec in live if not spec.is_rest}
     return named, rest is not None and _is_list(get_args(flatten(rest)[0])[1])

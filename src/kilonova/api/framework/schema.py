@@ -14,6 +14,7 @@ Markers, all inside `Annotated[...]` and in any order, beside `msgspec.Meta`:
 - `required(since("2.37"))`: in that range the client must send it, although the field has a default.
 - `reads(fn, wire_type)`: the wire value (of `wire_type`, if it differs) is turned into the declared type by `fn`, which
   raises ValueError with the reason. `fn` may just check. Ready-made ones are in `types`.
+- `size(4096)`: of JSON without a type (`Any`, `dict[str, Any]`): how many bytes it may take.
 - `rest()`: on one `dict[str, ...]` field: unknown keys land here (decode) and are laid out flat beside the others (encode).
 """
 
@@ -65,6 +66,12 @@ class Rest(msgspec.Struct, frozen=True):
     """See `rest`."""
 
 
+class Size(msgspec.Struct, frozen=True):
+    """See `size`."""
+
+    limit: int
+
+
 def wire(name: str) -> Wire:
     """The field's name on the wire."""
     return Wire(name)
@@ -88,6 +95,11 @@ def reads(fn: Callable[[Any], Any], wire_type: Any = None) -> Reads:
 def rest() -> Rest:
     """All keys that no other field names."""
     return Rest()
+
+
+def size(limit: int) -> Size:
+    """At most so many bytes of JSON, in place of `bounds.FREE_BYTES`."""
+    return Size(limit)
 
 
 class ShapeMeta(msgspec.StructMeta):
@@ -195,6 +207,11 @@ def fields_of(shape: type[Shape]) -> tuple[FieldSpec, ...]:
     return tuple(specs)
 
 
+def fields_at(shape: type[Shape], version: Version) -> list[FieldSpec]:
+    """Those that are on the wire in one version."""
+    return [spec for spec in fields_of(shape) if version in spec.within]
+
+
 def shapes_in(tp: Any) -> Iterator[type[Shape]]:
     """Every shape named directly in a type expression."""
     if isinstance(tp, type) and issubclass(tp, Shape):
@@ -245,9 +262,11 @@ __all__ = [
     "Query",
     "Reads",
     "Shape",
+    "Size",
     "View",
     "becomes",
     "edges_of",
+    "fields_at",
     "fields_of",
     "flatten",
     "is_strict",
@@ -256,6 +275,7 @@ __all__ = [
     "required",
     "rest",
     "shapes_in",
+    "size",
     "stretch_of",
     "wire",
 ]

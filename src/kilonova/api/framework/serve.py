@@ -26,6 +26,7 @@ from kilonova.domain.context import RequestContext
 from kilonova.domain.errors import KilonovaError, Rejected, Unauthenticated, UnsupportedMedia
 from kilonova.store.again import until_done
 
+_LONGEST_NAME = 255  # of what a URL names: what a PUT makes there is kept under it
 _MOST_KEYS = 1000
 _NULL = b"\\u0000"
 _NULL_REFUSED = "it contains a NUL character, which no field may hold"
@@ -101,6 +102,8 @@ def answer(call: Call, authenticator: Authenticator, policy: Authoriser) -> Resp
     _check_project(match, ctx)
     if any("\0" in value for value in match.params.values()):
         raise Rejected(f"The URL is malformed: {_NULL_REFUSED}.")
+    if any(len(value) > _LONGEST_NAME for value in match.params.values()):
+        raise Rejected(f"The URL is refused: it names something by more than {_LONGEST_NAME} characters.")
     route = call.route = _route(call, match)
     if route.policy is not None and not route.late_policy:
         policy.authorize(ctx, route.policy)

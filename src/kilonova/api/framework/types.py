@@ -186,6 +186,7 @@ def _iso(moment: datetime) -> str:
 Flag = Annotated[bool, reads(read_flag, bool | int | str)]
 IntLike = Annotated[int, reads(read_int, int | str)]
 Name = Annotated[str, Meta(min_length=1, max_length=255), reads(check_name)]
+Description = Annotated[str, Meta(max_length=1024)]
 Text255 = Annotated[str, Meta(max_length=255), reads(check_printable)]
 Uuid = Annotated[str, reads(check_uuid)]
 Base64Text = Annotated[str, reads(check_base64)]

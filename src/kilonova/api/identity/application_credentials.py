@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import msgspec
 
 from kilonova.api.framework import UNSET, Maybe, Meta, Page, PageQuery, Params, Query, Request, Route, View
-from kilonova.api.framework.types import Flag, Name, Timestamp, iso_us
+from kilonova.api.framework.types import Description, Flag, Name, Timestamp, iso_us
 from kilonova.api.identity.lists import list_page, listing, read_own
 from kilonova.api.identity.views import LinksView, links
 from kilonova.domain.errors import InvalidField, Missing
@@ -31,7 +31,7 @@ class CreateCredential(Params, strict=False):
     """What makes an application credential."""
 
     name: Name
-    description: str | None = None
+    description: Description | None = None
     secret: Annotated[str, Meta(min_length=1, max_length=MAX_LENGTH)] | None = None
     roles: Annotated[list[RoleParams], Meta(max_length=64)] | None = None
     unrestricted: Flag | None = None

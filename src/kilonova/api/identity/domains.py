@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kilonova.api.framework import UNSET, Maybe, Page, Params, Query, Request, Route, View
-from kilonova.api.framework.types import Flag, Name
+from kilonova.api.framework.types import Description, Flag, Name
 from kilonova.api.identity.lists import NameQuery, described, list_page, listing, read_own
 from kilonova.api.identity.views import LinksView, links
 from kilonova.domain.identity import Domain
@@ -17,7 +17,7 @@ class CreateDomain(Params, strict=False):
     """What makes a domain."""
 
     name: Name
-    description: str | None = None
+    description: Description | None = None
     enabled: Flag = True
 
 
@@ -25,7 +25,7 @@ class UpdateDomain(Params, strict=False):
     """What may change in a domain."""
 
     name: Maybe[Name] = UNSET
-    description: Maybe[str | None] = UNSET
+    description: Maybe[Description | None] = UNSET
     enabled: Maybe[Flag] = UNSET
 
 

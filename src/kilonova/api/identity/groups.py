@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kilonova.api.framework import UNSET, Maybe, Page, Params, Query, Request, Route, View
-from kilonova.api.framework.types import Name
+from kilonova.api.framework.types import Description, Name
 from kilonova.api.identity.lists import NameQuery, described, list_page, listing, read_one
 from kilonova.api.identity.views import LinksView, links
 from kilonova.domain.errors import Missing, Rejected
@@ -21,7 +21,7 @@ class CreateGroup(Params, strict=False):
 
     name: Name
     domain_id: Maybe[str | None] = UNSET
-    description: str | None = None
+    description: Description | None = None
 
 
 class UpdateGroup(Params, strict=False):
@@ -29,7 +29,7 @@ class UpdateGroup(Params, strict=False):
 
     name: Maybe[Name] = UNSET
     domain_id: Maybe[str] = UNSET
-    description: Maybe[str | None] = UNSET
+    description: Maybe[Description | None] = UNSET
 
 
 class ListGroups(NameQuery):

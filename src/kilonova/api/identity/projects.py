@@ -18,7 +18,7 @@ from kilonova.api.framework import (
     rest,
     wire,
 )
-from kilonova.api.framework.types import Flag, Name
+from kilonova.api.framework.types import Description, Flag, Name
 from kilonova.api.identity.lists import NameQuery, described, list_page, listing, read_own
 from kilonova.api.identity.project_tags import Tag
 from kilonova.api.identity.views import LinksView, links
@@ -36,7 +36,7 @@ class CreateProject(Params):
     name: Name
     domain_id: Maybe[str | None] = UNSET
     parent_id: str | None = None
-    description: str | None = None
+    description: Description | None = None
     enabled: Flag = True
     is_domain: Flag = False
     tags: list[Tag] = field(default_factory=list)
@@ -51,7 +51,7 @@ class UpdateProject(Params):
     domain_id: Maybe[str] = UNSET
     parent_id: Maybe[str | None] = UNSET
     is_domain: Maybe[Flag] = UNSET
-    description: Maybe[str | None] = UNSET
+    description: Maybe[Description | None] = UNSET
     enabled: Maybe[Flag] = UNSET
     tags: Maybe[list[Tag]] = UNSET
     options: Maybe[dict[str, Any]] = UNSET

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kilonova.api.framework import UNSET, Maybe, Page, PageQuery, Params, Query, Request, Route, View
-from kilonova.api.framework.types import Text255
+from kilonova.api.framework.types import Description, Text255
 from kilonova.api.identity.lists import described, list_page, listing, read_one
 from kilonova.api.identity.views import LinksView, links
 from kilonova.domain.identity import Region
@@ -18,7 +18,7 @@ class RegionParams(Params, strict=False):
 
     id: Text255 | None = None
     parent_region_id: Maybe[str | None] = UNSET
-    description: Maybe[str | None] = UNSET
+    description: Maybe[Description | None] = UNSET
 
 
 class ListRegions(PageQuery):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kilonova.api.framework import UNSET, Maybe, Page, Params, Query, Request, Route, View
-from kilonova.api.framework.types import Name
+from kilonova.api.framework.types import Description, Name
 from kilonova.api.identity.lists import NameQuery, given, list_page, listing, read_one
 from kilonova.api.identity.views import LinksView, links
 from kilonova.domain.errors import Missing, Rejected
@@ -21,14 +21,14 @@ class CreateRole(Params, strict=False):
 
     name: Name
     domain_id: str | None = None
-    description: str | None = None
+    description: Description | None = None
 
 
 class UpdateRole(Params, strict=False):
     """What may change in a role."""
 
     name: Maybe[Name] = UNSET
-    description: Maybe[str | None] = UNSET
+    description: Maybe[Description | None] = UNSET
 
 
 class ListRoles(NameQuery):

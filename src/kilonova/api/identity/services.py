@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from kilonova.api.framework import UNSET, Maybe, Meta, Page, PageQuery, Params, Query, Request, Route, View
-from kilonova.api.framework.types import Flag, Text255
+from kilonova.api.framework.types import Description, Flag, Text255
 from kilonova.api.identity.lists import described, list_page, listing, read_one
 from kilonova.api.identity.views import LinksView, links
 from kilonova.domain.identity import Service
@@ -20,7 +20,7 @@ class CreateService(Params, strict=False):
 
     type: Type
     name: Text255 | None = None
-    description: str | None = None
+    description: Description | None = None
     enabled: Flag = True
 
 
@@ -29,7 +29,7 @@ class UpdateService(Params, strict=False):
 
     type: Maybe[Type] = UNSET
     name: Maybe[Text255] = UNSET
-    description: Maybe[str | None] = UNSET
+    description: Maybe[Description | None] = UNSET
     enabled: Maybe[Flag] = UNSET
 
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from msgspec import field
 
 from kilonova.api.framework import UNSET, Maybe, Meta, Page, Params, Query, Request, Route, View, rest
-from kilonova.api.framework.types import Flag, Name, Text255
+from kilonova.api.framework.types import Description, Flag, Name, Text255
 from kilonova.api.identity.groups import GroupView, ListGroups, group_view
 from kilonova.api.identity.lists import NameQuery, given, linked, list_page, listing, read_one, read_own
 from kilonova.api.identity.projects import ListProjects, ProjectView, project_view
@@ -29,7 +29,7 @@ class CreateUser(Params):
     domain_id: Maybe[str | None] = UNSET
     password: Password | None = None
     email: Text255 | None = None
-    description: str | None = None
+    description: Description | None = None
     enabled: Flag = True
     default_project_id: str | None = None
     options: dict[str, Any] = field(default_factory=dict)
@@ -43,7 +43,7 @@ class UpdateUser(Params):
     domain_id: Maybe[str] = UNSET
     password: Maybe[Password | None] = UNSET
     email: Maybe[Text255 | None] = UNSET
-    description: Maybe[str | None] = UNSET
+    description: Maybe[Description | None] = UNSET
     enabled: Maybe[Flag] = UNSET
     default_project_id: Maybe[str | None] = UNSET
     options: Maybe[dict[str, Any]] = UNSET

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import msgspec
 
-from kilonova.api.framework import UNSET, Maybe, Meta, Params, reads, rest
+from kilonova.api.framework import UNSET, Maybe, Meta, Params, reads, rest, size
 from kilonova.domain.errors import Denied, InvalidField
 from kilonova.domain.image import CONTAINER_FORMATS, DISK_FORMATS, VISIBILITIES
 
@@ -75,7 +75,7 @@ Text = Annotated[str, Meta(max_length=255)]
 Tag = Annotated[str, Meta(min_length=1, max_length=255)]
 Amount = Annotated[int, Meta(ge=0, le=2**31 - 1)]
 PropertyName = Annotated[str, Meta(min_length=1, max_length=255)]
-PropertyValue = Annotated[str, reads(check_value, Any)]
+PropertyValue = Annotated[str, size(2 * MAX_VALUE), reads(check_value, Any)]
 DiskFormat = Annotated[str, reads(one_of(DISK_FORMATS))]
 ContainerFormat = Annotated[str, reads(one_of(CONTAINER_FORMATS))]
 Visibility = Annotated[str, reads(one_of(VISIBILITIES))]
@@ -90,7 +90,7 @@ class ImageFields(Params):
     protected: Maybe[bool] = UNSET
     os_hidden: Maybe[bool] = UNSET
     owner: Maybe[Text | None] = UNSET
-    tags: Maybe[list[Tag]] = UNSET
+    tags: Maybe[Annotated[list[Tag], Meta(max_length=256)]] = UNSET
     disk_format: Maybe[DiskFormat | None] = UNSET
     container_format: Maybe[ContainerFormat | None] = UNSET
     min_disk: Maybe[Amount] = UNSET

@@ -9,25 +9,26 @@ property must be there to be replaced or removed.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
-from kilonova.api.framework import UNSET, Maybe, Params
-from kilonova.api.image.fields import SETTABLE, check_settable
+from kilonova.api.framework import UNSET, Maybe, Meta, Params, size
+from kilonova.api.image.fields import MAX_VALUE, SETTABLE, check_settable
 from kilonova.domain.errors import Conflict, Denied, InvalidField, Rejected
 
 MEDIA = ("application/openstack-images-v2.1-json-patch", "application/openstack-images-v2.0-json-patch")
 _OPS = ("add", "replace", "remove")
+Pointer = Annotated[str, Meta(max_length=512)]  # each of 255 characters may be written as two
 
 
 class PatchOp(Params):
     """One operation, in either dialect."""
 
     op: Maybe[str] = UNSET
-    path: Maybe[str] = UNSET
-    add: Maybe[str] = UNSET
-    replace: Maybe[str] = UNSET
-    remove: Maybe[str] = UNSET
-    value: Maybe[Any] = UNSET
+    path: Maybe[Pointer] = UNSET
+    add: Maybe[Pointer] = UNSET
+    replace: Maybe[Pointer] = UNSET
+    remove: Maybe[Pointer] = UNSET
+    value: Maybe[Annotated[Any, size(2 * MAX_VALUE)]] = UNSET
 
 
 class Change(NamedTuple):

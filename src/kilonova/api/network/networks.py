@@ -81,7 +81,7 @@ class NetworkParams(NetworkChange):
     kind: Annotated[Maybe[Text255], wire("provider:network_type")] = UNSET
     physical: Annotated[Maybe[Text255 | None], wire("provider:physical_network")] = UNSET
     segment: Annotated[Maybe[IntLike | None], wire("provider:segmentation_id")] = UNSET
-    zone_hints: Annotated[Maybe[list[Text255]], wire("availability_zone_hints")] = UNSET
+    zone_hints: Annotated[Maybe[Annotated[list[Text255], Meta(max_length=64)]], wire("availability_zone_hints")] = UNSET
 
 
 class CreateNetworks(Params):

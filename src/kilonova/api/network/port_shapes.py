@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
-from kilonova.api.framework import UNSET, Maybe, Params, View, reads, wire
+from kilonova.api.framework import UNSET, Maybe, Params, View, reads, size, wire
 from kilonova.api.framework.types import Flag, IntLike, IPAddress, Mac, Text255, iso_z
 from kilonova.api.network.common import COMMON, TAGGED, Attributes, flag, text
 from kilonova.domain.addresses import ip_network
@@ -31,6 +31,7 @@ ATTRIBUTES: Attributes = {
 }
 Wanted = tuple[tuple[str | None, str | None], ...]
 Pairs = tuple[tuple[str, str | None], ...]
+_MOST = Meta(max_length=64)  # of what one port has of a kind
 Options = tuple[tuple[str, str | None, int], ...]
 
 
@@ -87,17 +88,17 @@ class PortChange(Params):
     description: Maybe[Text255] = UNSET
     admin_up: Annotated[Maybe[Flag], wire("admin_state_up")] = UNSET
     mac: Annotated[Maybe[Mac], wire("mac_address")] = UNSET
-    fixed_ips: Annotated[Maybe[Wanted], reads(read_fixed_ips, list[FixedIpParams] | None)] = UNSET
+    fixed_ips: Annotated[Maybe[Wanted], reads(read_fixed_ips, Annotated[list[FixedIpParams], _MOST] | None)] = UNSET
     device_id: Maybe[Text255] = UNSET
     device_owner: Maybe[Text255] = UNSET
     port_security: Annotated[Maybe[Flag], wire("port_security_enabled")] = UNSET
-    security_groups: Maybe[list[Text255] | None] = UNSET
+    security_groups: Maybe[Annotated[list[Text255], _MOST] | None] = UNSET
     allowed_pairs: Annotated[
         Maybe[Pairs], wire("allowed_address_pairs"), reads(read_pairs, list[PairParams] | None)
     ] = UNSET
-    extra_dhcp_opts: Annotated[Maybe[Options], reads(read_options, list[OptionParams] | None)] = UNSET
+    extra_dhcp_opts: Annotated[Maybe[Options], reads(read_options, Annotated[list[OptionParams], _MOST] | None)] = UNSET
     vnic_type: Annotated[Maybe[Text255], wire("binding:vnic_type")] = UNSET
-    binding_profile: Annotated[Maybe[dict[str, Any] | None], wire("binding:profile")] = UNSET
+    binding_profile: Annotated[Maybe[Annotated[dict[str, Any], size(4096)] | None], wire("binding:profile")] = UNSET
     host: Annotated[Maybe[Text255 | None], wire("binding:host_id")] = UNSET
     dns_name: Maybe[Annotated[str, Meta(max_length=63, pattern=r"^([A-Za-z0-9]([A-Za-z0-9-]*[A-Za-z0-9])?)?$")]] = UNSET
 

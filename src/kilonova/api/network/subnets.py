@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from kilonova.api.framework import UNSET, Maybe, Page, Params, Request, Route, View, reads, wire
+from kilonova.api.framework import UNSET, Maybe, Meta, Page, Params, Request, Route, View, reads, wire
 from kilonova.api.framework.types import Cidr, Flag, IntLike, IPAddress, Text255, iso_z
 from kilonova.api.network.common import (
     COMMON,
@@ -78,7 +78,9 @@ class SubnetChange(Params):
     description: Maybe[Text255] = UNSET
     gateway: Annotated[Maybe[IPAddress | None], wire("gateway_ip")] = UNSET
     dhcp: Annotated[Maybe[Flag], wire("enable_dhcp")] = UNSET
-    pools: Annotated[Maybe[Pairs], wire("allocation_pools"), reads(read_pools, list[PoolParams])] = UNSET
+    pools: Annotated[
+        Maybe[Pairs], wire("allocation_pools"), reads(read_pools, Annotated[list[PoolParams], Meta(max_length=128)])
+    ] = UNSET
     dns: Annotated[Maybe[list[IPAddress]], wire("dns_nameservers")] = UNSET
     routes: Annotated[Maybe[Pairs], wire("host_routes"), reads(read_routes, list[RouteParams])] = UNSET
 

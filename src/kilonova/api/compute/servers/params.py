@@ -16,6 +16,7 @@ from kilonova.api.framework import (
     required,
     rest,
     since,
+    size,
     until,
     wire,
 )
@@ -37,6 +38,7 @@ from kilonova.api.framework.types import (
 _LABEL = re.compile(r"\A[a-zA-Z0-9-]{1,63}\Z")
 _DOTTED = re.compile(r"\A[a-zA-Z0-9-._]{1,255}\Z")
 _TAG = re.compile(r"\A[^,/]{1,60}\Z")
+_MOST_HINTS = Meta(max_length=64)
 _MAX_SIZE = Meta(ge=1, le=2**31 - 1)
 
 
@@ -85,6 +87,7 @@ Tag = Annotated[str, reads(check_tag)]
 Count = Annotated[IntLike, reads(_at_least_one)]
 DeviceTag = Annotated[str, Meta(min_length=1, max_length=60), reads(check_tag)]
 DiskConfig = Literal["AUTO", "MANUAL"]
+HostHint = str | Annotated[list[str], _MOST_HINTS]
 Short = Annotated[str, Meta(max_length=255)]
 Certificates = Annotated[
     list[Annotated[str, Meta(min_length=1, max_length=255)]], Meta(min_length=1, max_length=50), reads(_no_repeats)
@@ -119,7 +122,7 @@ class DeviceParam(Params):
     disk_bus: Maybe[Short] = UNSET
     delete_on_termination: Maybe[Flag] = UNSET
     no_device: Maybe[Any] = UNSET
-    connection_info: Maybe[Annotated[str, Meta(max_length=16777215)]] = UNSET
+    connection_info: Maybe[Annotated[str, Meta(max_length=65535)]] = UNSET
     early_tag: Annotated[Maybe[DeviceTag], wire("tag"), between("2.32", "2.32")] = UNSET
     tag: Annotated[Maybe[DeviceTag], since("2.42")] = UNSET
     volume_type: Annotated[Maybe[Short | None], since("2.67")] = UNSET
@@ -135,14 +138,14 @@ class LegacyDeviceParam(Params):
     virtual_name: Maybe[Short] = UNSET
     delete_on_termination: Maybe[Flag] = UNSET
     no_device: Maybe[Any] = UNSET
-    connection_info: Maybe[Annotated[str, Meta(max_length=16777215)]] = UNSET
+    connection_info: Maybe[Annotated[str, Meta(max_length=65535)]] = UNSET
 
 
 class FileParam(Params):
     """One file to put into the guest."""
 
-    path: str
-    contents: Base64Text
+    path: Annotated[str, Meta(max_length=1024)]  # the quota is what bounds it
+    contents: Annotated[Base64Text, Meta(max_length=90_000)]
 
 
 class GroupParam(Params, strict=False):
@@ -190,14 +193,14 @@ class Hints(Params, strict=False):
     """Scheduler hints: the documented ones are checked, others are kept for an operator's own filters."""
 
     group: Maybe[Uuid] = UNSET
-    different_host: Maybe[str | list[str]] = UNSET
-    same_host: Maybe[str | list[str]] = UNSET
-    query: Maybe[str | dict[str, Any]] = UNSET
+    different_host: Maybe[HostHint] = UNSET
+    same_host: Maybe[HostHint] = UNSET
+    query: Maybe[Annotated[str, Meta(max_length=4096)] | Annotated[dict[str, Any], size(4096)]] = UNSET
     target_cell: Maybe[Name] = UNSET
-    different_cell: Maybe[str | list[str]] = UNSET
+    different_cell: Maybe[HostHint] = UNSET
     build_near_host_ip: Maybe[IPAddress] = UNSET
     cidr: Maybe[Annotated[str, Meta(max_length=4)]] = UNSET
-    others: Annotated[Maybe[dict[str, Any]], rest()] = UNSET
+    others: Annotated[Maybe[Annotated[dict[str, Any], size(4096), _MOST_HINTS]], rest()] = UNSET
 
 
 class CreateBody(Params):
