@@ -9,6 +9,7 @@ import msgspec
 
 from kilonova.api.settings import ApiSettings
 from kilonova.domain.host import HostDefaults
+from kilonova.domain.retention import Retention
 from kilonova.scheduler.settings import SchedulerSettings
 
 DEFAULT_PORT = 8774
@@ -38,6 +39,7 @@ class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
     api: ApiSettings = ApiSettings()
     scheduler: SchedulerSettings = SchedulerSettings()
     host_defaults: HostDefaults = HostDefaults()  # for hosts that join from now on
+    retention: Retention = Retention()  # how long the records of what is over are kept
 
     @property
     def base_url(self) -> str:

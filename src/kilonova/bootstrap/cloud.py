@@ -55,6 +55,7 @@ class Cloud:
                 networks=self.networks,
                 identity=self.identity,
                 host_defaults=settings.host_defaults,
+                retention=settings.retention,
                 binaries=("nova-conductor", "nova-scheduler"),
                 on_journal=self.ground.faults.on_journal,
                 saga_workers=settings.saga_workers,

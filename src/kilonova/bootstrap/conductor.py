@@ -12,11 +12,13 @@ from kilonova.conductor.kernel.runner import LEASE_S, Runner
 from kilonova.conductor.reconcilers.base import LastRun, Reconciler, Reconcilers
 from kilonova.conductor.reconcilers.host_accounts import HostAccountsReconciler
 from kilonova.conductor.reconcilers.power_state import PowerStateReconciler
+from kilonova.conductor.reconcilers.purge import PurgeReconciler
 from kilonova.conductor.reconcilers.service_pulse import ServicePulse
 from kilonova.conductor.sagas.boot import boot_saga
 from kilonova.conductor.sagas.delete import delete_saga
 from kilonova.conductor.service import Conductor, ConductorParts
 from kilonova.domain.host import HostDefaults
+from kilonova.domain.retention import Retention
 from kilonova.identity.housekeeping import IdentityHousekeeping
 from kilonova.identity.service import Identity
 from kilonova.network.embedded import EmbeddedNetworks
@@ -36,6 +38,7 @@ class ConductorWiring:
     networks: EmbeddedNetworks
     identity: Identity
     host_defaults: HostDefaults
+    retention: Retention
     binaries: Sequence[str]
     on_journal: OnJournal
     saga_workers: int = 4
@@ -83,6 +86,7 @@ class ConductorRole:
             HostTeller(db, bus, clock),
             ServicePulse(db, clock, ids, host=self._ground.name, binaries=self._wiring.binaries),
             IdentityHousekeeping(self._wiring.identity),
+            PurgeReconciler(db, clock, self._wiring.retention),
         ]
 
     def _parts(self) -> ConductorParts:

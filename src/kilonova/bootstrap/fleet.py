@@ -139,6 +139,7 @@ def make_conductor(config: FleetConfig) -> Daemon:
             networks=plane.networks,
             identity=plane.identity,
             host_defaults=config.host_defaults,
+            retention=config.retention,
             binaries=("nova-conductor",),
             on_journal=metrics.before(plane.ground.faults.on_journal),
             saga_workers=config.conductor.saga_workers,

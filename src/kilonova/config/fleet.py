@@ -19,6 +19,7 @@ from kilonova.config.sections import (
     StopTime,
 )
 from kilonova.domain.host import HostDefaults
+from kilonova.domain.retention import Retention
 from kilonova.scheduler.settings import SchedulerSettings
 
 
@@ -35,6 +36,10 @@ class HostDefaultsSection(HostDefaults, frozen=True, kw_only=True, forbid_unknow
     """How a host that joins for the first time is set up."""
 
 
+class RetentionSection(Retention, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """How long the records of what is over are kept; conductors remove the others, every ten minutes."""
+
+
 class FleetConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """All of a fleet's file."""
 
@@ -44,6 +49,7 @@ class FleetConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     conductor: ConductorSection = ConductorSection()
     scheduler: SchedulerSection = SchedulerSection()
     host_defaults: HostDefaultsSection = HostDefaultsSection()
+    retention: RetentionSection = RetentionSection()
     agent: AgentSection = AgentSection()
     images: ImagesSection = ImagesSection()
     network: NetworkSection = NetworkSection()

@@ -12,11 +12,12 @@ from datetime import datetime
 
 import msgspec
 
-from kilonova.domain.errors import Denied, InvalidField, Missing, Rejected
-from kilonova.domain.identity import ApplicationCredential, Role
+from kilonova.domain.errors import Denied, InvalidField, Missing, OverQuota, Rejected
+from kilonova.domain.identity import ApplicationCredential, Role, User
 from kilonova.identity.authenticator import Verified
 from kilonova.identity.service import Identity
 from kilonova.store.queries import identity as nouns
+from kilonova.store.tables.growth import CREDENTIALS_PER_USER
 
 
 class RoleRef(msgspec.Struct, frozen=True):
@@ -38,7 +39,11 @@ class NewCredential(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def create_credential(identity: Identity, asking: Verified, new: NewCredential) -> tuple[ApplicationCredential, str]:
-    """Make a credential for the asking token's user and project; gives it and its secret. Raises Rejected, Denied, Conflict."""
+    """
+    Make a credential for the asking token's user and project; gives it and its secret.
+
+    Raises Rejected, Denied, Conflict, OverQuota.
+    """
     if asking.project is None:
         raise Rejected(
             "An application credential acts on one project.", next_step="Use a token scoped to that project."
@@ -60,6 +65,10 @@ def create_credential(identity: Identity, asking: Verified, new: NewCredential) 
         created_at=identity.clock.now(),
     )
     with identity.database.write() as tx:
+        nouns.get(tx, User, made.user_id, lock=True)  # of several at once, each counts those before it
+        used = nouns.count(tx, ApplicationCredential, user_id=made.user_id)
+        if used >= CREDENTIALS_PER_USER:
+            raise OverQuota("application credentials", requested=1, used=used, limit=CREDENTIALS_PER_USER)
         nouns.add(tx, made)
     return made, secret
 

@@ -89,7 +89,12 @@ def delete(service: ImageService, ctx: RequestContext, image_id: str, allow: Cal
 def _check_counts(service: ImageService, image: Image) -> None:
     for what, count, limit in (
         ("image properties", len(image.properties), service.limits.properties),
+        ("bytes of image properties", _length(image.properties), service.limits.properties_size),
         ("image tags", len(image.tags), service.limits.tags),
     ):
         if count > limit:
             raise OverQuota(what, requested=count, used=0, limit=limit)
+
+
+def _length(properties: dict[str, str]) -> int:
+    return sum(len(key.encode()) + len(value.encode()) for key, value in properties.items())

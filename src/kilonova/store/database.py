@@ -181,7 +181,9 @@ def _sqlite_engine(url: str, *, durable: bool) -> Engine:
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:
         for pragma in (
+            "auto_vacuum=INCREMENTAL",  # of a file that is made; see `space.py`
             "journal_mode=WAL",
+            f"journal_size_limit={64 * 1024 * 1024}",
             f"synchronous={'FULL' if durable else 'NORMAL'}",
             "foreign_keys=ON",
             "temp_store=MEMORY",

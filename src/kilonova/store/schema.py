@@ -18,9 +18,10 @@ from sqlalchemy import Connection, inspect, text
 
 from kilonova.domain.errors import Conflict
 from kilonova.store.database import Database
+from kilonova.store.space import ensure_gives_back
 from kilonova.store.tables import metadata
 
-HEAD = "0013"
+HEAD = "0014"
 _VERSION_TABLE = "alembic_version"
 _LOCK = 0x6B696C6F  # any number, as long as nobody else takes it
 
@@ -28,12 +29,11 @@ _LOCK = 0x6B696C6F  # any number, as long as nobody else takes it
 def ensure_schema(db: Database) -> None:
     """Make or upgrade the tables. Raises Conflict when the database is of a newer release."""
     current = current_version(db)
-    if current == HEAD:
-        return
     if current is None:
         _make(db)
-    else:
+    elif current != HEAD:
         upgrade(db)
+    ensure_gives_back(db)
 
 
 def current_version(db: Database) -> str | None:

@@ -234,3 +234,13 @@ def test_the_database_refuses_states_that_cannot_be(service: ImageService, value
 def test_an_admin_sees_all() -> None:
     assert scope_of(CALLERS[ADMIN]).all_projects
     assert not scope_of(OWNER).all_projects
+
+
+def test_what_all_properties_of_an_image_take_is_bounded_however_they_come(service: ImageService) -> None:
+    image = make(service, properties={"a": "x" * 40_000})
+    with pytest.raises(OverQuota, match="bytes of image properties"):
+        make(service, properties={"a": "x" * 40_000, "b": "x" * 40_000})
+    with pytest.raises(OverQuota, match="bytes of image properties"):
+        records.change(
+            service, OWNER, image.id, lambda one: replace(one, properties={**one.properties, "b": "\xfc" * 20_000})
+        )

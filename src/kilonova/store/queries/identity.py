@@ -114,6 +114,13 @@ def listed(tx: Tx, kind: type[T], listing: Listing) -> list[T]:
     return [_thing(kind, row) for row in tx.execute(keyset.page(tx, query, page, keys, select(table))).mappings()]
 
 
+def count(tx: Tx, kind: type[msgspec.Struct], **within: str) -> int:
+    """How many there are of a kind, of one user or project (`user_id=`)."""
+    table = _TABLES[kind]
+    here = (table.c[key] == value for key, value in within.items())
+    return int(tx.execute(select(func.count()).select_from(table).where(*here)).scalar_one())
+
+
 def add(tx: Tx, thing: msgspec.Struct) -> None:
     """Write a new thing. Raises Conflict where its name is taken."""
     with _Unique(thing):

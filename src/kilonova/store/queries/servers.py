@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 import msgspec
-from sqlalchemy import Select, bindparam, false, insert, select, update
+from sqlalchemy import Select, bindparam, delete, false, insert, select, update
 
 from kilonova.domain.context import RequestContext
 from kilonova.domain.errors import Missing
@@ -21,10 +21,17 @@ from kilonova.store.queries.keyset import Keyset, page
 from kilonova.store.queries.server_filters import SORT_KEYS, ServerFilter, conditions
 from kilonova.store.queries.server_row import STORED, server_of, servers_of
 from kilonova.store.tables.compute import server_actions, servers
+from kilonova.store.tables.growth import ACTIONS_PER_SERVER
 
 _ADD = insert(servers)
 _GET = select(servers).where(servers.c.id == bindparam("server_id"))
 _GET_LIVE = _GET.where(servers.c.lifecycle != Lifecycle.DELETED)
+_ACTED = select(server_actions.c.at).where(server_actions.c.server_id == bindparam("server_id"))
+_FORGET_ACTIONS = delete(server_actions).where(
+    server_actions.c.server_id == bindparam("server_id"),
+    server_actions.c.at
+    <= _ACTED.order_by(server_actions.c.at.desc()).offset(ACTIONS_PER_SERVER).limit(1).scalar_subquery(),
+)
 _IS_OWN = servers.c.project_id == bindparam("whose")
 _GET_OWN_LIVE = _GET_LIVE.where(_IS_OWN)
 
@@ -97,7 +104,7 @@ def locked_for_edit(tx: Tx, ctx: RequestContext, server_id: str) -> Server:
 def note_action(
     tx: Tx, ctx: RequestContext, server_id: str, *, ident: str, action: str, now: datetime, message: str | None = None
 ) -> None:
-    """Write down what was done to a server in this very transaction, for its timeline."""
+    """Write down what was done to a server in this very transaction, for its timeline, of which the newest are kept."""
     tx.execute(
         insert(server_actions),
         {
@@ -105,6 +112,7 @@ def note_action(
             "project_id": ctx.project_id, "user_id": ctx.user_id, "message": message, "at": now,
         },
     )  # fmt: skip
+    tx.execute(_FORGET_ACTIONS, {"server_id": server_id})
 
 
 def last_actor(tx: Tx, server_id: str, action: str) -> str | None:

@@ -79,6 +79,11 @@ servers = Table(
     Index("ix_servers_host", "host", "image_id", "lifecycle"),  # all that schedulers read of each, every few seconds
 )  # fmt: skip
 
+_deleted = servers.c.deleted_at.is_not(None)
+Index(
+    "ix_servers_deleted", servers.c.deleted_at, sqlite_where=_deleted, postgresql_where=_deleted
+)  # by which they are purged
+
 flavors = Table(
     "flavors", metadata,
     Column("id", Name, primary_key=True),
@@ -145,6 +150,7 @@ server_actions = Table(
     Column("message", Text),
     Column("at", Instant, nullable=False),
     Index("ix_server_actions_server", "server_id", "at"),
+    Index("ix_server_actions_at", "at"),
 )  # fmt: skip
 
 # Small unique numbers (servers, hosts, services): one row a series.

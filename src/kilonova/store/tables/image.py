@@ -36,6 +36,9 @@ images = Table(
     Index("ix_images_owner", "owner"),
 )  # fmt: skip
 
+_deleted = images.c.deleted_at.is_not(None)
+Index("ix_images_deleted", images.c.deleted_at, sqlite_where=_deleted, postgresql_where=_deleted)
+
 image_members = Table(
     "image_members", metadata,
     Column("image_id", Uuid, ForeignKey("images.id", ondelete="CASCADE"), primary_key=True),

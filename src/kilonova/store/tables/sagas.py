@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, CheckConstraint, Column, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import Boolean, CheckConstraint, Column, ForeignKey, Index, Integer, String, Table, Text, and_
 
 from kilonova.store.tables.base import Name, Uuid, metadata
 from kilonova.store.types import Instant
@@ -38,6 +38,9 @@ _running = sagas.c.status.in_(["ready", "parked"])
 Index("uq_sagas_running", sagas.c.server_id, unique=True, sqlite_where=_running, postgresql_where=_running)
 _live = sagas.c.status.in_(["queued", "ready", "parked"])
 Index("ix_sagas_live", sagas.c.status, sagas.c.wake_at, sqlite_where=_live, postgresql_where=_live)
+
+_over = and_(sagas.c.finished_at.is_not(None), sagas.c.kind != "boot")  # what makes a server is not purged before it
+Index("ix_sagas_ended", sagas.c.finished_at, sqlite_where=_over, postgresql_where=_over)
 
 saga_events = Table(
     "saga_events", metadata,
