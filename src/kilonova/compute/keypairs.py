@@ -31,16 +31,17 @@ class KeyPairs:
         mark = made.fingerprint if made else keys.fingerprint(public, kind)
         with self._database.write() as tx:
             limit = quotas.limits(tx, ctx.project_id or "", user_id)["key_pairs"]
-            have = keypairs.count(tx, user_id)
-            if 0 <= limit <= have:
-                raise OverQuota("key_pairs", requested=1, used=have, limit=limit)
-            if keypairs.exists(tx, user_id, name):
-                raise Conflict(f"Key pair '{name}' already exists.")
             pair = KeyPair(
                 number=next_number(tx, "key_pairs"), user_id=user_id, name=name, type=kind, fingerprint=mark,
                 public_key=public, created_at=self._clock.now(),
             )  # fmt: skip
-            keypairs.add(tx, pair)
+            is_new = keypairs.add(tx, pair)
+            quotas.hold(tx, user_id, "key_pairs")
+            have = keypairs.count(tx, user_id) - is_new
+            if 0 <= limit <= have:
+                raise OverQuota("key_pairs", requested=1, used=have, limit=limit)
+            if not is_new:
+                raise Conflict(f"Key pair '{name}' already exists.")
         return pair, made.private_key if made else None
 
     def delete(self, user_id: str, name: str) -> None:

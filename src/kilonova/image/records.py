@@ -11,6 +11,7 @@ from kilonova.domain.errors import Conflict, Denied, OverQuota
 from kilonova.domain.image import Image, ImageStatus
 from kilonova.image.service import ImageService
 from kilonova.store.queries import images
+from kilonova.store.queries.quotas import hold
 
 Edit = Callable[[Image], Image]
 """The image as it shall be; raises Denied unless the caller may, and the errors of what is wrong."""
@@ -45,10 +46,11 @@ def create(service: ImageService, new: NewImage) -> Image:
     )  # fmt: skip
     _check_counts(service, image)
     with service.database.write() as tx:
-        used, limit = images.use(tx, image.owner).images, service.limits.project_images
+        images.add(tx, image)
+        hold(tx, image.owner or "", "images")
+        used, limit = images.use(tx, image.owner).images - 1, service.limits.project_images
         if used >= limit:
             raise OverQuota("images", requested=1, used=used, limit=limit)
-        images.add(tx, image)
     return image
 
 

@@ -35,6 +35,7 @@ from kilonova.image.limits import GIB
 from kilonova.image.service import ImageService
 from kilonova.store.database import Tx
 from kilonova.store.queries import images
+from kilonova.store.queries.quotas import hold
 
 Allow = Callable[[Image], None]
 """Raises Denied unless the caller may do it to this image."""
@@ -148,6 +149,7 @@ def _end(service: ImageService, image: Image, ident: str, part: Part, virtual_si
     with service.database.write() as tx:
         if not images.is_uploading(tx, image.id, ident):
             raise Gone(f"Image {image.id} could not be found after upload. It may have been deleted during the upload.")
+        hold(tx, image.owner or "", "image bytes")
         _room(service, tx, image).check_project(part.size)
         part.publish()
         images.end_upload(tx, image.id, {**found, "updated_at": service.clock.now()})

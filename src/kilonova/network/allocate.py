@@ -17,7 +17,7 @@ from kilonova.domain.boot import NicRequest
 from kilonova.domain.clock import Ids
 from kilonova.domain.errors import Missing
 from kilonova.domain.network import Network, Port, ServerForNetwork
-from kilonova.network import numbers
+from kilonova.network import numbers, quotas
 from kilonova.network.addressing import AddressBook
 from kilonova.network.errors import MacAddressInUse, PortInUse
 from kilonova.store.database import Tx
@@ -38,7 +38,8 @@ class Allocator:
         """
         The server's ports, in the order of `nics`, bound to its host; `group_ids` are for those made here.
 
-        Raises Missing (a network or port is gone), PortInUse, IpAddressInUse, IpAddressGenerationFailure (a pool is used up).
+        Raises Missing (a network or port is gone), PortInUse, IpAddressInUse, IpAddressGenerationFailure (a pool is used up),
+        OverQuota.
         """
         have = {port.nic_order: port for port in ports.of_server(self._tx, server.id)}
         lacking = [(order, nic) for order, nic in enumerate(nics) if order not in have]
@@ -85,6 +86,7 @@ class Allocator:
             else:
                 given = book.give(network.id, port.id, [(None, nic.fixed_ip)])
             made.append(msgspec.structs.replace(port, fixed_ips=given))
+        quotas.settle(self._tx, {(server.project_id, "port"): len(made)})
         return made
 
     def write(self, port: Port, *, keep_mac: bool = False) -> Port:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -74,7 +75,9 @@ class Networks:
     def create(self, ctx: RequestContext, wanted: Sequence[NewNetwork]) -> list[Network]:
         """Make all of these networks, or none."""
         with self._backing.database.write() as tx:
-            return [self._create(tx, ctx, one) for one in wanted]
+            made = [self._create(tx, ctx, one) for one in wanted]
+            quotas.settle(tx, Counter((one.project_id, "network") for one in made))
+            return made
 
     def _create(self, tx: Tx, ctx: RequestContext, wanted: NewNetwork) -> Network:
         kind = wanted.kind or self._settings.kind
@@ -82,7 +85,6 @@ class Networks:
         self._check_mtu(kind, wanted.mtu)
         _check_zones(tx, wanted.zone_hints)
         project_id = owner(ctx, wanted.project_id)
-        quotas.check(tx, project_id, "network", 1)
         now = self._backing.clock.now()
         fields = msgspec.structs.asdict(wanted) | {
             "id": self._backing.ids.uuid(), "project_id": project_id, "kind": kind,

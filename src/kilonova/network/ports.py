@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -53,12 +54,13 @@ class Ports:
     def create(self, ctx: RequestContext, wanted: Sequence[NewPort]) -> list[Port]:
         """Make all of these ports, or none."""
         with self._backing.database.write() as tx:
-            return [self._create(tx, ctx, one) for one in wanted]
+            made = [self._create(tx, ctx, one) for one in wanted]
+            quotas.settle(tx, Counter((one.project_id, "port") for one in made))
+            return made
 
     def _create(self, tx: Tx, ctx: RequestContext, wanted: NewPort) -> Port:
-        network = found(networks.find(tx, ctx, wanted.network_id, lock=True), "Network", wanted.network_id)
+        network = found(networks.keep(tx, ctx, wanted.network_id), "Network", wanted.network_id)
         project_id = owner(ctx, wanted.project_id)
-        quotas.check(tx, project_id, "port", 1)
         port = self._blank(tx, ctx, network, msgspec.structs.replace(wanted, project_id=project_id))
         port = Allocator(tx, self._backing.ids, port.created_at).write(port, keep_mac=wanted.mac is not None)
         book = AddressBook(tx, [network.id])

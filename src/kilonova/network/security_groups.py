@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -55,7 +56,13 @@ class SecurityGroups:
     def create(self, ctx: RequestContext, wanted: Sequence[NewGroup]) -> list[SecurityGroup]:
         """Make all of these groups, or none; each lets everything out and nothing in."""
         with self._backing.database.write() as tx:
-            return [self._create(tx, ctx, one) for one in wanted]
+            made = [self._create(tx, ctx, one) for one in wanted]
+            groups = Counter((one.project_id, "security_group") for one in made)
+            rules = Counter(
+                {(project_id, "security_group_rule"): 2 * count for (project_id, _), count in groups.items()}
+            )
+            quotas.settle(tx, groups + rules)
+            return made
 
     def _create(self, tx: Tx, ctx: RequestContext, wanted: NewGroup) -> SecurityGroup:
         if wanted.name == DEFAULT:
@@ -64,8 +71,6 @@ class SecurityGroups:
         project_id = owner(ctx, wanted.project_id)
         now = self._backing.clock.now()
         ensure_default_group(tx, project_id, ids=self._backing.ids, now=now)
-        quotas.check(tx, project_id, "security_group", 1)
-        quotas.check(tx, project_id, "security_group_rule", 2)
         fields = msgspec.structs.asdict(wanted) | {
             "id": self._backing.ids.uuid(), "project_id": project_id, "created_at": now, "updated_at": now,
         }  # fmt: skip
@@ -99,7 +104,9 @@ class SecurityGroups:
     def create_rules(self, ctx: RequestContext, wanted: Sequence[NewRule]) -> list[SecurityGroupRule]:
         """Add all of these rules, or none."""
         with self._backing.database.write() as tx:
-            return [self._create_rule(tx, ctx, one) for one in wanted]
+            made = [self._create_rule(tx, ctx, one) for one in wanted]
+            quotas.settle(tx, Counter((one.project_id, "security_group_rule") for one in made))
+            return made
 
     def _create_rule(self, tx: Tx, ctx: RequestContext, wanted: NewRule) -> SecurityGroupRule:
         # The lock keeps the same rule from being added twice at the same time.
@@ -110,7 +117,6 @@ class SecurityGroups:
         for other in security_groups.rules_of(tx, [group.id])[group.id]:
             if rule_checks.same(rule, _as_asked(other)):
                 raise SecurityGroupRuleExists(other.id)
-        quotas.check(tx, group.project_id, "security_group_rule", 1)
         now = self._backing.clock.now()
         fields = msgspec.structs.asdict(rule) | {
             "id": self._backing.ids.uuid(), "project_id": group.project_id, "created_at": now, "updated_at": now,

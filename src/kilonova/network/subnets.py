@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -52,7 +53,9 @@ class Subnets:
     def create(self, ctx: RequestContext, wanted: Sequence[NewSubnet]) -> list[Subnet]:
         """Make all of these subnets, or none."""
         with self._backing.database.write() as tx:
-            return [self._create(tx, ctx, one) for one in wanted]
+            made = [self._create(tx, ctx, one) for one in wanted]
+            quotas.settle(tx, Counter((one.project_id, "subnet") for one in made))
+            return made
 
     def _create(self, tx: Tx, ctx: RequestContext, wanted: NewSubnet) -> Subnet:
         # The lock keeps two overlapping subnets from being made at the same time.
@@ -69,7 +72,6 @@ class Subnets:
             else subnet_rules.check_pools(range_, wanted.pools, gateway)
         )
         project_id = owner(ctx, wanted.project_id)
-        quotas.check(tx, project_id, "subnet", 1)
         now = self._backing.clock.now()
         fields = msgspec.structs.asdict(wanted) | {
             "id": self._backing.ids.uuid(), "project_id": project_id, "cidr": str(range_), "gateway": gateway, "pools": pools,

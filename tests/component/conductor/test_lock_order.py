@@ -22,10 +22,23 @@ from kilonova.compute.request import BootRequest
 from kilonova.conductor.kernel.runner import Runner
 from kilonova.conductor.sagas.boot import PlaceStep, boot_saga
 from kilonova.conductor.sagas.delete import delete_saga
+from kilonova.domain.boot import NicRequest
 from kilonova.domain.placement import Candidate, Decision, Explanation
 from kilonova.domain.server_group import GroupPolicy, ServerGroup
+from kilonova.network.backing import Backing
+from kilonova.network.changes import Changes
+from kilonova.network.ports import NewPort, Ports
 from kilonova.store.database import Database
-from kilonova.store.queries import aggregates, hosts, networks, quotas, sagas, server_facts, server_groups
+from kilonova.store.queries import (
+    aggregates,
+    hosts,
+    network_quotas,
+    networks,
+    quotas,
+    sagas,
+    server_facts,
+    server_groups,
+)
 from kilonova.store.tables.network import networks as networks_table
 from tests import databases
 from tests.crossing import Crossing, waiting_for_locks
@@ -201,6 +214,25 @@ def test_a_boot_and_a_delete_on_one_host_and_one_network(world: World) -> None:
 
     Crossing(world.db).run((place_and_join, "INSERT INTO claims"), (removed(world, leaving), "UPDATE networks"))
     assert world.server(leaving).deleted_at is not None
+
+
+def test_a_port_made_by_hand_and_a_boots_on_one_network(world: World) -> None:
+    server_id = world.boot()
+    place(world, server_id, "host-0")
+    with world.db.read() as tx:
+        network_id = networks.available(tx, PROJECT)[0].id
+    by_hand = Ports(Backing(world.db, world.clock, world.ids, Changes(world.bus, world.clock)))
+    wanted: Any = SimpleNamespace(nics=(NicRequest(network_id=network_id),), security_groups=())
+
+    def boot() -> None:
+        with world.db.write() as tx:
+            world.networks.allocate(tx, server_facts.get(tx, server_id), wanted, world.clock.now())
+
+    Crossing(world.db).run(
+        (lambda: by_hand.create(TENANT, [NewPort(network_id=network_id)]), "FROM networks"), (boot, "FROM subnets")
+    )
+    with world.db.read() as tx:
+        assert network_quotas.count(tx, PROJECT, "port") == 2
 
 
 def test_heartbeats_of_many_hosts_and_a_change_of_their_zone(world: World) -> None:

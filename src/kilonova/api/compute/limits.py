@@ -10,7 +10,7 @@ from msgspec import UNSET
 from kilonova.api.framework import Maybe, Query, Request, Route, View, since, until, wire
 from kilonova.domain.errors import Rejected
 from kilonova.store.database import Database
-from kilonova.store.queries import quotas, security_groups
+from kilonova.store.queries import network_quotas, quotas
 
 _RULE = "os_compute_api:limits"
 _ELSEWHERE = -1
@@ -70,7 +70,7 @@ class Limits:
         if project_id is None:
             raise Rejected("Limits are a project's: use a token scoped to one.")
         with self._database.read() as tx:
-            groups = security_groups.count(tx, project_id)
+            groups = network_quotas.count(tx, project_id, "security_group")
             view = _absolute(quotas.limits(tx, project_id), quotas.used(tx, project_id), groups)
         return LimitsView(absolute=view, rate=[])
 

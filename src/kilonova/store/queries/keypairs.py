@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select
+from sqlalchemy import delete, func, select
+from sqlalchemy.dialects import postgresql, sqlite
 
 from kilonova.domain.errors import Missing
 from kilonova.domain.flavor import KeyPair
@@ -13,11 +14,18 @@ from kilonova.store.queries.keyset import Keyset, page
 from kilonova.store.tables.compute import key_pairs
 
 _KEYS = {"id": key_pairs.c.name}
+_ADD = {
+    dialect.dialect.name: dialect.insert(key_pairs)
+    .on_conflict_do_nothing(index_elements=["user_id", "name"])
+    .returning(key_pairs.c.number)
+    for dialect in (postgresql, sqlite)
+}
 
 
-def add(tx: Tx, pair: KeyPair) -> None:
-    """Write a new key pair."""
-    tx.execute(insert(key_pairs), {name: getattr(pair, name) for name in pair.__struct_fields__})
+def add(tx: Tx, pair: KeyPair) -> bool:
+    """Write a new key pair. False when the user has one of its name."""
+    add_one = _ADD[tx.connection.dialect.name]
+    return tx.execute(add_one, {name: getattr(pair, name) for name in pair.__struct_fields__}).first() is not None
 
 
 def get(tx: Tx, user_id: str, name: str) -> KeyPair:
@@ -26,12 +34,6 @@ def get(tx: Tx, user_id: str, name: str) -> KeyPair:
     if row is None:
         raise Missing("Keypair", name[:255])
     return _pair(row)
-
-
-def exists(tx: Tx, user_id: str, name: str) -> bool:
-    """Whether a user has one of this name."""
-    query = select(key_pairs.c.number).where(key_pairs.c.user_id == user_id, key_pairs.c.name == name)
-    return tx.execute(query).first() is not None
 
 
 def page_of(tx: Tx, user_id: str, keyset: Keyset) -> list[KeyPair]:

@@ -79,11 +79,6 @@ def remove(tx: Tx, table: Table, ident: str) -> None:
     tx.execute(delete(table).where(table.c.id == ident))
 
 
-def count(tx: Tx, table: Table, project_id: str) -> int:
-    """How many records a project has."""
-    return int(tx.execute(select(func.count()).select_from(table).where(table.c.project_id == project_id)).scalar_one())
-
-
 def tag_conditions(tags: Column[Any]) -> dict[str, Condition]:
     """Neutron's four tag filters: each value is a list separated by commas."""
 

@@ -70,6 +70,13 @@ def find(tx: Tx, ctx: RequestContext, network_id: str, *, lock: bool = False) ->
     return None if row is None else network_rows.thing(Network, row)
 
 
+def keep(tx: Tx, ctx: RequestContext, network_id: str) -> Network | None:
+    """As `find`; nobody deletes it until this transaction ends. Those who put ports on it do not wait for each other."""
+    query = select(*_COLUMNS).where(networks.c.id == network_id, visible(ctx))
+    row = tx.execute(query.with_for_update(read=True, key_share=True)).first()
+    return None if row is None else network_rows.thing(Network, row)
+
+
 def page(tx: Tx, ctx: RequestContext, listing: Listing) -> list[Network]:
     """The networks a listing asks for, of those the caller may see."""
     rows = network_rows.page(tx, select(*_COLUMNS).where(visible(ctx)), networks, listing, _CONDITIONS)
@@ -84,11 +91,6 @@ def change(tx: Tx, network_id: str, changes: Mapping[str, Any], now: datetime) -
 def delete(tx: Tx, network_id: str) -> None:
     """Delete a network and its subnets; it must have no ports."""
     network_rows.remove(tx, networks, network_id)
-
-
-def count(tx: Tx, project_id: str) -> int:
-    """How many networks a project owns."""
-    return network_rows.count(tx, networks, project_id)
 
 
 def by_ids(tx: Tx, network_ids: Iterable[str]) -> dict[str, Network]:

@@ -167,11 +167,6 @@ def delete_made(tx: Tx, server_id: str) -> None:
     tx.execute(delete(ports).where(ports.c.server_id == server_id, ports.c.made_by_compute))
 
 
-def count(tx: Tx, project_id: str) -> int:
-    """How many ports a project has."""
-    return network_rows.count(tx, ports, project_id)
-
-
 def addresses(tx: Tx, server_ids: Sequence[str]) -> dict[str, list[ServerAddress]]:
     """Each server's addresses, in the order of its interfaces."""
     found: dict[str, list[ServerAddress]] = {server_id: [] for server_id in server_ids}

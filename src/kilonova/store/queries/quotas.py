@@ -5,6 +5,10 @@ A limit is the user's own, else the project's, else the default class's, else th
 is counted in `quota_usage` in the transaction that makes or deletes the server, so that a limit is checked and taken at once:
 `take` raises the counter first and looks afterwards, under the row's lock, and a passed limit rolls everything back. Counters are
 locked in the order of their names, by whoever takes and by whoever gives back.
+
+Of most other things the rows are counted: who adds one writes it first, then takes the lock of what is counted (`hold`), and
+counts his own and all that others have committed. The lock comes behind those of the rows, several in the order of projects and
+names.
 """
 
 from __future__ import annotations
@@ -12,7 +16,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import bindparam, delete, select, update
+from sqlalchemy import bindparam, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from kilonova.domain.errors import OverQuota
@@ -45,6 +49,7 @@ def _taking(dialect: Any) -> Any:
 _TAKE = {dialect.dialect.name: _taking(dialect) for dialect in (postgresql, sqlite)}
 _LIMITS = select(quota_limits).where(quota_limits.c.project_id.in_(bindparam("names", expanding=True)))
 _USED = select(quota_usage.c.resource, quota_usage.c.used).where(quota_usage.c.project_id == bindparam("whose"))
+_HOLD = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("what"), 0)))
 _GIVE_BACK = (
     update(quota_usage)
     .where(quota_usage.c.project_id == bindparam("whose"), quota_usage.c.resource == bindparam("what"))
@@ -102,6 +107,12 @@ def take(tx: Tx, project_id: str, amounts: Mapping[str, int], allowed: Mapping[s
         total = int(tx.execute(_TAKE[tx.connection.dialect.name], row).scalar_one())
         if 0 <= allowed[resource] < total:
             raise OverQuota(resource, requested=amount, used=total - amount, limit=allowed[resource])
+
+
+def hold(tx: Tx, whose: str, resource: str) -> None:
+    """What a project or user has of a resource is counted by nobody else until this transaction ends."""
+    if tx.connection.dialect.name == "postgresql":  # SQLite has one writer in any case
+        tx.execute(_HOLD, {"what": f"quota {resource} of {whose}"})
 
 
 def give_back(tx: Tx, project_id: str, amounts: Mapping[str, int]) -> None:

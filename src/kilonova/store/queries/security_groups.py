@@ -98,11 +98,6 @@ def delete(tx: Tx, group_id: str) -> None:
     network_rows.remove(tx, security_groups, group_id)
 
 
-def count(tx: Tx, project_id: str) -> int:
-    """How many groups a project has."""
-    return network_rows.count(tx, security_groups, project_id)
-
-
 def is_used(tx: Tx, group_id: str) -> bool:
     """Whether some port is in it."""
     return bool(tx.execute(select(exists(select(port_groups).where(port_groups.c.group_id == group_id)))).scalar())
@@ -138,11 +133,6 @@ def _rule_visible(ctx: RequestContext) -> ColumnElement[bool]:
 def delete_rule(tx: Tx, rule_id: str) -> None:
     """Delete one rule."""
     network_rows.remove(tx, security_group_rules, rule_id)
-
-
-def count_rules(tx: Tx, project_id: str) -> int:
-    """How many rules a project has."""
-    return network_rows.count(tx, security_group_rules, project_id)
 
 
 def default_ones(tx: Tx, group_ids: Iterable[str]) -> set[str]:

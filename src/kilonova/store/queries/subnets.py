@@ -79,11 +79,6 @@ def delete(tx: Tx, subnet_id: str) -> None:
     network_rows.remove(tx, subnets, subnet_id)
 
 
-def count(tx: Tx, project_id: str) -> int:
-    """How many subnets a project owns."""
-    return network_rows.count(tx, subnets, project_id)
-
-
 def of_networks(tx: Tx, network_ids: Iterable[str]) -> dict[str, list[Subnet]]:
     """The subnets on each network, oldest first."""
     wanted = set(network_ids)
