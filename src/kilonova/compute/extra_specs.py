@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from kilonova.domain import regex
 from kilonova.domain.errors import Rejected
 
 _GROUP = r"([a-zA-Z0-9_-]{1,64})?"
@@ -48,7 +49,7 @@ class Spec(msgspec.Struct, frozen=True, kw_only=True):
             return self._int_problem(value)
         if self.enum is not None and value not in self.enum:
             return f"it is not one of {', '.join(self.enum)}"
-        if self.pattern is not None and not re.fullmatch(self.pattern, value):
+        if self.pattern is not None and not regex.compiled(self.pattern).fullmatch(value):
             return f"it does not match {self.pattern}"
         return None
 

@@ -26,6 +26,7 @@ from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
+from kilonova.domain import regex
 from kilonova.store import again
 from kilonova.store.away import DatabaseAway, Overtaken, is_away, is_overtaken, is_read_only
 from kilonova.store.error_texts import keep_values_out
@@ -190,6 +191,7 @@ def _sqlite_engine(url: str, *, durable: bool) -> Engine:
             "cache_size=-16000",
         ):
             connection.execute(f"PRAGMA {pragma}")
+        connection.create_function("regexp", 2, regex.found, deterministic=True)
 
     return engine
 
