@@ -11,7 +11,9 @@ class RememberedAccounts:
     def __init__(self) -> None:
         self.held: dict[str, int] = {}
         self.allowed: list[str] = []
+        self.silenced: list[str] = []
         self.lacks: set[str] = set()
+        self.times_bounded = 0
         self.is_down = False
         self.scheme = "amqp"
         self._count = 0
@@ -34,6 +36,14 @@ class RememberedAccounts:
     def hosts(self) -> list[str]:
         self._check()
         return sorted(self.held)
+
+    def silence(self, host: str) -> None:
+        self._check()
+        self.silenced.append(host)
+
+    def bound_queues(self) -> None:
+        self._check()
+        self.times_bounded += 1
 
     def lacking(self) -> list[str]:
         self._check()

@@ -23,6 +23,7 @@ from kilonova.bootstrap.scheduler import make_scheduler
 from kilonova.bootstrap.watching import BusCollector, bus_check
 from kilonova.compute.backlog import Bounds
 from kilonova.conductor.host_gate import HostGate
+from kilonova.conductor.host_shares import HostShares
 from kilonova.conductor.reconcilers.base import Reconcilers
 from kilonova.conductor.reconcilers.service_pulse import ServicePulse
 from kilonova.conductor.refusals import RefusalLog
@@ -64,8 +65,9 @@ class ControlPlane:
         self._clock, faults = DatabaseClock(db, SystemClock()), Faults(os.environ)
         clock = self._clock
         measure(db, self.registry)
-        self._gate = HostGate(db, clock, RefusalLog(db, clock))
-        self._wire = make_bus(config.bus.url.reveal(), self._gate.admit)
+        refusals, self.accounts = RefusalLog(db, clock), _accounts(config.bus)
+        gate, shares = HostGate(db, clock, refusals), HostShares(clock, refusals, self.accounts)
+        self._wire = make_bus(config.bus.url.reveal(), gate.admit, shares.has_room)
         self.registry.register(BusCollector(self._wire))
         bus = faults.bus(ObservedBus(self._wire, self.registry))
         name = section.name or socket.gethostname()
@@ -145,7 +147,7 @@ def make_conductor(config: FleetConfig) -> Daemon:
             saga_workers=config.conductor.saga_workers,
             lease_s=config.conductor.lease_s,
             workers=config.conductor.workers,
-            accounts=_accounts(config.bus),
+            accounts=plane.accounts,
         )
         conductor = ConductorRole(plane.ground, wiring)
         plane.registry.register(
@@ -235,7 +237,7 @@ def _api_parts(config: FleetConfig, plane: ControlPlane) -> ApiParts:
         bounds=Bounds(per_project=config.api.project_backlog, whole=config.api.backlog),
         shows_metrics=False,
         scheduler=config.scheduler,
-        accounts=_accounts(config.bus),
+        accounts=plane.accounts,
     )
 
 

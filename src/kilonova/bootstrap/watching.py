@@ -23,6 +23,8 @@ class _State(Protocol):
     def dropped(self) -> int: ...
     @property
     def reconnects(self) -> int: ...
+    @property
+    def held(self) -> int: ...
 
 
 class _Here(NamedTuple):
@@ -31,6 +33,7 @@ class _Here(NamedTuple):
     unconfirmed: int = 0
     dropped: int = 0
     reconnects: int = 0
+    held: int = 0
 
 
 @runtime_checkable
@@ -56,6 +59,7 @@ class BusCollector(Collector):
         state = _state(self._bus)
         yield GaugeMetricFamily("kilonova_bus_connected", "Whether the bus is connected", value=float(state.connected))
         yield GaugeMetricFamily("kilonova_bus_waiting", "Messages that wait to be sent", value=state.waiting)
+        yield GaugeMetricFamily("kilonova_bus_held", "Of these, those whose queue is full", value=state.held)
         yield GaugeMetricFamily(
             "kilonova_bus_unconfirmed", "Messages sent and not confirmed yet", value=state.unconfirmed
         )

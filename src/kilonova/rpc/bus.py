@@ -21,6 +21,12 @@ May this sender say this? Asked with the bus user that the broker vouches for ("
 the message; False refuses it, and it goes to the dead letters. One that raises has the message come again.
 """
 
+Share = Callable[[str, int], bool]
+"""
+May this sender have a message of so many bytes looked at now? Asked of every message, with the bus user that the broker vouches
+for, before it is read. What it refuses is dropped, and no dead letter: it is too much.
+"""
+
 
 class NoAnswer(Exception):
     """A call was not answered in time, or nobody serves its topic. What became of it is unknown."""

@@ -20,11 +20,17 @@ class HostAccounts(Protocol):
     def allow(self, host: str) -> None:
         """Have the host's user be allowed just what this release says, whatever release made it. Raises Unavailable."""
 
+    def silence(self, host: str) -> None:
+        """Break the connections of the host's user off, and let it have none until `allow`. Raises Unavailable."""
+
+    def bound_queues(self) -> None:
+        """Have what may wait on the bus be bounded as this release says. Raises Unavailable."""
+
     def hosts(self) -> Sequence[str]:
         """The hosts that have a user. Raises Unavailable."""
 
     def lacking(self) -> Sequence[str]:
-        """Those of them that lack what `allow` gives: the queue that their user may not make itself. Raises Unavailable."""
+        """Those of them that lack what `allow` gives: a queue, which they may not make, or a voice. Raises Unavailable."""
 
 
 class NoAccounts:
@@ -46,6 +52,12 @@ class NoAccounts:
 
     def allow(self, host: str) -> None:
         """There is none."""
+
+    def silence(self, host: str) -> None:
+        """There is none."""
+
+    def bound_queues(self) -> None:
+        """There are none that others could fill."""
 
     def hosts(self) -> Sequence[str]:
         """None."""

@@ -24,6 +24,7 @@ import httpx2
 
 from kilonova.domain.errors import Rejected, Unavailable
 from kilonova.domain.host_access import bus_user, host_of
+from kilonova.rpc.amqp.bounds import BOUNDS
 from kilonova.rpc.amqp.names import cast_arguments, cast_key, host_permissions
 from kilonova.rpc.tls import TlsFiles
 
@@ -79,21 +80,36 @@ class RabbitAccounts:
         user, vhost, may = quote(bus_user(host), safe=""), quote(self._vhost, safe=""), host_permissions(host)
         self._call("PUT", f"user-limits/{user}/max-connections", {"value": MOST_CONNECTIONS})
         self._call("PUT", f"user-limits/{user}/max-channels", {"value": MOST_CHANNELS})
-        self._call("PUT", self._queue(host), {"durable": True, "auto_delete": False, "arguments": cast_arguments()})
         self._call("PUT", f"permissions/{vhost}/{user}", may.on_names())
         for keys in may.on_keys():
             self._call("PUT", f"topic-permissions/{vhost}/{user}", keys)
+        self._call("PUT", self._queue(host), {"durable": True, "auto_delete": False, "arguments": cast_arguments()})
 
     def hosts(self) -> Sequence[str]:
         """Hosts that have a user here."""
         users = self._call("GET", "users")
         return sorted(host for user in users if (host := host_of(user["name"])) is not None)
 
+    def silence(self, host: str) -> None:
+        """The host's agent keeps what it has to say, and comes back when it may."""
+        user = quote(bus_user(host), safe="")
+        self._call("PUT", f"user-limits/{user}/max-connections", {"value": 0})
+        self._call("DELETE", f"connections/username/{user}")
+
+    def bound_queues(self) -> None:
+        """By policies of the virtual host."""
+        for bound in BOUNDS:
+            self._call("PUT", f"policies/{quote(self._vhost, safe='')}/{bound.name}", bound.policy())
+
     def lacking(self) -> Sequence[str]:
-        """Hosts whose queue somebody deleted: RabbitMQ may have had to be helped so, or the host's own account did it."""
+        """
+        Hosts whose queue somebody deleted (RabbitMQ may have had to be helped so, or the host's own account did it), and those
+        that a conductor silenced and could not let back in.
+        """
         found = self._call("GET", f"queues/{quote(self._vhost, safe='')}?columns=name")
         there = {queue["name"] for queue in found}
-        return [host for host in self.hosts() if cast_key(f"agent.{host}") not in there]
+        silent = {one["user"] for one in self._call("GET", "user-limits") if one["value"].get("max-connections") == 0}
+        return [host for host in self.hosts() if cast_key(f"agent.{host}") not in there or bus_user(host) in silent]
 
     def close(self) -> None:
         """Let go of the connection."""

@@ -29,6 +29,7 @@ def test_users_of_removed_hosts_go_and_all_others_stay(database: Database) -> No
     accounts.lacks = {"stays", "goes", "of-another-cloud"}
     assert reconciler.activate() == {"removed": 0, "allowed": 1}
     assert accounts.allowed == ["stays", "stays"]
+    assert accounts.times_bounded == 1
 
 
 def test_a_broker_that_is_away_is_asked_again_at_the_next_activation(database: Database) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from kilonova.rpc.amqp import AmqpBus, Pace
-from kilonova.rpc.bus import Bus, Gate
+from kilonova.rpc.bus import Bus, Gate, Share
 from kilonova.rpc.inprocess import InProcessBus
 from kilonova.rpc.tls import TlsFiles
 from tests.brokers import Broker
@@ -35,8 +35,8 @@ def amqp(vhost: str) -> Iterator[MakeAmqp]:
     """Makes buses, each as in a process of its own, and closes them."""
     made: list[AmqpBus] = []
 
-    def make(url: str = vhost, *, gate: Gate | None = None, pace: Pace = QUICK) -> AmqpBus:
-        made.append(AmqpBus(url, gate=gate, pace=pace))
+    def make(url: str = vhost, *, gate: Gate | None = None, share: Share | None = None, pace: Pace = QUICK) -> AmqpBus:
+        made.append(AmqpBus(url, gate=gate, share=share, pace=pace))
         return made[-1]
 
     yield make

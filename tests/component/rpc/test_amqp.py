@@ -241,7 +241,7 @@ def test_closing_sends_what_waits_to_be_sent(amqp: MakeAmqp) -> None:
     for name in names:
         sender.cast("here", ready(name))
     sender.close()
-    assert sender.state() == (False, 0, 0, 0, 0)
+    assert sender.state() == (False, 0, 0, 0, 0, 0)
     seen.wait(*names)
 
 

@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kilonova.rpc.amqp import names
-from kilonova.rpc.amqp.outbox import Letter, Outbox
+from kilonova.rpc.amqp.held import PAUSE_S
+from kilonova.rpc.amqp.letter import Letter
+from kilonova.rpc.amqp.outbox import Outbox
 from kilonova.rpc.amqp.pace import Pace
 
 
@@ -14,9 +16,9 @@ def letter(name: str, told: list[tuple[str, bool]], until: float | None = None) 
     return Letter(name, b"", {}, until=until, done=lambda is_kept: told.append((name, is_kept)))
 
 
-def taken(outbox: Outbox, first: int, window: int = 10) -> list[str]:
-    found = []
-    while (one := outbox.take(first + len(found), window, 0.0)) is not None:
+def taken(outbox: Outbox, first: int, window: int = 10, now: float = 0.0) -> list[str]:
+    found: list[str] = []
+    while (one := outbox.take(first + len(found), window, now)) is not None:
         found.append(one.key)
     return found
 
@@ -43,13 +45,78 @@ def test_what_is_in_flight_goes_first_over_the_next_connection() -> None:
     assert taken(outbox, 1) == ["a", "b", "c"]
 
 
-def test_what_the_broker_could_not_keep_goes_again_behind_the_others() -> None:
-    outbox = Outbox(10)
+def about(key: str, subject: str, body: str) -> Letter:
+    return Letter(key, body.encode(), {}, subject=subject)
+
+
+def bodies(outbox: Outbox, first: int, now: float, window: int = 1000) -> list[str]:
+    found: list[str] = []
+    while (one := outbox.take(first + len(found), window, now)) is not None:
+        found.append(one.body.decode())
+    return found
+
+
+def test_what_a_full_queue_refused_waits_and_nothing_else_does() -> None:
+    outbox = Outbox(100)
     for name in "abc":
         outbox.put(letter(name, []))
     assert taken(outbox, 1, window=2) == ["a", "b"]
-    outbox.refuse(1, multiple=False)
-    assert taken(outbox, 3) == ["c", "a"]
+    outbox.refuse(1, multiple=False, now=0.0)
+    outbox.put(letter("a", []))
+    outbox.put(letter("d", []))
+    assert taken(outbox, 3) == ["c", "d"]
+    assert outbox.counts() == (2, 3)
+    assert outbox.held_until() == PAUSE_S
+    assert taken(outbox, 5, now=PAUSE_S) == ["a", "a"]
+    assert outbox.counts() == (0, 5)
+
+
+def test_where_there_is_room_again_what_waits_goes_at_once() -> None:
+    outbox = Outbox(10_000)
+    for number in range(200):
+        outbox.put(about("full", "", str(number)))
+    assert len(bodies(outbox, 1, 0.0)) == 200
+    outbox.refuse(200, multiple=True, now=0.0)
+    assert bodies(outbox, 201, 0.5) == []
+    tried = bodies(outbox, 201, PAUSE_S)
+    assert tried == [str(number) for number in range(50)]
+    outbox.confirm(201, multiple=False)
+    assert bodies(outbox, 251, PAUSE_S) == [str(number) for number in range(50, 100)]
+    outbox.confirm(300, multiple=True)
+    assert bodies(outbox, 301, PAUSE_S) == [str(number) for number in range(100, 150)]
+
+
+def test_of_what_waits_the_newest_word_about_a_subject_is_kept_and_what_has_none_all() -> None:
+    outbox = Outbox(100)
+    for body in ("10%", "20%", "report"):
+        outbox.put(about("full", "" if body == "report" else "progress x", body))
+    assert len(bodies(outbox, 1, 0.0)) == 3
+    outbox.refuse(3, multiple=True, now=0.0)
+    for body in ("30%", "report", "40%"):
+        outbox.put(about("full", "" if body == "report" else "progress x", body))
+    assert bodies(outbox, 4, PAUSE_S) == ["report", "report", "40%"]
+
+
+def test_what_waits_is_bounded_for_a_queue_and_for_all_and_what_is_lost_is_counted() -> None:
+    outbox = Outbox(30)
+    for key in "abc":
+        for number in range(7):
+            outbox.put(about(key, "", f"{key}{number}"))
+    assert len(bodies(outbox, 1, 0.0)) == 21
+    outbox.refuse(21, multiple=True, now=0.0)
+    assert outbox.counts() == (9, 0)
+    assert outbox.dropped == 12
+    assert sorted(bodies(outbox, 22, PAUSE_S)) == [f"{key}{number}" for key in "abc" for number in (4, 5, 6)]
+
+
+def test_what_cannot_wait_is_given_up_where_the_queue_is_full() -> None:
+    told: list[bool] = []
+    outbox = Outbox(10)
+    outbox.put(Letter("call:x", b"", {}, is_patient=False, done=told.append))
+    assert taken(outbox, 1) == ["call:x"]
+    outbox.refuse(1, multiple=False, now=0.0)
+    assert told == [False]
+    assert outbox.counts() == (0, 0)
 
 
 def test_a_full_box_drops_the_oldest_and_tells_whoever_asked() -> None:
@@ -97,7 +164,9 @@ def test_whatever_happens_each_letter_is_confirmed_once_or_still_there(steps: li
             outbox.rewind()
             number = 0
         elif number:
-            getattr(outbox, step)(number, multiple=step == "confirm")
+            outbox.confirm(number, multiple=True) if step == "confirm" else outbox.refuse(
+                number, multiple=False, now=0.0
+            )
     assert sum(outbox.counts()) + len(told) == made
     assert len({name for name, _ in told}) == len(told)
 

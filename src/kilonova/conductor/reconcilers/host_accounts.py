@@ -13,6 +13,8 @@ class HostAccountsReconciler:
     or it was removed by os-services. Those of the others may have been made by an earlier release: a conductor that has started
     has them be allowed what this one needs. A queue that is gone is made again: a host may not make its own.
 
+    It has the queues be bounded, too, once it has started.
+
     It acts on hosts of its records alone; a user that no record knows may be another cloud's on the same broker.
     """
 
@@ -25,6 +27,8 @@ class HostAccountsReconciler:
 
     def activate(self) -> dict[str, int]:
         """Remove those of hosts that are gone; the first time, look at all of the others too."""
+        if not self._are_of_this_release:
+            self._accounts.bound_queues()
         there = set(self._accounts.hosts())
         to_do = set(self._accounts.lacking()) if self._are_of_this_release else there
         with self._db.read() as tx:

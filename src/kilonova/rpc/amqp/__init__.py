@@ -44,6 +44,9 @@ What fails, and what heals it:
     a receiver dies in a handler         the broker gives the message to another at once, or keeps it for the next
     a handler fails                      again after 0.5, 1, 2, 4 and then every 8 s; after a minute a dead letter
     a message ends its process           given up by the broker after 20 deliveries; a dead letter
+    a queue is full (`bounds.py`)        the broker refuses more; its sender keeps that, and the newest of what is said again and
+                                         again, and tries every second (`held.py`); what is for others goes on. Calls say NoAnswer
+    a host floods the conductor          what is over its share is dropped, and the host silenced (`conductor/host_shares.py`)
     the broker is short of memory, disk  nothing is sent, acknowledgements go on; the outbox holds
     most nodes of a queue are dead       its topic's processes count as not connected, casts to it wait in outboxes, until a
                                          majority is back. A broker of one node that crashes in the second after it made a queue

@@ -15,15 +15,16 @@ import structlog
 
 from kilonova.rpc.amqp import wire
 from kilonova.rpc.amqp.calls import Calls
+from kilonova.rpc.amqp.letter import Letter
 from kilonova.rpc.amqp.link import Link
 from kilonova.rpc.amqp.names import BURIED, GRAVE, call_key, cast_key, fanout_key, reply_key
 from kilonova.rpc.amqp.origin import is_ours, only_ours
-from kilonova.rpc.amqp.outbox import Letter, Outbox
+from kilonova.rpc.amqp.outbox import Outbox
 from kilonova.rpc.amqp.pace import Pace
 from kilonova.rpc.amqp.receiver import Receiver
 from kilonova.rpc.amqp.sender import Sender
 from kilonova.rpc.amqp.service import Delivery, Service, Verdict
-from kilonova.rpc.bus import Gate, Handler, NoAnswer
+from kilonova.rpc.bus import Gate, Handler, NoAnswer, Share
 from kilonova.rpc.messages import Message
 
 _log = structlog.get_logger(__name__)
@@ -32,13 +33,17 @@ _ANSWERS_OUTLIVE_S = 60.0
 
 
 class BusState(NamedTuple):
-    """How it fares: are both connections up, how many messages wait, are unconfirmed, were dropped; connections lost so far."""
+    """
+    How it fares: are both connections up, how many messages wait, are unconfirmed, were dropped; connections lost so far; how
+    many of those that wait do so because their queue is full.
+    """
 
     connected: bool
     waiting: int
     unconfirmed: int
     dropped: int
     reconnects: int
+    held: int
 
 
 class AmqpBus:
@@ -46,15 +51,19 @@ class AmqpBus:
     A `Bus` over RabbitMQ at `url`, amqp://user:password@host:port/vhost; more of one cluster may follow, parted by `;`.
 
     `gate` is asked about every message; without one, a host's bus takes what is the control plane's, and any other everything.
+    `share` says whose messages are too many.
+
     It begins to connect at once, and never waits for the broker to be there. `workers=0` of `serve` means: in the thread that
     reads from the broker, for handlers that neither block nor call. Sizes and times are `pace`'s.
     """
 
-    def __init__(self, url: str, *, gate: Gate | None = None, pace: Pace | None = None) -> None:
+    def __init__(
+        self, url: str, *, gate: Gate | None = None, share: Share | None = None, pace: Pace | None = None
+    ) -> None:
         self.pace = pace or Pace()
         user = unquote(urlsplit(url.partition(";")[0]).username or "guest")
         self._is_ours = is_ours(user)
-        self.gate = gate or (None if self._is_ours else only_ours)
+        self.gate, self.share = gate or (None if self._is_ours else only_ours), share
         self._calls = Calls()
         self._outbox = Outbox(self.pace.outbox)
         self._receiver = Receiver(self._calls, user, self.pace, lambda: self._receiving.wake())  # noqa: PLW0108 - made below
@@ -87,7 +96,8 @@ class AmqpBus:
         if expires_s is not None:
             properties["expiration"] = str(int(expires_s * 1000))
         until = None if expires_s is None else time.monotonic() + expires_s
-        self._post(Letter(cast_key(topic), wire.encode(message), properties, mandatory=True, until=until))
+        body, subject = wire.encode(message), wire.subject(message)
+        self._post(Letter(cast_key(topic), body, properties, mandatory=True, until=until, subject=subject))
 
     def call(self, topic: str, message: Message, *, timeout_s: float = 10.0) -> Message:
         """Ask and wait. Raises NoAnswer after `timeout_s` seconds, or at once when nobody serves the topic."""
@@ -104,7 +114,11 @@ class AmqpBus:
             expiration=str(max(1, int((end - time.monotonic()) * 1000))),
         )
         try:
-            self._post(Letter(call_key(topic), wire.encode(message), properties, mandatory=True, until=end))
+            letter = Letter(
+                call_key(topic), wire.encode(message), properties, mandatory=True, until=end, is_patient=False
+            )
+            letter.done = lambda taken: None if taken else question.give_up(f"{topic} has too much to do")
+            self._post(letter)
             return question.wait(topic, end - time.monotonic())
         finally:
             self._calls.forget(question)
@@ -136,10 +150,10 @@ class AmqpBus:
 
     def state(self) -> BusState:
         """How it fares, for health checks and metrics."""
-        waiting, unconfirmed = self._outbox.counts()
+        (waiting, unconfirmed), held = self._outbox.counts(), self._outbox.held()
         connected = self._receiving.is_up.is_set() and self._sending.is_up.is_set()
         losses = self._receiving.losses + self._sending.losses
-        return BusState(connected, waiting, unconfirmed, self._outbox.dropped, losses)
+        return BusState(connected, waiting, unconfirmed, self._outbox.dropped, losses, held)
 
     # --- for services ---
 

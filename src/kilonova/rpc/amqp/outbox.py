@@ -8,6 +8,8 @@ It is bounded. With the broker away for long, the oldest casts are dropped, with
 are the truth, and the pass over the records finds what they were about. Blocking who casts would stop the API for the broker's
 sake, and an unbounded box would end the process for it.
 
+What the broker refuses because its queue is full is held apart (`held.py`), and goes again when there is room.
+
 Whoever has to know what became of a letter gives it a `done`: called once, with whether the broker has it, in any thread.
 """
 
@@ -15,34 +17,14 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
 
 import structlog
 
+from kilonova.rpc.amqp.held import PAUSE_S, Held
+from kilonova.rpc.amqp.letter import Letter
+
+_SAY_FULL_EVERY_S = 60.0
 _log = structlog.get_logger(__name__)
-
-
-def _ignore(_: bool) -> None:  # noqa: FBT001 - fills a callback's place
-    pass
-
-
-@dataclass
-class Letter:
-    """
-    A message on its way. `exchange` "": the one that its sender speaks through. `until` is on the monotonic clock; later than
-    that it is not sent.
-    """
-
-    key: str
-    body: bytes
-    properties: dict[str, Any]
-    headers: dict[str, Any] = field(default_factory=dict)
-    mandatory: bool = False
-    until: float | None = None
-    exchange: str = ""
-    done: Callable[[bool], None] = _ignore
 
 
 class Outbox:
@@ -52,27 +34,28 @@ class Outbox:
         self._limit = limit
         self._waiting: deque[Letter] = deque()
         self._in_flight: OrderedDict[int, Letter] = OrderedDict()
+        self._held = Held(limit)
+        self._said_full: dict[str, float] = {}
         self._changed = threading.Condition()
         self.dropped = 0
 
     def put(self, letter: Letter) -> None:
         """Have it sent; at the limit the oldest goes."""
-        oldest = None
         with self._changed:
-            if len(self._waiting) >= self._limit:
-                oldest = self._waiting.popleft()
-                self.dropped += 1
-            self._waiting.append(letter)
-        if oldest is not None:
-            if self.dropped == 1 or self.dropped % 1000 == 0:
-                _log.error("the outbox is full: messages are dropped, the oldest first", dropped=self.dropped)
-            oldest.done(False)
+            if letter.key in self._held:
+                gone = self._held.add(letter)
+            else:
+                gone = [self._waiting.popleft()] if len(self._waiting) >= self._limit else []
+                self._waiting.append(letter)
+        self._drop(gone)
 
     def take(self, number: int, window: int, now: float) -> Letter | None:
         """The next to send, in flight as `number` from now on; None when there is none, or `window` are in flight."""
         late: list[Letter] = []
         found = None
         with self._changed:
+            if now >= self._held.next_due:
+                self._waiting.extend(self._held.due(now))
             while self._waiting and len(self._in_flight) < window and found is None:
                 letter = self._waiting.popleft()
                 if letter.until is not None and letter.until <= now:
@@ -80,20 +63,34 @@ class Outbox:
                 else:
                     found = self._in_flight[number] = letter
             self._changed.notify_all()
-        for letter in late:
-            letter.done(False)
+        _settle(late, is_kept=False)
         return found
 
     def confirm(self, number: int, *, multiple: bool) -> None:
         """The broker has this one, or all up to it."""
-        for letter in self._settle(number, multiple=multiple):
-            letter.done(True)
-
-    def refuse(self, number: int, *, multiple: bool) -> None:
-        """The broker could not take these: they wait again, behind the others."""
         letters = self._settle(number, multiple=multiple)
+        if self._held:
+            with self._changed:
+                for letter in letters:
+                    self._held.taken(letter.key)
+        _settle(letters, is_kept=True)
+
+    def refuse(self, number: int, *, multiple: bool, now: float) -> None:
+        """The broker could not take these, their queues being full: they are held, unless they cannot wait."""
+        letters = self._settle(number, multiple=multiple)
+        lost: list[Letter] = []
         with self._changed:
-            self._waiting.extend(letters)
+            for letter in reversed(letters):
+                if letter.is_patient:
+                    self._say_full(letter.key, now)
+                    lost += self._held.refused(letter, now + PAUSE_S)
+        self._drop(lost)
+        _settle([letter for letter in letters if not letter.is_patient], is_kept=False)
+
+    def held_until(self) -> float:
+        """When something that is held is due, on the monotonic clock; infinity where nothing is."""
+        with self._changed:
+            return self._held.next_due
 
     def rewind(self) -> None:
         """The connection is gone: what was in flight waits again."""
@@ -107,19 +104,40 @@ class Outbox:
             letters = list(self._in_flight.values())
             self._in_flight.clear()
             self._changed.notify_all()
-        for letter in letters:
-            letter.done(False)
+        _settle(letters, is_kept=False)
         return letters
 
     def wait_empty(self, timeout_s: float) -> bool:
         """Wait until the broker has everything; whether it has."""
         with self._changed:
-            return self._changed.wait_for(lambda: not self._waiting and not self._in_flight, timeout_s)
+            return self._changed.wait_for(lambda: not (self._waiting or self._in_flight or self._held), timeout_s)
 
     def counts(self) -> tuple[int, int]:
-        """How many wait, and how many are in flight."""
+        """How many wait, those that are held included, and how many are in flight."""
         with self._changed:
-            return len(self._waiting), len(self._in_flight)
+            return len(self._waiting) + len(self._held), len(self._in_flight)
+
+    def held(self) -> int:
+        """How many wait because their queue is full."""
+        with self._changed:
+            return len(self._held)
+
+    def is_through(self) -> bool:
+        """Whether all has been sent and answered for, but for what is held."""
+        with self._changed:
+            return not self._waiting and not self._in_flight
+
+    def _say_full(self, key: str, now: float) -> None:
+        if now - self._said_full.get(key, float("-inf")) > _SAY_FULL_EVERY_S:
+            self._said_full[key] = now
+            _log.warning("a queue is full: what is for it waits here", queue=key)
+
+    def _drop(self, letters: list[Letter]) -> None:
+        for letter in letters:
+            self.dropped += 1
+            if self.dropped == 1 or self.dropped % 1000 == 0:
+                _log.error("the outbox is full: messages are dropped, the oldest first", dropped=self.dropped)
+            letter.done(False)
 
     def _settle(self, number: int, *, multiple: bool) -> list[Letter]:
         with self._changed:
@@ -127,3 +145,8 @@ class Outbox:
             letters = [letter for one in numbers if (letter := self._in_flight.pop(one, None)) is not None]
             self._changed.notify_all()
             return letters
+
+
+def _settle(letters: list[Letter], *, is_kept: bool) -> None:
+    for letter in letters:
+        letter.done(is_kept)

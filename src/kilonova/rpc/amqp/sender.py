@@ -11,6 +11,7 @@ refuses is found and dropped: one bad letter must not hold up the others.
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
@@ -18,13 +19,14 @@ import structlog
 from kombu.exceptions import ChannelError
 
 from kilonova.rpc.amqp.calls import Calls
+from kilonova.rpc.amqp.letter import Letter
 from kilonova.rpc.amqp.names import EXCHANGE, ensure_exchanges
-from kilonova.rpc.amqp.outbox import Letter, Outbox
+from kilonova.rpc.amqp.outbox import Outbox
 from kilonova.rpc.amqp.pace import Pace
 
 _log = structlog.get_logger(__name__)
 _CAREFUL = 1
-_REFUSED_PAUSE_S = 1.0
+_BLOCKED_PAUSE_S = 0.1
 
 
 class Sender:
@@ -37,7 +39,6 @@ class Sender:
         self._number = 0  # of the last letter sent on this channel
         self._window = pace.window
         self._is_blocked = False
-        self._not_before = 0.0
 
     def opened(self, connection: Any) -> None:
         """A channel on which the broker confirms."""
@@ -53,14 +54,15 @@ class Sender:
     def work(self) -> float | None:
         """Send what may be sent."""
         while True:
+            if self._is_blocked:
+                return _BLOCKED_PAUSE_S
             now = time.monotonic()
-            if self._is_blocked or now < self._not_before:
-                return max(0.1, self._not_before - now)
             letter = self._outbox.take(self._number + 1, self._window, now)
             if letter is None:
-                if self._window == _CAREFUL and self._outbox.counts() == (0, 0):
+                if self._window == _CAREFUL and self._outbox.is_through():
                     self._window = self._pace.window
-                return None
+                due = self._outbox.held_until()
+                return None if math.isinf(due) else max(0.0, due - now)
             self._number += 1
             self._publish(letter)
 
@@ -89,11 +91,7 @@ class Sender:
         self._outbox.confirm(number, multiple=multiple)
 
     def _not_taken(self, number: int, multiple: bool) -> None:  # noqa: FBT001 - the library's own callback
-        now = time.monotonic()
-        if now >= self._not_before:  # once for all that it refuses now
-            _log.warning("the broker cannot keep messages now; they go again")
-        self._not_before = now + _REFUSED_PAUSE_S
-        self._outbox.refuse(number, multiple=multiple)
+        self._outbox.refuse(number, multiple=multiple, now=time.monotonic())
 
     def _returned(self, _: Exception, exchange: str, key: str, message: Any) -> None:
         """Nobody is there for it. The broker confirms it all the same, after this."""

@@ -14,6 +14,8 @@ the prefetch window meanwhile: when everything fails, nothing more is taken. The
 error in words. The broker counts the deliveries (a quorum queue does), so restarts and other processes count too. A message that
 ends the process itself never comes to be counted here: the broker gives it up, after more deliveries than this.
 
+**Floods.** A message of who says too much is dropped before it is read (`rpc.bus.Share`).
+
 A call is never tried again: who asked is told, and decides. A fan-out that fails is logged, for losing one changes nothing.
 """
 
@@ -31,7 +33,7 @@ import structlog
 from kilonova.rpc.amqp import wire
 from kilonova.rpc.amqp.origin import ON_BEHALF_OF, origin, verified
 from kilonova.rpc.amqp.pace import Pace
-from kilonova.rpc.bus import Gate, Handler
+from kilonova.rpc.bus import Gate, Handler, Share
 from kilonova.rpc.messages import Message
 
 _log = structlog.get_logger(__name__)
@@ -103,6 +105,7 @@ class Desk(Protocol):
 
     pace: Pace
     gate: Gate | None
+    share: Share | None
 
     def settle(self, delivery: Delivery, verdict: Verdict) -> None:
         """Give the verdict."""
@@ -173,6 +176,9 @@ class Service:
         if delivery.is_late:
             self._desk.settle(delivery, Verdict.DONE)
             return
+        if self._desk.share is not None and not self._desk.share(delivery.senders[0], len(delivery.raw.body)):
+            self._drop(delivery)
+            return
         try:
             message = wire.decode(delivery.raw.body)
         except wire.Unreadable as why:
@@ -191,6 +197,11 @@ class Service:
             self._end_call(delivery, answer, f"{self.topic} has no answer to {type(message).__name__}")
         else:
             self._desk.settle(delivery, Verdict.DONE)
+
+    def _drop(self, delivery: Delivery) -> None:
+        if delivery.kind is Kind.CALL:
+            self._desk.reply(delivery, None, f"{self.topic} hears too much from you")
+        self._desk.settle(delivery, Verdict.DONE)
 
     def _may_say(self, senders: list[str], message: Message) -> bool:
         gate = self._desk.gate

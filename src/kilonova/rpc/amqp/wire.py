@@ -66,3 +66,14 @@ def decode(body: bytes | str) -> Message:
 def expires_s(message: Message) -> float | None:
     """Seconds after which a cast is worth nothing any more."""
     return next((seconds for kind, seconds in _EXPIRES_S.items() if isinstance(message, kind)), None)
+
+
+def subject(message: Message) -> str:
+    """What a message says something about that the next one of its kind says anew; empty for what must not be left out."""
+    match message:
+        case Progress(command_id=of) | SagaReady(saga_id=of) | HostObserved(host=of) | NetworksHeld(host=of):
+            return f"{type(message).__name__} {of}"
+        case Heartbeat() | NetworksChanged():
+            return type(message).__name__
+        case _:
+            return ""
