@@ -170,7 +170,7 @@ class ConductorProcess(Process):
 
     def _on_journal(self, saga: Saga, event: JournalEvent, when: str) -> None:
         if when == "after":
-            self.world.chance.note(self.name, saga.kind, saga.server_id, event.seq, event.event, event.step)
+            self.world.chance.note(self.name, saga.kind, saga.subject.id, event.seq, event.event, event.step)
         if self.world.chance.happens(self.world.odds.crash_write, "crash at a line"):
             self.life.end()
             self.life.check()

@@ -4,7 +4,7 @@ The agent: takes a host's commands off the bus, has the driver carry them out, a
 Commands wait until the host has joined: the whole network state that it is given then was read before them, and would take the
 ports of their servers away.
 
-It keeps one thing of its own, the newest generation seen for each server: a command older than that is refused, whatever the bus
+It keeps one thing of its own, the newest generation seen of each subject: a command older than that is refused, whatever the bus
 did with the order. A command that is already being carried out and comes again is dropped (its report will come); one that was
 carried out and comes again is carried out again, which changes nothing and reports again.
 """
@@ -127,13 +127,13 @@ class Agent:
             if self._early is not None:
                 self._early.append(command)
                 return
-            newest = self._seen.get(command.server_id, 0)
-            under_way = self._under_way.setdefault(command.server_id, set())
+            newest = self._seen.get(command.subject.id, 0)
+            under_way = self._under_way.setdefault(command.subject.id, set())
             is_stale = command.generation < newest
             if not is_stale:
                 if command.command_id in under_way:
                     return
-                self._seen[command.server_id] = command.generation
+                self._seen[command.subject.id] = command.generation
                 under_way.add(command.command_id)
         if is_stale:
             message = f"Generation {command.generation} is older than {newest}, which this host has seen."
@@ -152,10 +152,10 @@ class Agent:
 
     def _no_longer_under_way(self, command: Command) -> None:
         with self._lock:
-            under_way = self._under_way.get(command.server_id, set())
+            under_way = self._under_way.get(command.subject.id, set())
             under_way.discard(command.command_id)
             if not under_way:
-                self._under_way.pop(command.server_id, None)
+                self._under_way.pop(command.subject.id, None)
 
     def _report(self, command: Command, outcome: Outcome) -> None:
         self._bus.cast(
@@ -164,7 +164,7 @@ class Agent:
                 request_id=command.request_id,
                 host=self.host,
                 command_id=command.command_id,
-                server_id=command.server_id,
+                subject=command.subject,
                 generation=command.generation,
                 outcome=msgspec.structs.replace(outcome, boot_id=self._boot_id),
             ),
@@ -177,7 +177,7 @@ class Agent:
                 request_id=command.request_id,
                 host=self.host,
                 command_id=command.command_id,
-                server_id=command.server_id,
+                subject=command.subject,
                 stage=name,
                 percent=percent,
             ),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from kilonova.bootstrap.ground import Ground
 from kilonova.conductor.kernel.definition import Definition
@@ -70,7 +71,7 @@ class ConductorRole:
         """What each reconciler did last."""
         return self.reconcilers.last_runs()
 
-    def _definitions(self) -> list[Definition]:
+    def _definitions(self) -> list[Definition[Any]]:
         bus = self._ground.bus
         return [
             boot_saga(bus, self._wiring.networks),

@@ -30,6 +30,7 @@ from kilonova.domain.clock import Clock, Ids
 from kilonova.domain.context import RequestContext
 from kilonova.domain.errors import Denied, Missing, Rejected
 from kilonova.domain.image import Image
+from kilonova.domain.saga import about_server
 from kilonova.domain.server import Intent, Lifecycle, PowerState, Server
 from kilonova.rpc.bus import Bus
 from kilonova.rpc.messages import SagaReady
@@ -134,7 +135,7 @@ class BootServers:
             kernel_args=resolved.images.kernel_args,
         )  # fmt: skip
         new = sagas.NewSaga(
-            kind="boot", server_id=server.id, project_id=server.project_id, user_id=server.user_id,
+            kind="boot", subject=about_server(server.id), project_id=server.project_id, user_id=server.user_id,
             request_id=ctx.request_id, params=params,
         )  # fmt: skip
         saga_id = sagas.start(tx, new, ids=self._ids, now=resolved.now)

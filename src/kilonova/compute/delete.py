@@ -11,6 +11,7 @@ from kilonova.compute.guard import refuse_locked
 from kilonova.domain.boot import DeleteParams
 from kilonova.domain.clock import Clock, Ids
 from kilonova.domain.context import RequestContext
+from kilonova.domain.saga import about_server
 from kilonova.domain.server import Intent
 from kilonova.rpc.bus import Bus
 from kilonova.rpc.messages import SagaReady
@@ -33,9 +34,10 @@ class DeleteServer:
             if server.intent is Intent.DELETED:
                 return
             servers.edit(tx, server.id, now, intent=Intent.DELETED)
-            stopped = sagas.cancel_live(tx, server.id, now)
+            subject = about_server(server.id)
+            stopped = sagas.cancel_live(tx, subject, now)
             new = sagas.NewSaga(
-                kind="delete", server_id=server.id, project_id=server.project_id, user_id=ctx.user_id,
+                kind="delete", subject=subject, project_id=server.project_id, user_id=ctx.user_id,
                 request_id=ctx.request_id, params=DeleteParams(),
             )  # fmt: skip
             started = sagas.start(tx, new, ids=self._ids, now=now)

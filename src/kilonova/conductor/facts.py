@@ -53,7 +53,7 @@ def fold_host(tx: Tx, host: str, observed: Sequence[Observed], now: datetime, *,
 
 def fold_outcome(tx: Tx, report: Report, now: datetime) -> None:
     """The end of a command that no saga waits for: a reconciler sent it. From a host that the server has left, it is nothing."""
-    server, outcome = server_facts.some(tx, [report.server_id]).get(report.server_id), report.outcome
+    server, outcome = server_facts.some(tx, [report.subject.id]).get(report.subject.id), report.outcome
     if server is None or not _is_settled(server, report.host) or server.generation != report.generation:
         return
     state = PowerState.NOSTATE if outcome.power_state is None else state_after(tx, server.host, outcome)

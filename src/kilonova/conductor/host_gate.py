@@ -9,11 +9,12 @@ every message of a `host.<name>` user is held against the records before any han
     which host    the one that the user is named for, and no other
     which servers see below
 
-**A command's end** (Report, Progress) names a command and a server, and the conductor finds the saga by the command alone. It is
-taken when the command is one of that server's sagas, and
-  - the journal says that this attempt was placed on this host: then the command was sent to it and nobody else; or
-  - the server is on this host: sagas that place nothing (delete, reboot) command the host that the server is on; or
-  - the server is deleted and was once sent there: a late word that changes nothing.
+**A command's end** (Report, Progress) names a command and its subject, and the conductor finds the saga by the command alone. It
+is taken when the command is of a saga about that subject, and
+  - the saga waits for this host to report on it, or the journal says that this attempt was placed on this host: then the command
+    was sent to it and nobody else; or
+  - the subject is a server that is on this host: reconcilers, whose commands no saga waits for, command such hosts; or
+  - it is a server that is deleted and was once sent there: a late word that changes nothing.
 The first is a fact that never changes, so it is kept in memory; the others are asked each time.
 
 **What a host sees** (HostStarted, HostObserved, PowerChanged) may name servers that are not on it: a machine that was left behind
@@ -42,6 +43,7 @@ from kilonova.conductor.refusals import RefusalLog
 from kilonova.domain.clock import Clock
 from kilonova.domain.host_access import host_of
 from kilonova.domain.report import Observed
+from kilonova.domain.saga import SubjectKind
 from kilonova.rpc.messages import (
     Heartbeat,
     HostObserved,
@@ -150,23 +152,19 @@ class HostGate:
         return Objection(OTHER_SERVER, lies[0]) if lies else None
 
     def _of_command(self, host: str, word: Report | Progress) -> Objection | None:
-        saga_id, attempt, *_ = (*word.command_id.split("/"), "")
-        key = (host, word.server_id, f"{saga_id}/{attempt}")
+        key = (host, word.subject.id, word.command_id)
         with self._lock:
             if key in self._sent:
                 self._sent.move_to_end(key)
                 return None
-        number = int(attempt) if attempt.isascii() and attempt.isdigit() and len(attempt) < 6 else 0
         with self._db.read() as tx:
-            command = host_word.command(tx, saga_id, number, host)
-            if command is not None and command.server_id != word.server_id:
+            command = host_word.command(tx, word.command_id, host)
+            if command is not None and command.subject_id != word.subject.id:
                 return Objection(OTHER_COMMAND, word.command_id)
             if command is not None and command.sent_there:
                 self._remember(key)
                 return None
-            if not host_word.foreign(tx, host, [word.server_id]):
-                return None
-            if host_word.gone_and_was_there(tx, host, word.server_id):
+            if word.subject.kind is SubjectKind.SERVER and host_word.may_speak_of(tx, host, word.subject.id):
                 return None
         return Objection(OTHER_COMMAND, word.command_id)
 
@@ -187,7 +185,7 @@ def _too_many(things: Sized) -> Objection | None:
 
 
 def _unformed(word: Report | Progress) -> Objection | None:
-    if not (_ID.fullmatch(word.server_id) and _ID.fullmatch(word.command_id)):
+    if not (_ID.fullmatch(word.subject.id) and _ID.fullmatch(word.command_id)):
         return Objection(NO_ID, word.command_id)
     if isinstance(word, Report) or (_STAGE.fullmatch(word.stage) and 0 <= word.percent <= 100):
         return None

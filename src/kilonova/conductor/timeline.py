@@ -12,6 +12,7 @@ from datetime import datetime
 import structlog
 
 from kilonova.domain.clock import Clock
+from kilonova.domain.saga import SubjectKind
 from kilonova.rpc.messages import Progress
 from kilonova.store.away import DatabaseAway
 from kilonova.store.database import Database
@@ -68,7 +69,9 @@ class Timeline:
         reached = [stage for progress, at in batch if (stage := _reached(progress, at)) is not None]
         with self._db.write() as tx:
             stages.add(tx, reached)
-            server_facts.progressed(tx, {progress.server_id: progress.percent for progress, _ in batch})
+            server_facts.progressed(
+                tx, {of.subject.id: of.percent for of, _ in batch if of.subject.kind is SubjectKind.SERVER}
+            )
 
 
 def _reached(progress: Progress, at: datetime) -> stages.StageReached | None:

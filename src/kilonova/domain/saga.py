@@ -18,6 +18,29 @@ from enum import StrEnum
 import msgspec
 
 
+class SubjectKind(StrEnum):
+    """What a saga can be about."""
+
+    SERVER = "server"
+    VOLUME = "volume"
+    SNAPSHOT = "snapshot"
+    IMAGE = "image"  # its distribution to hosts
+    NETWORK = "network"
+    HOST = "host"
+
+
+class Subject(msgspec.Struct, frozen=True):
+    """What a saga, or a command to a host, is about. A subject has one saga at work at a time; others queue behind it."""
+
+    kind: SubjectKind
+    id: str
+
+
+def about_server(server_id: str) -> Subject:
+    """A server as the subject of a saga or command."""
+    return Subject(SubjectKind.SERVER, server_id)
+
+
 class Event(StrEnum):
     """The kinds of journal events."""
 
@@ -30,7 +53,7 @@ class Event(StrEnum):
 
 
 class SagaStatus(StrEnum):
-    """Where the row stands for the runner. Queued: another saga of the server goes first."""
+    """Where the row stands for the runner. Queued: another saga of the subject goes first."""
 
     QUEUED = "queued"
     READY = "ready"
@@ -62,7 +85,7 @@ class Saga(msgspec.Struct, frozen=True, kw_only=True):
 
     id: str
     kind: str
-    server_id: str
+    subject: Subject
     project_id: str | None
     user_id: str | None
     request_id: str
@@ -74,6 +97,7 @@ class Saga(msgspec.Struct, frozen=True, kw_only=True):
     epoch: int
     lease_until: datetime | None
     command_id: str | None  # what it is parked on
+    awaited_host: str | None  # who is to report on that command
     reply: msgspec.Raw | None  # the host's report, once it came
     wake_at: datetime | None
     message: str | None  # the action's message, for os-instance-actions

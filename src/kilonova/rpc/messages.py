@@ -1,7 +1,7 @@
 """
 Every message that crosses the bus.
 
-Commands to a host name the server and carry its generation; the host answers with `Report`, whose `command_id` is the
+Commands to a host name what they are about and carry its generation; the host answers with `Report`, whose `command_id` is the
 command's own. Any message may be lost, doubled or late: commands converge, reports are folded once (the saga's row knows
 which command it waits for), wake-ups are hints. `request_id` follows the user's request through every process.
 """
@@ -16,6 +16,7 @@ from kilonova.domain.hostnet import HeldNetworks, HostNetwork, ShareChange
 from kilonova.domain.machine import GuestData, ImageRef, MachineSpec
 from kilonova.domain.placement import Decision
 from kilonova.domain.report import HostFault, Observed, Outcome
+from kilonova.domain.saga import Subject, about_server
 from kilonova.domain.server import PowerState
 
 
@@ -29,25 +30,43 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag=True):
 
 
 class Command(Message, frozen=True, kw_only=True):
-    """Something a host is to make true. Idempotent; refused when `generation` is older than the host has seen."""
+    """
+    Something a host is to make true. Idempotent; refused when `generation` is older than the host has seen of its subject.
+
+    `subject` says what it is about, in a struct of the command's own kind or of a base like `ServerCommand`.
+    """
 
     command_id: str
-    server_id: str
     generation: int
 
+    @property
+    def subject(self) -> Subject:
+        """What the command is about."""
+        raise NotImplementedError
 
-class EnsureServer(Command, frozen=True, kw_only=True):
+
+class ServerCommand(Command, frozen=True, kw_only=True):
+    """A command about a server's machine."""
+
+    server_id: str
+
+    @property
+    def subject(self) -> Subject:
+        return about_server(self.server_id)
+
+
+class EnsureServer(ServerCommand, frozen=True, kw_only=True):
     """Make the machine exist as specified and run. `network` is the part of the host's network state it needs."""
 
     spec: MachineSpec
     network: HostNetwork
 
 
-class RemoveServer(Command, frozen=True, kw_only=True):
+class RemoveServer(ServerCommand, frozen=True, kw_only=True):
     """Make the machine, its disks, taps and rules not exist."""
 
 
-class SetPower(Command, frozen=True, kw_only=True):
+class SetPower(ServerCommand, frozen=True, kw_only=True):
     """Bring a machine to a power state: RUNNING, SHUTDOWN, PAUSED, SUSPENDED. `hard` skips asking the guest."""
 
     target: PowerState
@@ -55,7 +74,7 @@ class SetPower(Command, frozen=True, kw_only=True):
     timeout_s: float = 60.0
 
 
-class UpdateGuestData(Command, frozen=True, kw_only=True):
+class UpdateGuestData(ServerCommand, frozen=True, kw_only=True):
     """Change what the guest may read of itself (its metadata was edited)."""
 
     guest: GuestData
@@ -133,7 +152,7 @@ class Report(Message, frozen=True, kw_only=True):
 
     host: str
     command_id: str
-    server_id: str
+    subject: Subject
     generation: int
     outcome: Outcome
 
@@ -143,7 +162,7 @@ class Progress(Message, frozen=True, kw_only=True):
 
     host: str
     command_id: str
-    server_id: str
+    subject: Subject
     stage: str  # image, disks, network, domain
     percent: int
 

@@ -14,7 +14,7 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from kilonova.rpc.bus import Bus, Handler
-from kilonova.rpc.messages import Message, Progress
+from kilonova.rpc.messages import Command, Message, Progress, Report
 
 _BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0)
 _log = structlog.get_logger(__name__)
@@ -72,5 +72,7 @@ class ObservedBus:
 
 
 def _bound(message: Message) -> dict[str, str]:
-    server = getattr(message, "server_id", "")
-    return {"request_id": message.request_id} | ({"server": server} if server else {}) if message.request_id else {}
+    if not message.request_id:
+        return {}
+    subject = message.subject if isinstance(message, Command | Report | Progress) else None
+    return {"request_id": message.request_id} | ({} if subject is None else {subject.kind.value: subject.id})

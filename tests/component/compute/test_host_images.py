@@ -12,7 +12,7 @@ from kilonova.conductor.machine import Disks
 from kilonova.conductor.refusals import RefusalLog
 from kilonova.domain.errors import Denied
 from kilonova.domain.machine import DiskSpec, ImageRef
-from kilonova.domain.saga import Event, JournalEvent
+from kilonova.domain.saga import Event, JournalEvent, about_server
 from kilonova.store.database import Database
 from kilonova.store.queries import host_access, sagas
 from tests.fakes.accounts import RememberedAccounts
@@ -45,7 +45,7 @@ def ref(image_id: str) -> ImageRef:
 def resolve(world: World, server_id: str, disks: Disks) -> None:
     """The disks of a server's boot, as its journal has them."""
     with world.db.write() as tx:
-        boot = next(saga for saga in sagas.for_server(tx, server_id) if saga.kind == "boot")
+        boot = next(saga for saga in sagas.of_subject(tx, about_server(server_id)) if saga.kind == "boot")
         result = msgspec.Raw(msgspec.json.encode(disks))
         event = JournalEvent(
             seq=99, event=Event.STEP_DONE, at=world.clock.now(), attempt=1, step="block_devices", host=None,

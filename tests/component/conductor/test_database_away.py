@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from kilonova.conductor.kernel.runner import LEASE_S
 from kilonova.conductor.timeline import Timeline
-from kilonova.domain.saga import JournalEvent, Saga
+from kilonova.domain.saga import JournalEvent, Saga, about_server
 from kilonova.rpc.messages import Progress
 from kilonova.store.away import DatabaseAway
 from kilonova.store.database import Database
@@ -101,4 +101,6 @@ def test_stages_wait_until_it_is_back(database: Database, tmp_path: Path, monkey
 
 
 def _progress(saga_id: str, stage: str) -> Progress:
-    return Progress(host="host-0", command_id=f"{saga_id}/1/spawn/do", server_id="s", stage=stage, percent=10)
+    return Progress(
+        host="host-0", command_id=f"{saga_id}/1/spawn/do", subject=about_server("s"), stage=stage, percent=10
+    )

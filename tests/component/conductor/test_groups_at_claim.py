@@ -18,6 +18,7 @@ from kilonova.compute.request import BootRequest
 from kilonova.conductor.kernel.definition import TryAgain
 from kilonova.conductor.sagas.boot import PlaceStep
 from kilonova.domain.placement import Candidate, Decision, Explanation
+from kilonova.domain.saga import about_server
 from kilonova.domain.server_group import GroupPolicy, ServerGroup
 from kilonova.domain.status import status_of
 from kilonova.store.database import Database
@@ -64,9 +65,10 @@ def place_at_once(world: World, server_ids: tuple[str, ...]) -> list[bool]:
 
     def place(turn: int) -> bool:
         with world.db.read() as tx:
-            saga = next(iter(sagas.for_server(tx, server_ids[turn])))
+            saga = next(iter(sagas.of_subject(tx, about_server(server_ids[turn]))))
         scheduling = SimpleNamespace(server_id=server_ids[turn], vcpus=1, ram_mib=1, disk_gib=1)
-        run: Any = SimpleNamespace(saga=saga, params=SimpleNamespace(scheduling=scheduling), now=world.clock.now())
+        params = SimpleNamespace(scheduling=scheduling)
+        run: Any = SimpleNamespace(saga=saga, subject_id=server_ids[turn], params=params, now=world.clock.now())
         decision = blind(world, turn % HOSTS)
         start.wait(30)
         try:

@@ -27,8 +27,10 @@ from kilonova.conductor.host_gate import (
 )
 from kilonova.conductor.kernel.definition import Definition, Failure, StepFailed
 from kilonova.conductor.refusals import RefusalLog
+from kilonova.conductor.sagas.boot import PlaceStep
 from kilonova.domain.host_access import bus_user
 from kilonova.domain.report import HostFault, Observed, Outcome
+from kilonova.domain.saga import about_server
 from kilonova.domain.server import PowerState
 from kilonova.rpc.messages import (
     FleetChanged,
@@ -67,11 +69,11 @@ def started(host: str, *seen: Observed) -> HostStarted:
 
 def report(host: str, server_id: str, command_id: str) -> Report:
     outcome = Outcome(fault=HostFault(message="lies"))
-    return Report(host=host, command_id=command_id, server_id=server_id, generation=1, outcome=outcome)
+    return Report(host=host, command_id=command_id, subject=about_server(server_id), generation=1, outcome=outcome)
 
 
 def progress(host: str, server_id: str, command_id: str) -> Progress:
-    return Progress(host=host, command_id=command_id, server_id=server_id, stage="image", percent=1)
+    return Progress(host=host, command_id=command_id, subject=about_server(server_id), stage="image", percent=1)
 
 
 def saga_of(world: GatedWorld, server_id: str) -> str:
@@ -119,7 +121,7 @@ def test_an_honest_host_whose_every_word_comes_late_and_twice_is_never_refused(w
 
 
 def fail_once(reply: Any, failed: list[str], tx: Any, run: Any, outcome: Any) -> Any:
-    host = run.results["place"].host
+    host = run.result(PlaceStep).host
     if not failed:
         failed.append(host)
         raise StepFailed(Failure(message="this host is out of luck", elsewhere=True, host=host))

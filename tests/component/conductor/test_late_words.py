@@ -11,7 +11,9 @@ import pytest
 
 from kilonova.conductor.host_gate import NO_MACHINE, NO_STAGE
 from kilonova.conductor.kernel.definition import Definition, Failure, StepFailed
+from kilonova.conductor.sagas.boot import PlaceStep
 from kilonova.domain.report import Observed, Outcome
+from kilonova.domain.saga import about_server
 from kilonova.domain.server import PowerState
 from kilonova.rpc.messages import Heartbeat, HostObserved, HostStarted, Message, PowerChanged, Progress, Report
 from kilonova.store.database import Database
@@ -21,7 +23,7 @@ from tests.world.plane import FACTS
 
 
 def fail_once(reply: Any, failed: list[str], tx: Any, run: Any, outcome: Any) -> Any:
-    host = run.results["place"].host
+    host = run.result(PlaceStep).host
     if not failed:
         failed.append(host)
         raise StepFailed(Failure(message="this host is out of luck", elsewhere=True, host=host))
@@ -52,7 +54,7 @@ def test_a_stage_that_is_none_is_not_written_with_the_others(
 ) -> None:
     world, server_id, _ = moved
     host = str(world.server(server_id).host)
-    word = Progress(host=host, command_id="x/1/spawn/do", server_id=server_id, stage="image", percent=1)
+    word = Progress(host=host, command_id="x/1/spawn/do", subject=about_server(server_id), stage="image", percent=1)
     assert world.admits(host, word)
     assert not world.admits(host, msgspec.structs.replace(word, stage=stage, percent=percent))
     assert [one.why for one in world.refusals()] == [NO_STAGE]
@@ -66,8 +68,8 @@ def test_what_is_no_id_is_refused_and_written_down_whatever_is_in_it(
     outcome = Outcome(power_state=PowerState.SHUTDOWN)
     for word in (
         HostObserved(host=first, observed=(Observed(server_id=odd, power_state=PowerState.RUNNING),)),
-        Report(host=first, command_id=odd, server_id=server_id, generation=1, outcome=outcome),
-        Report(host=first, command_id="x", server_id=odd, generation=1, outcome=outcome),
+        Report(host=first, command_id=odd, subject=about_server(server_id), generation=1, outcome=outcome),
+        Report(host=first, command_id="x", subject=about_server(odd), generation=1, outcome=outcome),
         Heartbeat(hosts=(odd,)),
     ):
         assert not world.admits(first, word)
@@ -93,7 +95,7 @@ def test_a_host_that_a_server_has_left_cannot_change_it(moved: tuple[GatedWorld,
     world, server_id, first = moved
     before = world.server(server_id)
     with world.db.read() as tx:
-        boot = next(iter(sagas.for_server(tx, server_id)))
+        boot = next(iter(sagas.of_subject(tx, about_server(server_id))))
     run = world.boot_ids[first]
     down = Observed(server_id=server_id, power_state=PowerState.SHUTDOWN)
     outcome = Outcome(power_state=PowerState.SHUTDOWN, boot_id=run)
@@ -102,7 +104,7 @@ def test_a_host_that_a_server_has_left_cannot_change_it(moved: tuple[GatedWorld,
         Report(
             host=first,
             command_id=f"{boot.id}/1/spawn/{way}",
-            server_id=server_id,
+            subject=about_server(server_id),
             generation=generation,
             outcome=outcome,
         )

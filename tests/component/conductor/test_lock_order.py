@@ -24,6 +24,7 @@ from kilonova.conductor.sagas.boot import PlaceStep, boot_saga
 from kilonova.conductor.sagas.delete import delete_saga
 from kilonova.domain.boot import NicRequest
 from kilonova.domain.placement import Candidate, Decision, Explanation
+from kilonova.domain.saga import about_server
 from kilonova.domain.server_group import GroupPolicy, ServerGroup
 from kilonova.network.backing import Backing
 from kilonova.network.changes import Changes
@@ -77,7 +78,7 @@ def place(world: World, server_id: str, *names: str) -> str:
     """What a boot does first: claim the first of these hosts that has room. Gives its name."""
     with world.db.read() as tx:
         known = {host.name: host for host in hosts.every(tx)}
-        saga = sagas.for_server(tx, server_id)[0]
+        saga = sagas.of_subject(tx, about_server(server_id))[0]
     named = [
         Candidate(host_id=known[name].id, host=name, node=name, zone=known[name].zone, generation=0, score=0.0)
         for name in names
@@ -85,6 +86,7 @@ def place(world: World, server_id: str, *names: str) -> str:
     decision = Decision(candidates=tuple(named), explanation=Explanation(hosts=len(named), steps=()))
     run: Any = SimpleNamespace(
         saga=saga,
+        subject_id=server_id,
         params=SimpleNamespace(scheduling=SimpleNamespace(server_id=server_id, **SMALL)),
         now=world.clock.now(),
     )
@@ -106,7 +108,7 @@ def removed(world: World, server_id: str) -> Callable[[], None]:
     world.runner.run_due()  # the host is told
     world.clock.advance(1.0)  # and says that it is done
     with world.db.read() as tx:
-        saga_id = next(saga.id for saga in sagas.for_server(tx, server_id) if saga.kind == "delete")
+        saga_id = next(saga.id for saga in sagas.of_subject(tx, about_server(server_id)) if saga.kind == "delete")
     other = another_conductor(world, "another")
 
     def rest() -> None:

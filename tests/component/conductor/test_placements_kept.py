@@ -10,7 +10,9 @@ import msgspec
 import pytest
 
 from kilonova.conductor.kernel.definition import Definition, Failure, StepFailed
+from kilonova.conductor.sagas.boot import PlaceStep
 from kilonova.domain.placement import Decision, told
+from kilonova.domain.saga import about_server
 from kilonova.store.database import Database
 from kilonova.store.queries import flavors, hosts, placements, sagas
 from tests.world.plane import FLAVOR, World
@@ -49,7 +51,7 @@ def with_spawn_failing(world: World, times: int) -> None:
     def unlucky(inner: Callable[[Any, Any, Any], Any]) -> Callable[[Any, Any, Any], Any]:
         def reply(tx: Any, run: Any, outcome: Any) -> Any:
             if len(failed) < times:
-                failed.append(run.results["place"].host)
+                failed.append(run.result(PlaceStep).host)
                 raise StepFailed(Failure(message=UNLUCKY, elsewhere=True, host=failed[-1]))
             return inner(tx, run, outcome)
 
@@ -153,6 +155,6 @@ def test_what_is_kept_of_a_boot_is_small(world: World) -> None:
     server_id = world.boot()
     world.settle()
     with world.db.read() as tx:
-        journal = sagas.events(tx, sagas.for_server(tx, server_id)[0].id)
+        journal = sagas.events(tx, sagas.of_subject(tx, about_server(server_id))[0].id)
     line = next(event for event in journal if event.step == placements.STEP)
     assert len(bytes(line.result)) < 3000

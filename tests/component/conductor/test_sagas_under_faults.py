@@ -17,7 +17,8 @@ import pytest
 
 from kilonova.conductor.audit import Audit
 from kilonova.conductor.kernel.definition import Definition, Failure, Step, StepFailed
-from kilonova.domain.saga import Event, JournalEvent, Saga
+from kilonova.conductor.sagas.boot import PlaceStep
+from kilonova.domain.saga import Event, JournalEvent, Saga, about_server
 from kilonova.domain.server import Lifecycle, PowerState
 from kilonova.domain.status import status_of
 from kilonova.store.database import Database
@@ -100,7 +101,7 @@ def test_a_failure_that_another_host_cures_is_cured_there(world: World) -> None:
             inner = step.reply
 
             def reply(tx: Any, run: Any, outcome: Any) -> Any:
-                host = run.results["place"].host
+                host = run.result(PlaceStep).host
                 if not failed:
                     failed.append(host)
                     raise StepFailed(Failure(message="this host is out of luck", elsewhere=True, host=host))
@@ -239,7 +240,7 @@ def test_a_delete_during_a_boot_stops_it_and_leaves_nothing(world: World, second
 def test_a_saga_taken_over_cannot_be_moved_by_who_held_it_before(world: World) -> None:
     server_id = world.boot()
     with world.db.write() as tx:
-        (saga,) = sagas.for_server(tx, server_id)
+        (saga,) = sagas.of_subject(tx, about_server(server_id))
         first = saga_leases.take(tx, saga.id, "one", world.clock.now(), 10.0)
     world.clock.advance(11.0)
     with world.db.write() as tx:

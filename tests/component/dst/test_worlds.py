@@ -82,7 +82,7 @@ class KeepsTheClaim(PlaceStep):
 
     def undo(self, tx: Tx, run: Run) -> None:
         """The server is on no host, and its claim stays."""
-        server_facts.unplace(tx, run.saga.server_id, run.now)
+        server_facts.unplace(tx, run.subject_id, run.now)
 
 
 class NeverRemoves(SpawnStep):
@@ -97,7 +97,7 @@ class ForgetsQuota(ForgetStep):
 
     def do(self, tx: Tx, run: Run, prepared: Any) -> None:
         """All but the quota."""
-        server = server_facts.get(tx, run.saga.server_id)
+        server = server_facts.get(tx, run.subject_id)
         none = msgspec.structs.replace(server.flavor, vcpus=0, ram_mib=0)
         server_facts.forget(tx, msgspec.structs.replace(server, flavor=none), run.now)
 

@@ -20,7 +20,7 @@ from kilonova.compute.first_start import ensure_flavors
 from kilonova.domain.boot import BootParams
 from kilonova.domain.clock import Ids, SystemClock
 from kilonova.domain.host import Host, HostDefaults, HostFacts
-from kilonova.domain.saga import Event, JournalEvent, SagaStatus
+from kilonova.domain.saga import Event, JournalEvent, SagaStatus, about_server
 from kilonova.domain.server import PowerState
 from kilonova.network.changes import Changes
 from kilonova.network.defaults import DefaultNetwork, ensure_default
@@ -131,7 +131,7 @@ class Cloud:
         """What the delete saga would write in the end, without one."""
         now = datetime.now(UTC)
         with self.database.write() as tx:
-            saga = next(saga for saga in sagas.for_server(tx, server_id) if saga.kind == "delete")
+            saga = next(saga for saga in sagas.of_subject(tx, about_server(server_id)) if saga.kind == "delete")
             taken = saga_leases.take(tx, saga.id, "test", now, 60.0)
             assert taken is not None
             server_facts.forget(tx, server_facts.get(tx, server_id), now)
@@ -142,7 +142,7 @@ class Cloud:
         now = datetime.now(UTC)
         with self.database.write() as tx:
             server = server_facts.get(tx, server_id)
-            saga = next(saga for saga in sagas.for_server(tx, server_id) if saga.kind == "boot")
+            saga = next(saga for saga in sagas.of_subject(tx, about_server(server_id)) if saga.kind == "boot")
             taken = saga_leases.take(tx, saga.id, "test", now, 60.0)
             assert taken is not None
             server_facts.place(tx, server_id, HOST, ZONE, now)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from kilonova.domain.image import ImageStatus
-from kilonova.domain.saga import LIVE
+from kilonova.domain.saga import LIVE, about_server
 from kilonova.domain.server import Intent
 from kilonova.store.queries import quotas, sagas, server_facts
 from tests.fakes.auth import ADMIN, MEMBER_A, MEMBER_B, OTHER_MEMBER_A, PROJECT_A
@@ -50,7 +50,7 @@ def test_a_boot_writes_the_server_its_use_and_its_saga_at_once(cloud: Cloud) -> 
     assert len(created["adminPass"]) == 12
     assert used(cloud) == {"instances": 1, "cores": 1, "ram": 512}
     with cloud.database.read() as tx:
-        (saga,) = sagas.for_server(tx, created["id"])
+        (saga,) = sagas.of_subject(tx, about_server(created["id"]))
     assert (saga.kind, saga.status in LIVE, saga.request_id) == ("boot", True, answer.headers["X-Openstack-Request-Id"])
 
 
@@ -163,7 +163,7 @@ def test_a_delete_stops_the_boot_and_waits_behind_it(cloud: Cloud) -> None:
     cloud.call("DELETE", f"/servers/{ident}", status=204)
     cloud.call("DELETE", f"/servers/{ident}", status=204)
     with cloud.database.read() as tx:
-        kinds = {saga.kind: saga for saga in sagas.for_server(tx, ident)}
+        kinds = {saga.kind: saga for saga in sagas.of_subject(tx, about_server(ident))}
         assert server_facts.get(tx, ident).intent is Intent.DELETED
     assert (kinds["boot"].cancel, kinds["delete"].status, len(kinds)) == (True, "queued", 2)
 

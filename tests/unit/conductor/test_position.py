@@ -43,10 +43,10 @@ class NoParams(msgspec.Struct):
     pass
 
 
-def saga(*, forward_only: bool = False, attempts: int = 3) -> Definition:
+def saga(*, point_of_no_return: type[Step] | None = None, attempts: int = 3) -> Definition:
     return Definition(
         kind="test", params=NoParams, steps=(One(), Two(), Three()), at_end=lambda *_: None,
-        forward_only=forward_only, attempts=attempts,
+        point_of_no_return=point_of_no_return, attempts=attempts,
     )  # fmt: skip
 
 
@@ -129,8 +129,15 @@ def test_a_cancel_is_a_failure_between_two_steps() -> None:
 def test_a_cancel_comes_too_late_after_the_last_step_and_never_for_who_only_goes_forward() -> None:
     lines = (BEGUN, DONE_ONE, (Event.STEP_DONE, "two", None), (Event.STEP_DONE, "three", None))
     assert next_of(saga(), *lines, cancel=True) == End(SagaStatus.DONE)
-    definition = saga(forward_only=True)
+    definition = saga(point_of_no_return=One)
     assert next_of(definition, BEGUN, cancel=True) == Do(definition.steps[0])
+
+
+def test_a_saga_is_undone_before_its_point_of_no_return_and_never_after() -> None:
+    definition = saga(point_of_no_return=Two)
+    assert isinstance(next_of(definition, BEGUN, cancel=True), Fail)
+    assert next_of(definition, BEGUN, DONE_ONE, cancel=True) == Do(definition.steps[1])
+    assert [definition.may_fail_at(step) for step in range(4)] == [True, False, False, False]
 
 
 @given(st.lists(st.sampled_from(Event), max_size=12))

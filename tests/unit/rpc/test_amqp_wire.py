@@ -4,9 +4,10 @@ import msgspec
 import pytest
 
 from kilonova.domain.report import HostFault, Outcome
+from kilonova.domain.saga import about_server
 from kilonova.rpc import messages
 from kilonova.rpc.amqp import wire
-from kilonova.rpc.messages import Command, Message, Ok, Progress, RemoveServer, Report, SagaReady
+from kilonova.rpc.messages import Command, Message, Ok, Progress, RemoveServer, Report, SagaReady, ServerCommand
 
 
 def test_every_message_that_is_sent_can_be_read() -> None:
@@ -15,7 +16,7 @@ def test_every_message_that_is_sent_can_be_read() -> None:
         for one in vars(messages).values()
         if isinstance(one, type) and issubclass(one, Message) and one is not Message
     }
-    assert set(wire.TYPES) == defined - {Command}
+    assert set(wire.TYPES) == defined - {Command, ServerCommand}
 
 
 @pytest.mark.parametrize(
@@ -25,10 +26,11 @@ def test_every_message_that_is_sent_can_be_read() -> None:
         SagaReady(saga_id="a", request_id="req-1"),
         RemoveServer(command_id="c", server_id="s", generation=3),
         Report(
-            host="h", command_id="c", server_id="s", generation=3, outcome=Outcome(fault=HostFault(message="no", code=409))
+            host="h", command_id="c", subject=about_server("s"), generation=3,
+            outcome=Outcome(fault=HostFault(message="no", code=409)),
         ),
         Progress(
-            host="h", command_id="c", server_id="s", percent=50,
+            host="h", command_id="c", subject=about_server("s"), percent=50,
             stage="disks",
         ),
     ],
@@ -53,4 +55,7 @@ def test_a_field_of_a_later_release_is_passed_over() -> None:
 def test_commands_and_wake_ups_expire_and_reports_do_not() -> None:
     assert wire.expires_s(RemoveServer(command_id="c", server_id="s", generation=3)) == 1800.0
     assert wire.expires_s(SagaReady(saga_id="a")) == 600.0
-    assert wire.expires_s(Report(host="h", command_id="c", server_id="s", generation=3, outcome=Outcome())) is None
+    assert (
+        wire.expires_s(Report(host="h", command_id="c", subject=about_server("s"), generation=3, outcome=Outcome()))
+        is None
+    )

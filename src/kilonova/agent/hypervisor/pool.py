@@ -1,7 +1,7 @@
 """
-A `Driver` made of a `BlockingDriver`: a few threads carry commands out, and each server's in the order they came.
+A `Driver` made of a `BlockingDriver`: a few threads carry commands out, and those about one subject in the order they came.
 
-A server with commands waiting has a queue, and at most one thread at work on that queue, so two commands about one server
+A subject with commands waiting has a queue, and at most one thread at work on that queue, so two commands about one server
 never overlap while those about others go on. A queue that runs dry is forgotten. `done` is called once for each command: with
 the outcome, with the fault the driver raised, or, when the driver broke, with a fault that tells the user nothing of the
 host; what broke is in the log.
@@ -42,12 +42,12 @@ class Pooled:
     def submit(self, command: Command, stage: OnStage, done: Done) -> None:
         job = lambda: done(self._outcome(command, stage))  # noqa: E731 - a closure with a name reads no better
         with self._lock:
-            queue = self._waiting.get(command.server_id)
+            queue = self._waiting.get(command.subject.id)
             if queue is not None:
                 queue.append(job)
                 return
-            self._waiting[command.server_id] = deque([job])
-        self._pool.submit(self._drain, command.server_id)
+            self._waiting[command.subject.id] = deque([job])
+        self._pool.submit(self._drain, command.subject.id)
 
     def cache_image(self, image: ImageRef) -> None:
         self._pool.submit(self._cache, image)
@@ -94,19 +94,19 @@ class Pooled:
     def held_networks(self) -> dict[str, int]:
         return self._driver.held_networks()
 
-    def _drain(self, server_id: str) -> None:
-        """Carry out one server's commands until none waits."""
+    def _drain(self, subject_id: str) -> None:
+        """Carry out the commands about one subject until none waits."""
         while True:
             with self._lock:
-                queue = self._waiting[server_id]
+                queue = self._waiting[subject_id]
                 if not queue:
-                    del self._waiting[server_id]
+                    del self._waiting[subject_id]
                     return
                 job = queue.popleft()
             try:
                 job()
             except Exception:  # noqa: BLE001 - whoever is told broke, and the next command's answer must not be lost for it
-                _log.exception("outcome not delivered", server_id=server_id)
+                _log.exception("outcome not delivered", subject=subject_id)
 
     def _outcome(self, command: Command, stage: OnStage) -> Outcome:
         try:
@@ -114,8 +114,8 @@ class Pooled:
         except HostFailure as failure:
             return Outcome(fault=failure.fault)
         except Exception:  # noqa: BLE001 - a command always has an answer
-            _log.exception("driver broke", server_id=command.server_id, command=type(command).__name__)
-            message = "The host failed in a way nobody foresaw; its log has the details under the server's id."
+            _log.exception("driver broke", subject=command.subject.id, command=type(command).__name__)
+            message = "The host failed in a way nobody foresaw; its log has the details under its id."
             return Outcome(fault=HostFault(message=message, elsewhere=True))
 
     def _carry_out(self, command: Command, stage: OnStage) -> Outcome:

@@ -70,7 +70,9 @@ class Kernel:
 class Execution:
     """One saga under lease, with the journal it has so far."""
 
-    def __init__(self, kernel: Kernel, definition: Definition, saga: Saga, journal: Sequence[JournalEvent]) -> None:
+    def __init__(
+        self, kernel: Kernel, definition: Definition[Any], saga: Saga, journal: Sequence[JournalEvent]
+    ) -> None:
         self._kernel = kernel
         self._definition = definition
         self._saga = saga
@@ -91,9 +93,9 @@ class Execution:
         self._write_failure(failure)
 
     @property
-    def position(self) -> Position:
-        """Where the saga stands."""
-        return self._position
+    def may_fail(self) -> bool:
+        """Whether its present step may be journaled as failed: it is not undoing, and not past its point of no return."""
+        return self._position.failure is None and self._definition.may_fail_at(self._position.next_step)
 
     # --- bursts ---
 
@@ -142,8 +144,8 @@ class Execution:
                 return self._failed(turn.step, Failure(message=problem.message, code=problem.status))
         raise problem
 
-    def _failed(self, step: Step, failure: Failure) -> bool:
-        if self._definition.forward_only:
+    def _failed(self, step: Step[Any, Any], failure: Failure) -> bool:
+        if not self._definition.may_fail_at(self._position.next_step):
             _log.warning("saga step will be tried again", saga=self._saga.id, step=step.name, why=failure.message)
             return self._let_go(min(30.0, 1.0 + self._waited_s() / 2))
         self._write_failure(failure)
@@ -172,7 +174,7 @@ class Execution:
                 return self._end(tx, status)
         return True
 
-    def _do(self, tx: Tx, step: Step, prepared: Any) -> bool:
+    def _do(self, tx: Tx, step: Step[Any, Any], prepared: Any) -> bool:
         run = self._run(step, "do")
         reply = self._take_reply(step)
         if reply is not None:
@@ -186,7 +188,7 @@ class Execution:
         self._journal(tx, Event.STEP_DONE, step.name, outcome)
         return True
 
-    def _undo(self, tx: Tx, step: Step) -> bool:
+    def _undo(self, tx: Tx, step: Step[Any, Any]) -> bool:
         run = self._run(step, "undo")
         reply, self._reply = self._reply if run.is_resend else None, None
         is_done = run.is_resend and step.undo_is_done(tx, run, reply, self._waited_s())
@@ -207,7 +209,9 @@ class Execution:
 
     def _park(self, tx: Tx, wanted: Await) -> bool:
         wake_at = self._kernel.clock.now() + timedelta(seconds=wanted.resend_after_s)
-        told_to_stop = saga_leases.park(tx, self._saga, command_id=wanted.command.command_id, wake_at=wake_at)
+        told_to_stop = saga_leases.park(
+            tx, self._saga, command_id=wanted.command.command_id, host=wanted.host, wake_at=wake_at
+        )
         if told_to_stop and not self._cancel:
             # The cancel came while this turn ran: it must not sleep on the command it did not know it should not send.
             saga_leases.unpark(tx, self._saga, self._kernel.clock.now())
@@ -250,7 +254,7 @@ class Execution:
 
     # --- views ---
 
-    def _run(self, step: Step | None, way: str) -> Run:
+    def _run(self, step: Step[Any, Any] | None, way: str) -> Run[Any]:
         at = self._position
         command_id = self._command_id(step.name if step else "", way)
         return Run(
@@ -259,10 +263,10 @@ class Execution:
             is_resend=self._saga.command_id == command_id,
         )  # fmt: skip
 
-    def _has_reply(self, step: Step) -> bool:
+    def _has_reply(self, step: Step[Any, Any]) -> bool:
         return self._reply is not None and self._saga.command_id == self._command_id(step.name, "do")
 
-    def _take_reply(self, step: Step) -> Outcome | None:
+    def _take_reply(self, step: Step[Any, Any]) -> Outcome | None:
         """The host's report, once, and only to the command it answers."""
         has, reply, self._reply = self._has_reply(step), self._reply, None
         return reply if has else None

@@ -52,14 +52,14 @@ class Position:
 class Do:
     """Do this step."""
 
-    step: Step
+    step: Step[Any, Any]
 
 
 @dataclass(frozen=True)
 class Undo:
     """Undo this step."""
 
-    step: Step
+    step: Step[Any, Any]
 
 
 @dataclass(frozen=True)
@@ -90,10 +90,10 @@ class End:
 
 Next = Do | Undo | Fail | StartUndo | Again | End
 
-_CANCELLED = Failure(message="The request was cancelled: the server is being deleted.", code=409, cancelled=True)
+_CANCELLED = Failure(message="The request was cancelled: what it was about is being deleted.", code=409, cancelled=True)
 
 
-def fold(definition: Definition, events: Iterable[JournalEvent]) -> Position:
+def fold(definition: Definition[Any], events: Iterable[JournalEvent]) -> Position:
     """The position after these events. Raises CorruptJournal."""
     position = Position()
     for event in events:
@@ -101,7 +101,7 @@ def fold(definition: Definition, events: Iterable[JournalEvent]) -> Position:
     return position
 
 
-def advance(definition: Definition, at: Position, event: JournalEvent) -> Position:
+def advance(definition: Definition[Any], at: Position, event: JournalEvent) -> Position:
     """The position after one more event. Raises CorruptJournal when it may not follow the last."""
     if not may_follow(None if at.last is None else at.last.event, event.event):
         raise CorruptJournal(f"{event.event} after {at.last}")
@@ -123,18 +123,18 @@ def advance(definition: Definition, at: Position, event: JournalEvent) -> Positi
             return replace(at, last=event)
 
 
-def decide(definition: Definition, at: Position, *, cancel: bool) -> Next:
+def decide(definition: Definition[Any], at: Position, *, cancel: bool) -> Next:
     """What comes next for a saga at this position, told to stop or not."""
     if at.failure is not None:
         return _decide_undo(definition, at, cancel=cancel)
     if at.next_step >= len(definition.steps):
         return End(SagaStatus.DONE)
-    if cancel and not definition.forward_only:
+    if cancel and definition.may_fail_at(at.next_step):
         return Fail(_CANCELLED)
     return Do(definition.steps[at.next_step])
 
 
-def _decide_undo(definition: Definition, at: Position, *, cancel: bool) -> Next:
+def _decide_undo(definition: Definition[Any], at: Position, *, cancel: bool) -> Next:
     assert at.failure is not None  # noqa: S101 - for the type checker; the only caller has looked
     if not at.undoing:
         return StartUndo()
@@ -145,6 +145,6 @@ def _decide_undo(definition: Definition, at: Position, *, cancel: bool) -> Next:
     return End(SagaStatus.CANCELLED if at.failure.cancelled or cancel else SagaStatus.FAILED)
 
 
-def _undo_order(definition: Definition, at: Position) -> tuple[str, ...]:
+def _undo_order(definition: Definition[Any], at: Position) -> tuple[str, ...]:
     """The failed step (it may be half done) and those before it, last first."""
     return tuple(step.name for step in reversed(definition.steps[: at.next_step + 1]))

@@ -16,6 +16,7 @@ import threading
 from collections import Counter, deque
 from collections.abc import Iterable
 from contextlib import suppress
+from typing import Any
 
 import structlog
 
@@ -46,7 +47,7 @@ class Runner:
     """Runs the sagas of these definitions, as `owner`."""
 
     def __init__(
-        self, db: Database, bus: Bus, clock: Clock, definitions: Iterable[Definition], *,
+        self, db: Database, bus: Bus, clock: Clock, definitions: Iterable[Definition[Any]], *,
         owner: str, workers: int = 4, lease_s: float = LEASE_S, on_journal: OnJournal = ignore_journal,
     ) -> None:  # fmt: skip
         self._db, self._clock, self._owner, self._lease_s = db, clock, owner, lease_s
@@ -166,7 +167,8 @@ class Runner:
         left_by = self._left.pop(saga_id, None)
         if saga is None:
             return
-        with structlog.contextvars.bound_contextvars(request_id=saga.request_id, saga=saga.id, server=saga.server_id):
+        about = {saga.subject.kind.value: saga.subject.id}
+        with structlog.contextvars.bound_contextvars(request_id=saga.request_id, saga=saga.id, **about):
             if left_by is not None:
                 self.takeovers += 1
                 _log.info("a saga is taken over from a runner that went silent", left_by=left_by)
@@ -192,9 +194,7 @@ class Runner:
     def _after_bug(self, saga: Saga, execution: Execution | None) -> None:
         self._bugs[saga.id] += 1
         tries = self._bugs[saga.id]
-        definition = self._definitions.get(saga.kind)
-        may_fail = definition is not None and not definition.forward_only and execution is not None
-        if tries >= _BUGS and may_fail and execution is not None and execution.position.failure is None:
+        if tries >= _BUGS and execution is not None and execution.may_fail:
             del self._bugs[saga.id]
             execution.fail(Failure(message=f"An internal error stopped the request ({saga.request_id}).", code=500))
             tries = 0

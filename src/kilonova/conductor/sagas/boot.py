@@ -51,7 +51,7 @@ class Kept(Placement, frozen=True, kw_only=True):
     choice: Choice
 
 
-class PlaceStep(Step):
+class PlaceStep(Step[BootParams, Placement]):
     """Ask the scheduler, and claim the best host that still has room."""
 
     name = "place"
@@ -60,7 +60,7 @@ class PlaceStep(Step):
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
-    def prepare(self, run: Run) -> Decision:
+    def prepare(self, run: Run[BootParams]) -> Decision:
         """The scheduler's decision, without the hosts that failed before."""
         request: SchedulingRequest = run.params.scheduling
         request = msgspec.structs.replace(request, excluded_hosts=request.excluded_hosts + run.failed_hosts)
@@ -72,12 +72,12 @@ class PlaceStep(Step):
             raise TryAgain(1.0)
         return answer.decision
 
-    def do(self, tx: Tx, run: Run, prepared: Decision) -> Kept:
+    def do(self, tx: Tx, run: Run[BootParams], prepared: Decision) -> Kept:
         """Claim the first candidate that takes it."""
         if not prepared.candidates:
             raise StepFailed(_no_host(prepared))
         wanted = _claim_of(run.params.scheduling)
-        group = server_groups.rule_for_claim(tx, run.saga.server_id)
+        group = server_groups.rule_for_claim(tx, run.subject_id)
         passed_over: list[PassedOver] = []
         for candidate in prepared.candidates:
             if group is not None and not group.rule.allows(candidate.host, group.others):
@@ -85,7 +85,7 @@ class PlaceStep(Step):
                 continue
             use = hosts.claim(tx, candidate.host_id, wanted, run.now, zone=candidate.zone)
             if use is not None:
-                server_facts.place(tx, run.saga.server_id, candidate.host, candidate.zone, run.now)
+                server_facts.place(tx, run.subject_id, candidate.host, candidate.zone, run.now)
                 tx.after_commit(partial(self._bus.fanout, "scheduler", FleetUse(use=use)))
                 if group is not None:  # the next of the group is decided on where this one is
                     tx.after_commit(partial(self._bus.fanout, "scheduler", FleetChanged()))
@@ -93,15 +93,15 @@ class PlaceStep(Step):
             passed_over.append(PassedOver(host=candidate.host, why=_NO_ROOM_LEFT))
         raise TryAgain(0.05)  # the picture was old; the scheduler has heard of the claims that were quicker by then
 
-    def undo(self, tx: Tx, run: Run) -> None:
+    def undo(self, tx: Tx, run: Run[BootParams]) -> None:
         """Give the claim back."""
-        use = hosts.release(tx, run.saga.server_id)
-        server_facts.unplace(tx, run.saga.server_id, run.now)
+        use = hosts.release(tx, run.subject_id)
+        server_facts.unplace(tx, run.subject_id, run.now)
         if use is not None:
             tx.after_commit(partial(self._bus.fanout, "scheduler", FleetUse(use=use)))
 
 
-class NetworkStep(Step):
+class NetworkStep(Step[BootParams, tuple[str, ...]]):
     """Ports, MACs and fixed addresses from the records."""
 
     name = "network"
@@ -110,33 +110,33 @@ class NetworkStep(Step):
     def __init__(self, networks: Networks) -> None:
         self._networks = networks
 
-    def do(self, tx: Tx, run: Run, _prepared: Any) -> tuple[str, ...]:
+    def do(self, tx: Tx, run: Run[BootParams], _prepared: Any) -> tuple[str, ...]:
         """Make or take the ports."""
-        server = server_facts.get(tx, run.saga.server_id)
+        server = server_facts.get(tx, run.subject_id)
         return self._networks.allocate(tx, server, run.params, run.now)
 
-    def undo(self, tx: Tx, run: Run) -> None:
+    def undo(self, tx: Tx, run: Run[BootParams]) -> None:
         """Delete ours, unbind the user's."""
-        hosts.hold(tx, run.saga.server_id)  # the host before networks, as `place` has them
-        self._networks.release(tx, run.saga.server_id, run.now)
+        hosts.hold(tx, run.subject_id)  # the host before networks, as `place` has them
+        self._networks.release(tx, run.subject_id, run.now)
 
 
-class BlockDevicesStep(Step):
+class BlockDevicesStep(Step[BootParams, Disks]):
     """What disks the machine has, and which images they come from."""
 
     name = "block_devices"
     result = Disks
 
-    def do(self, tx: Tx, run: Run, _prepared: Any) -> Disks:
+    def do(self, tx: Tx, run: Run[BootParams], _prepared: Any) -> Disks:
         """Work them out; the images were found when the boot was accepted."""
         if lacks_images(run.params):
             raise StepFailed(
                 Failure(message="This boot was accepted by an older release: delete the server and boot it again.")
             )
-        return disks_of(server_facts.get(tx, run.saga.server_id), run.params)
+        return disks_of(server_facts.get(tx, run.subject_id), run.params)
 
 
-class SpawnStep(HostStep):
+class SpawnStep(HostStep[BootParams]):
     """The host makes the machine."""
 
     name = "spawn"
@@ -144,18 +144,18 @@ class SpawnStep(HostStep):
     def __init__(self, networks: Networks) -> None:
         self._networks = networks
 
-    def do(self, tx: Tx, run: Run, _prepared: Any) -> Await:
+    def do(self, tx: Tx, run: Run[BootParams], _prepared: Any) -> Await:
         """Send the whole machine to its host."""
-        server = server_facts.get(tx, run.saga.server_id)
+        server = server_facts.get(tx, run.subject_id)
         generation = server_facts.next_generation(tx, server, same=run.is_resend)
         network = self._networks.for_server(tx, server.id)
         command = EnsureServer(
             request_id=run.saga.request_id, command_id=run.command_id, server_id=server.id, generation=generation,
-            spec=machine_of(server, run.results["block_devices"], network, generation), network=network.part,
+            spec=machine_of(server, run.result(BlockDevicesStep), network, generation), network=network.part,
         )  # fmt: skip
-        return Await(host=run.results["place"].host, command=command)
+        return Await(host=run.result(PlaceStep).host, command=command)
 
-    def reply(self, tx: Tx, run: Run, outcome: Outcome) -> Outcome:
+    def reply(self, tx: Tx, run: Run[BootParams], outcome: Outcome) -> Outcome:
         """It runs, or the host says why not."""
         fault = outcome.fault
         if fault is not None:
@@ -165,14 +165,14 @@ class SpawnStep(HostStep):
                     code=fault.code,
                     elsewhere=fault.elsewhere,
                     details=fault.details,
-                    host=run.results["place"].host,
+                    host=run.result(PlaceStep).host,
                 )
             )
         return outcome
 
-    def undo(self, tx: Tx, run: Run) -> Await | None:
+    def undo(self, tx: Tx, run: Run[BootParams]) -> Await | None:
         """Have the host forget it, however far it came."""
-        server = server_facts.get(tx, run.saga.server_id)
+        server = server_facts.get(tx, run.subject_id)
         if server.host is None:
             return None
         generation = server_facts.next_generation(tx, server, same=run.is_resend)
@@ -181,7 +181,7 @@ class SpawnStep(HostStep):
         ))  # fmt: skip
 
 
-class ActivateStep(Step):
+class ActivateStep(Step[BootParams, None]):
     """Write down that it runs."""
 
     name = "activate"
@@ -189,15 +189,15 @@ class ActivateStep(Step):
     def __init__(self, networks: Networks) -> None:
         self._networks = networks
 
-    def do(self, tx: Tx, run: Run, _prepared: Any) -> None:
+    def do(self, tx: Tx, run: Run[BootParams], _prepared: Any) -> None:
         """The server is ACTIVE from this commit on; whether it still runs is not known if its host went down since it said so."""
-        spawned: Outcome = run.results["spawn"]
-        state = facts.state_after(tx, run.results["place"].host, spawned)
-        server_facts.launched(tx, run.saga.server_id, state, run.now)
-        self._networks.activate(tx, run.saga.server_id, run.now)
+        spawned = run.result(SpawnStep)
+        state = facts.state_after(tx, run.result(PlaceStep).host, spawned)
+        server_facts.launched(tx, run.subject_id, state, run.now)
+        self._networks.activate(tx, run.subject_id, run.now)
 
 
-def boot_saga(bus: Bus, networks: Networks) -> Definition:
+def boot_saga(bus: Bus, networks: Networks) -> Definition[BootParams]:
     """The boot saga, wired."""
     return Definition(
         kind="boot",
@@ -209,11 +209,11 @@ def boot_saga(bus: Bus, networks: Networks) -> Definition:
     )  # fmt: skip
 
 
-def _at_end(tx: Tx, run: Run, status: SagaStatus) -> None:
+def _at_end(tx: Tx, run: Run[BootParams], status: SagaStatus) -> None:
     if status is SagaStatus.FAILED and run.failure is not None:
         message = told([failure.message for failure in run.failures])
         fault = Fault(code=run.failure.code, message=message, details=_details(run, run.failure), created_at=run.now)
-        server_facts.fail(tx, run.saga.server_id, Lifecycle.FAILED, fault, run.now)
+        server_facts.fail(tx, run.subject_id, Lifecycle.FAILED, fault, run.now)
 
 
 def _claim_of(request: SchedulingRequest) -> hosts.Claim:
@@ -237,7 +237,7 @@ def _no_host(decision: Decision) -> Failure:
     return Failure(message=why.sentence(), code=500, details=why.details(), choice=Choice(explanation=why))
 
 
-def _details(run: Run, failure: Failure) -> str:
+def _details(run: Run[BootParams], failure: Failure) -> str:
     """The last failure's own, and the hosts of all, for operators."""
     tried = f"Tried: {', '.join(run.failed_hosts)}." if run.failed_hosts else ""
     return f"{failure.details} {tried}".strip()

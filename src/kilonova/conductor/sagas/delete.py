@@ -23,30 +23,30 @@ from kilonova.store.database import Tx
 from kilonova.store.queries import hosts, server_facts
 
 
-class RemoveStep(Step):
+class RemoveStep(Step[DeleteParams, Outcome]):
     """The host forgets the machine."""
 
     name = "remove"
     result = Outcome
 
-    def do(self, tx: Tx, run: Run, _prepared: Any) -> Outcome | Await:
+    def do(self, tx: Tx, run: Run[DeleteParams], _prepared: Any) -> Outcome | Await:
         """Tell the host, unless it was never placed or its host is down."""
-        server = server_facts.get(tx, run.saga.server_id)
-        if server.host is None or not host_is_alive(tx, server.host, run):
+        server = server_facts.get(tx, run.subject_id)
+        if server.host is None or not host_is_alive(tx, server.host, run.now):
             return Outcome()
         generation = server_facts.next_generation(tx, server, same=run.is_resend)
         return Await(host=server.host, command=RemoveServer(
             request_id=run.saga.request_id, command_id=run.command_id, server_id=server.id, generation=generation,
         ))  # fmt: skip
 
-    def reply(self, tx: Tx, run: Run, outcome: Outcome) -> Outcome:
+    def reply(self, tx: Tx, run: Run[DeleteParams], outcome: Outcome) -> Outcome:
         """It is gone, or the host must be asked again."""
         if outcome.fault is not None:
             raise StepFailed(Failure(message=outcome.fault.message))
         return outcome
 
 
-class ReleaseNetworkStep(Step):
+class ReleaseNetworkStep(Step[DeleteParams, None]):
     """Ports and addresses go back."""
 
     name = "release_network"
@@ -54,13 +54,13 @@ class ReleaseNetworkStep(Step):
     def __init__(self, networks: Networks) -> None:
         self._networks = networks
 
-    def do(self, tx: Tx, run: Run, _prepared: Any) -> None:
+    def do(self, tx: Tx, run: Run[DeleteParams], _prepared: Any) -> None:
         """Delete ours, unbind the user's."""
-        hosts.hold(tx, run.saga.server_id)  # the host before networks, as a boot has them
-        self._networks.release(tx, run.saga.server_id, run.now)
+        hosts.hold(tx, run.subject_id)  # the host before networks, as a boot has them
+        self._networks.release(tx, run.subject_id, run.now)
 
 
-class ReleaseClaimStep(Step):
+class ReleaseClaimStep(Step[DeleteParams, None]):
     """The host's room goes back."""
 
     name = "release_claim"
@@ -68,33 +68,33 @@ class ReleaseClaimStep(Step):
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
-    def do(self, tx: Tx, run: Run, _prepared: Any) -> None:
+    def do(self, tx: Tx, run: Run[DeleteParams], _prepared: Any) -> None:
         """Release the claim."""
-        use = hosts.release(tx, run.saga.server_id)
+        use = hosts.release(tx, run.subject_id)
         if use is not None:
             tx.after_commit(partial(self._bus.fanout, "scheduler", FleetUse(use=use)))
 
 
-class ForgetStep(Step):
+class ForgetStep(Step[DeleteParams, None]):
     """The record says deleted, and its quota is free."""
 
     name = "forget"
 
-    def do(self, tx: Tx, run: Run, _prepared: Any) -> None:
+    def do(self, tx: Tx, run: Run[DeleteParams], _prepared: Any) -> None:
         """Mark it deleted."""
-        server_facts.forget(tx, server_facts.get(tx, run.saga.server_id), run.now)
+        server_facts.forget(tx, server_facts.get(tx, run.subject_id), run.now)
 
 
-def delete_saga(bus: Bus, networks: Networks) -> Definition:
+def delete_saga(bus: Bus, networks: Networks) -> Definition[DeleteParams]:
     """The delete saga, wired."""
     return Definition(
         kind="delete",
         params=DeleteParams,
         steps=(RemoveStep(), ReleaseNetworkStep(networks), ReleaseClaimStep(bus), ForgetStep()),
         at_end=_at_end,
-        forward_only=True,
+        point_of_no_return=RemoveStep,
     )
 
 
-def _at_end(tx: Tx, run: Run, status: SagaStatus) -> None:
+def _at_end(tx: Tx, run: Run[DeleteParams], status: SagaStatus) -> None:
     """Nothing is left to write: `forget` was the end of it."""

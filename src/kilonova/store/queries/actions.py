@@ -27,7 +27,8 @@ _NAMES: Mapping[str, str] = {"boot": "create"}
 
 _all = union_all(
     select(
-        sagas.c.id, sagas.c.server_id, sagas.c.kind.label("action"), sagas.c.request_id, sagas.c.project_id, sagas.c.user_id,
+        sagas.c.id, sagas.c.subject_id.label("server_id"), sagas.c.kind.label("action"), sagas.c.request_id, sagas.c.project_id,
+        sagas.c.user_id,
         sagas.c.message, sagas.c.created_at.label("at"),
         func.coalesce(sagas.c.updated_at, sagas.c.created_at).label("updated_at"),
         literal_column("1").label("has_journal"),

@@ -21,7 +21,7 @@ _ALIVE = servers.c.lifecycle != Lifecycle.DELETED
 
 def stuck_servers(tx: Tx) -> list[str]:
     """Servers being built or deleted, or shown as being worked on, with no live saga to end it."""
-    live = select(sagas.c.server_id).where(sagas.c.status.in_(LIVE))
+    live = select(sagas.c.subject_id).where(sagas.c.status.in_(LIVE))
     passing = or_(
         servers.c.lifecycle == Lifecycle.BUILDING,
         servers.c.saga.is_not(None),
@@ -32,9 +32,9 @@ def stuck_servers(tx: Tx) -> list[str]:
 
 def stuck_sagas(tx: Tx, now: datetime, late_by: timedelta) -> list[str]:
     """Sagas that should have gone on `late_by` ago, or that are queued behind nothing."""
-    running = select(sagas.c.server_id).where(sagas.c.status.in_(RUNNING))
+    running = select(sagas.c.subject_id).where(sagas.c.status.in_(RUNNING))
     late = and_(sagas.c.status.in_(RUNNING), sagas.c.wake_at < now - late_by, _unleased(now))
-    orphaned = and_(sagas.c.status == "queued", sagas.c.server_id.not_in(running))
+    orphaned = and_(sagas.c.status == "queued", sagas.c.subject_id.not_in(running))
     return _ids(tx, select(sagas.c.id).where(or_(late, orphaned)))
 
 

@@ -22,7 +22,7 @@ def disks_on(tx: Tx, host: str) -> list[str]:
     rows = (
         select(saga_events.c.result)
         .join(sagas, sagas.c.id == saga_events.c.saga_id)
-        .join(servers, servers.c.id == sagas.c.server_id)
+        .join(servers, servers.c.id == sagas.c.subject_id)
         .where(servers.c.host == host, servers.c.lifecycle != Lifecycle.DELETED)
         .where(saga_events.c.step == "block_devices", saga_events.c.event == Event.STEP_DONE)
     )

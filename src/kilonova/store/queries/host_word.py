@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from sqlalchemy import BindParameter, and_, bindparam, exists, or_, select
+from sqlalchemy import BindParameter, and_, bindparam, exists, func, or_, select
 
 from kilonova.domain.server import Lifecycle
 from kilonova.store.database import Tx
@@ -13,12 +13,15 @@ from kilonova.store.tables.compute import servers
 from kilonova.store.tables.sagas import saga_events, sagas
 
 _HOST: BindParameter[str] = bindparam("host")
+_AWAITED_THERE = and_(sagas.c.command_id == bindparam("command_id"), func.coalesce(sagas.c.awaited_host, "") == _HOST)
 _PLACED_THERE = exists().where(
     saga_events.c.saga_id == sagas.c.id, saga_events.c.attempt == bindparam("attempt"), saga_events.c.host == _HOST
 )
-_COMMAND = select(sagas.c.server_id, _PLACED_THERE.label("sent_there")).where(sagas.c.id == bindparam("saga_id"))
+_COMMAND = select(sagas.c.subject_id, or_(_AWAITED_THERE, _PLACED_THERE).label("sent_there")).where(
+    sagas.c.id == bindparam("saga_id")
+)
 _WAS_THERE = exists().where(
-    sagas.c.server_id == servers.c.id, saga_events.c.saga_id == sagas.c.id, saga_events.c.host == _HOST
+    sagas.c.subject_id == servers.c.id, saga_events.c.saga_id == sagas.c.id, saga_events.c.host == _HOST
 )
 _FOREIGN = select(servers.c.id).where(
     servers.c.id.in_(bindparam("ids", expanding=True)),
@@ -27,16 +30,24 @@ _FOREIGN = select(servers.c.id).where(
 
 
 class CommandFacts(NamedTuple):
-    """A saga, as one of its commands names it: whose it is, and whether that attempt was placed on the host in question."""
+    """A saga, as one of its commands names it: what it is about, and whether the host in question was sent that command."""
 
-    server_id: str
+    subject_id: str
     sent_there: bool
 
 
-def command(tx: Tx, saga_id: str, attempt: int, host: str) -> CommandFacts | None:
-    """What the journal says of a command; None when there is no such saga."""
-    row = tx.execute(_COMMAND, {"saga_id": saga_id, "attempt": attempt, "host": host}).first()
-    return None if row is None else CommandFacts(server_id=row.server_id, sent_there=bool(row.sent_there))
+def command(tx: Tx, command_id: str, host: str) -> CommandFacts | None:
+    """
+    What the records say of a command `<saga>/<attempt>/…`; None when there is no such saga.
+
+    It was sent to the host when the saga waits for that host to report on it, or the journal says that this attempt was placed
+    there.
+    """
+    saga_id, attempt, *_ = (*command_id.split("/"), "")
+    number = int(attempt) if attempt.isascii() and attempt.isdigit() and len(attempt) < 6 else 0
+    asked = {"saga_id": saga_id, "command_id": command_id, "attempt": number, "host": host}
+    row = tx.execute(_COMMAND, asked).first()
+    return None if row is None else CommandFacts(subject_id=row.subject_id, sent_there=bool(row.sent_there))
 
 
 def foreign(tx: Tx, host: str, server_ids: Sequence[str]) -> list[str]:
@@ -50,7 +61,9 @@ def never_there(tx: Tx, host: str, server_ids: Sequence[str]) -> list[str]:
     return list(tx.execute(_FOREIGN.where(living), {"ids": list(server_ids), "host": host}).scalars())
 
 
-def gone_and_was_there(tx: Tx, host: str, server_id: str) -> bool:
-    """Whether a server is deleted, and was once sent to the host."""
+def may_speak_of(tx: Tx, host: str, server_id: str) -> bool:
+    """Whether a server is on the host, there is no record of it, or it is deleted and was once sent there."""
+    if not foreign(tx, host, [server_id]):
+        return True
     gone = select(servers.c.id).where(servers.c.id == server_id, servers.c.lifecycle == Lifecycle.DELETED, _WAS_THERE)
     return tx.execute(gone, {"host": host}).first() is not None

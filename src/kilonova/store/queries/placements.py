@@ -27,7 +27,7 @@ _KEPT = (
     )
     .join(saga_events, saga_events.c.saga_id == sagas.c.id)
     .where(
-        sagas.c.server_id == bindparam("server_id"),
+        sagas.c.subject_id == bindparam("server_id"),
         or_(
             saga_events.c.event == Event.STEP_FAILED,
             and_(saga_events.c.event == Event.STEP_DONE, saga_events.c.step == STEP),

@@ -20,7 +20,7 @@ _EVERY = (
     .select_from(
         claims.join(hosts, claims.c.host_id == hosts.c.id)
         .join(servers, claims.c.server_id == servers.c.id)
-        .outerjoin(sagas, and_(sagas.c.server_id == servers.c.id, sagas.c.kind == "boot"))
+        .outerjoin(sagas, and_(sagas.c.subject_id == servers.c.id, sagas.c.kind == "boot"))
     )
     .order_by(servers.c.number)
 )  # fmt: skip

@@ -29,8 +29,7 @@ from sqlalchemy import (
 
 from kilonova.domain.saga import LIVE, RUNNING, JournalEvent, Saga, SagaStatus
 from kilonova.store.database import Tx
-from kilonova.store.queries.sagas import append_events, saga_of, show_on_server
-from kilonova.store.tables.compute import servers
+from kilonova.store.queries.sagas import append_events, saga_of, show_at_work
 from kilonova.store.tables.sagas import sagas
 
 # Written out, not bound: only so can SQLite tell that the partial index on running sagas will do. All others are many more.
@@ -77,7 +76,7 @@ _HELD = update(sagas).where(sagas.c.id == bindparam("saga_id"), sagas.c.epoch ==
 _HELD_TELL = _HELD.returning(sagas.c.cancel)
 _WAITING = (
     select(sagas.c.id, sagas.c.kind)
-    .where(sagas.c.server_id == bindparam("server_id"), sagas.c.status == SagaStatus.QUEUED)
+    .where(sagas.c.subject_id == bindparam("subject_id"), sagas.c.status == SagaStatus.QUEUED)
     .order_by(sagas.c.created_at, sagas.c.id)
     .limit(1)
 )
@@ -149,13 +148,13 @@ def record(tx: Tx, saga: Saga, *events: JournalEvent) -> bool:
 
 
 def show_step(tx: Tx, saga: Saga, step: str | None) -> None:
-    """Let the server's record say which step of which saga it is at."""
-    show_on_server(tx, saga.server_id, saga.kind, step)
+    """Let the subject's record say which step of which saga it is at."""
+    show_at_work(tx, saga.subject, saga.kind, step)
 
 
-def park(tx: Tx, saga: Saga, *, command_id: str | None, wake_at: datetime) -> bool:
+def park(tx: Tx, saga: Saga, *, command_id: str, host: str, wake_at: datetime) -> bool:
     """
-    Let go of a saga that waits for a host's report or for its time. Says whether it has been told to stop meanwhile.
+    Let go of a saga that waits for `host` to report on a command. Says whether it has been told to stop meanwhile.
 
     Raises LostLease.
     """
@@ -164,6 +163,7 @@ def park(tx: Tx, saga: Saga, *, command_id: str | None, wake_at: datetime) -> bo
         saga,
         status=SagaStatus.PARKED,
         command_id=command_id,
+        awaited_host=host,
         wake_at=wake_at,
         reply=None,
         owner=None,
@@ -187,7 +187,7 @@ def delay(tx: Tx, saga: Saga, now: datetime, delay_s: float) -> None:
 
 
 def finish(tx: Tx, saga: Saga, status: SagaStatus, now: datetime) -> str | None:
-    """End a saga and let the next one queued for its server go. Returns that one's id. Raises LostLease."""
+    """End a saga and let the next one queued for its subject go. Returns that one's id. Raises LostLease."""
     _release(
         tx,
         saga,
@@ -196,17 +196,18 @@ def finish(tx: Tx, saga: Saga, status: SagaStatus, now: datetime) -> str | None:
         owner=None,
         lease_until=None,
         command_id=None,
+        awaited_host=None,
         reply=None,
         wake_at=None,
     )
-    waiting = tx.execute(_WAITING, {"server_id": saga.server_id}).first()
+    waiting = tx.execute(_WAITING, {"subject_id": saga.subject.id}).first()
     if waiting is None:
-        show_on_server(tx, saga.server_id, None, None)
+        show_at_work(tx, saga.subject, None, None)
         return None
     tx.execute(
         update(sagas).where(sagas.c.id == waiting.id).values(status=SagaStatus.READY, wake_at=now, updated_at=now)
     )
-    show_on_server(tx, saga.server_id, waiting.kind, None)
+    show_at_work(tx, saga.subject, waiting.kind, None)
     return str(waiting.id)
 
 
@@ -224,10 +225,9 @@ def accept_reply(tx: Tx, command_id: str, reply: msgspec.Struct, now: datetime) 
 
 
 def wake_host(tx: Tx, host: str, now: datetime) -> list[Due]:
-    """Make every saga that may wait for this host due at once: its agent has started anew. Returns them."""
-    there = select(servers.c.id).where(servers.c.host == host)
-    waits = and_(_IS_RUNNING, sagas.c.status == SagaStatus.PARKED)
-    moved = _all_of(and_(waits, sagas.c.server_id.in_(there))).where(waits).values(wake_at=now)
+    """Make every saga that waits for this host due at once: its agent has started anew. Returns them."""
+    waits = and_(_IS_RUNNING, sagas.c.status == SagaStatus.PARKED, sagas.c.awaited_host == host)
+    moved = _all_of(waits).where(waits).values(wake_at=now)
     return [_due(row) for row in tx.execute(moved.returning(sagas.c.wake_at, sagas.c.id, sagas.c.project_id))]
 
 

@@ -11,7 +11,8 @@ sagas = Table(
     "sagas", metadata,
     Column("id", Uuid, primary_key=True),
     Column("kind", String(32), nullable=False),
-    Column("server_id", Uuid, nullable=False),
+    # The name that the release before knows it by: its processes run on while the schema is upgraded.
+    Column("server_id", Uuid, key="subject_id", nullable=False),
     Column("project_id", Name),
     Column("user_id", Name),
     Column("request_id", String(64), nullable=False),
@@ -29,13 +30,17 @@ sagas = Table(
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant),
     Column("finished_at", Instant),
+    Column("subject_kind", String(16), nullable=False, server_default="server"),
+    Column("awaited_host", Name),
     CheckConstraint("(status IN ('done', 'failed', 'cancelled')) = (finished_at IS NOT NULL)", name="ended_has_time"),
-    Index("ix_sagas_server", "server_id", "created_at"),
+    Index("ix_sagas_server", "subject_id", "created_at"),
     Index("ix_sagas_request", "request_id"),
 )  # fmt: skip
 _running = sagas.c.status.in_(["ready", "parked"])
-# A server has one saga at work at a time; others queue behind it.
-Index("uq_sagas_running", sagas.c.server_id, unique=True, sqlite_where=_running, postgresql_where=_running)
+# A subject has one saga at work at a time; others queue behind it. Ids of all kinds are UUIDs, so none is met twice.
+Index("uq_sagas_running", sagas.c.subject_id, unique=True, sqlite_where=_running, postgresql_where=_running)
+_awaiting = sagas.c.awaited_host.is_not(None)
+Index("ix_sagas_awaited_host", sagas.c.awaited_host, sqlite_where=_awaiting, postgresql_where=_awaiting)
 _live = sagas.c.status.in_(["queued", "ready", "parked"])
 Index("ix_sagas_live", sagas.c.status, sagas.c.wake_at, sqlite_where=_live, postgresql_where=_live)
 

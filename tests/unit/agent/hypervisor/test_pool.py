@@ -15,7 +15,7 @@ from kilonova.domain.hostnet import HostNetwork, ShareChange
 from kilonova.domain.machine import ImageRef
 from kilonova.domain.report import HostFault, Observed, Outcome
 from kilonova.domain.server import PowerState
-from kilonova.rpc.messages import Command, EnsureServer, RemoveServer, SetPower, UpdateGuestData
+from kilonova.rpc.messages import EnsureServer, RemoveServer, ServerCommand, SetPower, UpdateGuestData
 
 WAIT_S = 5
 
@@ -102,7 +102,7 @@ def removal(server_id: str, generation: int = 1) -> RemoveServer:
     return RemoveServer(command_id="c", server_id=server_id, generation=generation)
 
 
-def outcome_of(pool: Pooled, command: Command) -> Outcome:
+def outcome_of(pool: Pooled, command: ServerCommand) -> Outcome:
     answered = threading.Event()
     answers: list[Outcome] = []
 
@@ -164,7 +164,7 @@ def test_a_purge_waits_for_what_is_at_work(host: ScriptedHost) -> None:
 
 
 def test_an_unknown_command_is_answered(pool: Pooled) -> None:
-    fault = outcome_of(pool, Command(command_id="c", server_id="a", generation=1)).fault
+    fault = outcome_of(pool, ServerCommand(command_id="c", server_id="a", generation=1)).fault
     assert fault is not None
     assert "does not know" in fault.message
 

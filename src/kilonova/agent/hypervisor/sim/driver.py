@@ -122,22 +122,22 @@ class SimDriver:
         self._machines.purge()
 
     def submit(self, command: Command, stage: OnStage, done: Done) -> None:
-        """Queue behind the server's other commands, and go on when it is this one's turn."""
-        go = partial(self._go, command, stage, partial(self._end, command.server_id, done))
+        """Queue behind the subject's other commands, and go on when it is this one's turn."""
+        go = partial(self._go, command, stage, partial(self._end, command.subject.id, done))
         with self._lock:
-            waiting = self._order.setdefault(command.server_id, [])
+            waiting = self._order.setdefault(command.subject.id, [])
             waiting.append(go)
             is_first = len(waiting) == 1
         if is_first:
             go()
 
-    def _end(self, server_id: str, done: Done, outcome: Outcome) -> None:
+    def _end(self, subject_id: str, done: Done, outcome: Outcome) -> None:
         with self._lock:
-            waiting = self._order[server_id]
+            waiting = self._order[subject_id]
             waiting.pop(0)
             following = waiting[0] if waiting else None
             if following is None:
-                del self._order[server_id]
+                del self._order[subject_id]
         done(outcome)
         if following is not None:
             following()
