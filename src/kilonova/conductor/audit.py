@@ -61,8 +61,8 @@ class Audit:
                 "stuck_sagas": audit.stuck_sagas(tx, self._clock.now(), _LATE_BY),
                 "ports": audit.ports_without_server(tx),
                 "addresses": audit.addresses_without_port(tx),
-                "claims": audit.claims_without_server(tx),
-                "unclaimed_servers": audit.servers_without_claim(tx),
+                "allocations": audit.allocations_without_server(tx),
+                "unallocated_servers": audit.servers_without_allocation(tx),
                 "host_counters": audit.hosts_that_do_not_add_up(tx),
                 "quota_counters": audit.quotas_that_do_not_add_up(tx),
             }

@@ -70,12 +70,14 @@ def state_after(tx: Tx, host: str | None, outcome: Outcome) -> PowerState:
 
 def strays(tx: Tx, host: str, observed: Sequence[Observed]) -> list[Server]:
     """
-    Machines on a host that should not be there: the record says deleted, or on another host and at rest.
+    Machines on a host that should not be there: of servers at rest that have no allocation on it, deleted ones among them.
 
-    A machine there is no record of is nobody's to remove: it is left, and the audit counts it.
+    A server that moves has one on either host, so its source machine is kept until it is let go. A machine without a record is
+    nobody's to remove: it is left, and the audit counts it.
     """
     known = server_facts.some(tx, [seen.server_id for seen in observed])
-    return [server for server in known.values() if server.saga is None and server.host != host]
+    allocated = hosts.allocated_on(tx, host, list(known)) if known else frozenset()
+    return [server for server in known.values() if server.saga is None and server.id not in allocated]
 
 
 def _is_settled(server: Server, host: str) -> bool:

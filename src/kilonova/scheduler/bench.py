@@ -26,6 +26,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from kilonova.domain.allocation import Claim
 from kilonova.domain.boot import SchedulingRequest
 from kilonova.domain.clock import Ids
 from kilonova.domain.host import Host, HostDefaults, HostFacts, HostUse
@@ -185,7 +186,7 @@ def _durable(count: int, rng: random.Random) -> float:
         for _ in range(groups):
             with database.write() as tx:
                 for _ in range(IN_ONE_CLAIM):
-                    wanted = hosts.Claim(server_id=str(uuid.uuid4()), vcpus=1, ram_mib=64, disk_gib=0)
+                    wanted = Claim(server_id=str(uuid.uuid4()), vcpus=1, ram_mib=64, disk_gib=0)
                     hosts.claim(tx, rng.choice(made).host.id, wanted, _now())
         took = time.perf_counter() - began
         database.close()

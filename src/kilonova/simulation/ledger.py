@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import msgspec
 
+from kilonova.domain.allocation import Claim
 from kilonova.domain.host import Host, HostUse
-from kilonova.store.queries.hosts import Claim, fits
+from kilonova.store.queries.hosts import fits
 
 
 class Ledger:

@@ -20,6 +20,7 @@ from typing import TypeAlias
 import msgspec
 import numpy as np
 
+from kilonova.domain.allocation import Claim
 from kilonova.domain.boot import SchedulingRequest
 from kilonova.domain.host import Host
 from kilonova.domain.placement import Decision, Explanation
@@ -32,7 +33,6 @@ from kilonova.simulation.ledger import Ledger
 from kilonova.simulation.policies import Policy
 from kilonova.simulation.report import DecisionTimes, Failure, FailureReason, Flavor, Mean, Peak, PolicyReport, Sample
 from kilonova.simulation.trace import Arrival
-from kilonova.store.queries.hosts import Claim
 
 FIRST_FAILURES = 10
 Told: TypeAlias = Callable[[int, int], None]  # arrivals that are done, placements that failed

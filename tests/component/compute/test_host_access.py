@@ -11,6 +11,7 @@ import pytest
 from kilonova.compute.host_access import HostAccess, Welcome
 from kilonova.compute.services import SwitchServices
 from kilonova.conductor.refusals import RefusalLog
+from kilonova.domain.allocation import Claim
 from kilonova.domain.clock import Ids
 from kilonova.domain.errors import Conflict, Missing, Rejected, Unauthenticated, Unavailable
 from kilonova.domain.host import Host, HostDefaults
@@ -189,7 +190,7 @@ def test_a_host_that_is_removed_while_a_server_comes_either_stays_or_takes_it_no
         found: dict[str, bool] = {}
 
         def take(host: Host = host, start: threading.Barrier = start, found: dict[str, bool] = found) -> None:
-            wanted = hosts.Claim(server_id=f"server-{host.name}", vcpus=1, ram_mib=1, disk_gib=1)
+            wanted = Claim(server_id=f"server-{host.name}", vcpus=1, ram_mib=1, disk_gib=1)
             start.wait(10)
             with door.database.write() as tx:
                 found["taken"] = hosts.claim(tx, host.id, wanted, door.clock.now()) is not None

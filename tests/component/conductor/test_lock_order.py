@@ -23,6 +23,7 @@ from kilonova.conductor.kernel.runner import Runner
 from kilonova.conductor.sagas.boot import PlaceStep, boot_saga
 from kilonova.conductor.sagas.delete import delete_saga
 from kilonova.domain.boot import NicRequest
+from kilonova.domain.allocation import Claim
 from kilonova.domain.placement import Candidate, Decision, Explanation
 from kilonova.domain.saga import about_server
 from kilonova.domain.server_group import GroupPolicy, ServerGroup
@@ -68,7 +69,7 @@ def fill(world: World, name: str) -> None:
         host = hosts.by_name(tx, name)
         assert host is not None
         for number in range(100):
-            wanted = hosts.Claim(server_id=f"{name}-{number}", **SMALL)
+            wanted = Claim(server_id=f"{name}-{number}", **SMALL)
             if hosts.claim(tx, host.id, wanted, world.clock.now()) is None:
                 return
     raise AssertionError(f"{name} is never full")
@@ -149,7 +150,7 @@ def test_a_host_that_a_claim_could_not_use_is_free_again_at_once(world: World) -
             hosts.seen(tx, ["host-0"], world.clock.now())
 
     with world.db.write() as tx, ThreadPoolExecutor(1) as other:
-        wanted = hosts.Claim(server_id=server_id, **SMALL)
+        wanted = Claim(server_id=server_id, **SMALL)
         full, free = hosts.by_name(tx, "host-0"), hosts.by_name(tx, "host-1")
         assert full is not None
         assert free is not None
@@ -210,7 +211,7 @@ def test_a_boot_and_a_delete_on_one_host_and_one_network(world: World) -> None:
         with world.db.write() as tx:
             record = hosts.by_name(tx, host)
             assert record is not None
-            wanted = hosts.Claim(server_id="new", **SMALL)
+            wanted = Claim(server_id="new", **SMALL)
             assert hosts.claim(tx, record.id, wanted, world.clock.now()) is not None
             assert networks.find(tx, TENANT, network_id, lock=True) is not None
 
@@ -262,7 +263,7 @@ def hold_both_back(world: World, works: list[Callable[[], None]], host_id: str) 
 
     def hold() -> None:
         with world.db.write() as tx:
-            wanted = hosts.Claim(server_id="held", **SMALL)
+            wanted = Claim(server_id="held", **SMALL)
             assert hosts.claim(tx, host_id, wanted, world.clock.now()) is not None
             for number, started in enumerate(begun):
                 started.set()

@@ -11,6 +11,7 @@ import pytest
 
 from kilonova.conductor.kernel.definition import Definition, Failure, StepFailed
 from kilonova.conductor.sagas.boot import PlaceStep
+from kilonova.domain.allocation import Claim
 from kilonova.domain.placement import Decision, told
 from kilonova.domain.saga import about_server
 from kilonova.store.database import Database
@@ -135,7 +136,7 @@ def test_a_candidate_that_is_full_by_the_time_of_the_claim_is_kept_as_passed_ove
             best = decision.candidates[0]
             taken.append(best.host)
             with world.db.write() as tx:
-                large = hosts.Claim(server_id="another", vcpus=1, ram_mib=4096, disk_gib=100)
+                large = Claim(server_id="another", vcpus=1, ram_mib=4096, disk_gib=100)
                 assert hosts.claim(tx, best.host_id, large, world.clock.now()) is not None
             return decision
 

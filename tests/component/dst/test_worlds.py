@@ -23,6 +23,7 @@ from kilonova.agent.following import Following
 from kilonova.conductor.kernel.definition import Definition, Run
 from kilonova.conductor.sagas.boot import PlaceStep, SpawnStep
 from kilonova.conductor.sagas.delete import ForgetStep
+from kilonova.domain.allocation import Claim
 from kilonova.domain.host import HostUse
 from kilonova.store.database import Tx
 from kilonova.store.queries import hosts, server_facts
@@ -127,9 +128,7 @@ def test_a_planted_bug_breaks_a_property(words: str) -> None:
     pytest.fail(f"60 worlds, and none said {words!r}; they said {set(failures)}")
 
 
-def _claim_without_looking(
-    tx: Tx, host_id: str, wanted: hosts.Claim, now: datetime, *, zone: str | None = None
-) -> HostUse:
+def _claim_without_looking(tx: Tx, host_id: str, wanted: Claim, now: datetime, *, zone: str | None = None) -> HostUse:
     row = tx.execute(select(tables.hosts).where(tables.hosts.c.id == host_id)).one()
     tx.execute(insert(tables.claims).values(**msgspec.structs.asdict(wanted), host_id=host_id, created_at=now))
     used = row.vcpus_used + wanted.vcpus

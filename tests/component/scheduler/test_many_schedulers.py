@@ -10,6 +10,7 @@ from contextlib import ExitStack
 
 import pytest
 
+from kilonova.domain.allocation import Claim
 from kilonova.domain.clock import Ids
 from kilonova.domain.host import Host, HostDefaults
 from kilonova.rpc.inprocess import InProcessBus
@@ -17,7 +18,7 @@ from kilonova.scheduler.service import SchedulerService
 from kilonova.scheduler.settings import SchedulerSettings
 from kilonova.store.database import Database
 from kilonova.store.queries import hosts
-from kilonova.store.tables.hosts import claims
+from kilonova.store.tables.hosts import allocations
 from tests.unit.scheduler.building import facts, request
 from tests.world.clock import ManualClock
 
@@ -70,7 +71,7 @@ class Tenant:
                 self._boot(*self._rng.choice(FLAVORS))
 
     def _boot(self, vcpus: int, ram_mib: int, disk_gib: int) -> None:
-        wanted = hosts.Claim(server_id=str(uuid.uuid4()), vcpus=vcpus, ram_mib=ram_mib, disk_gib=disk_gib)
+        wanted = Claim(server_id=str(uuid.uuid4()), vcpus=vcpus, ram_mib=ram_mib, disk_gib=disk_gib)
         asked = request(server_id=wanted.server_id, vcpus=vcpus, ram_mib=ram_mib, disk_gib=disk_gib)
         while candidates := self._scheduler.place(asked).candidates:
             for candidate in candidates:
@@ -101,7 +102,7 @@ def test_no_host_is_overcommitted_whoever_decides_on_whatever_picture(
     assert all(sum(getattr(tenant, name) for tenant in tenants) for name in ("placed", "late", "refused"))
     with database.read() as tx:
         every = hosts.every(tx)
-        held = tx.execute(claims.select()).all()
+        held = tx.execute(allocations.select()).all()
     sums = {host.id: (host.servers, host.vcpus_used, host.ram_mib_used, host.disk_gib_used) for host in every}
     assert sums == {
         host.id: tuple(

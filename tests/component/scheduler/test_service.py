@@ -12,6 +12,7 @@ from functools import partial
 import pytest
 from sqlalchemy import update
 
+from kilonova.domain.allocation import Claim
 from kilonova.domain.boot import SchedulingRequest
 from kilonova.domain.clock import Ids
 from kilonova.domain.host import HostDefaults
@@ -60,9 +61,7 @@ def ask(bus: InProcessBus, wanted: SchedulingRequest) -> Placed:
 
 def claim(database: Database, bus: InProcessBus, host_id: str, wanted: SchedulingRequest) -> bool:
     """What the boot saga does with a candidate."""
-    amount = hosts.Claim(
-        server_id=wanted.server_id, vcpus=wanted.vcpus, ram_mib=wanted.ram_mib, disk_gib=wanted.disk_gib
-    )
+    amount = Claim(server_id=wanted.server_id, vcpus=wanted.vcpus, ram_mib=wanted.ram_mib, disk_gib=wanted.disk_gib)
     with database.write() as tx:
         use = hosts.claim(tx, host_id, amount, START)
         if use is not None:

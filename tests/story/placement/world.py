@@ -10,6 +10,7 @@ from kilonova.api.framework import Policy, Rim
 from kilonova.api.framework.testing import client
 from kilonova.api.placement.policies import POLICIES
 from kilonova.api.placement.service import placement_service
+from kilonova.domain.allocation import Claim
 from kilonova.domain.clock import Ids, SystemClock
 from kilonova.domain.host import Host, HostDefaults, HostFacts
 from kilonova.rpc.inprocess import InProcessBus
@@ -45,9 +46,7 @@ class World:
             self.one, self.two = self._join(tx, "h1"), self._join(tx, "h2")
             servers.add(tx, [SERVER])
             server_facts.place(tx, SERVER.id, "h1", "nova", now)
-            assert hosts.claim(
-                tx, self.one.id, hosts.Claim(server_id=SERVER.id, vcpus=2, ram_mib=1024, disk_gib=5), now
-            )
+            assert hosts.claim(tx, self.one.id, Claim(server_id=SERVER.id, vcpus=2, ram_mib=1024, disk_gib=5), now)
 
     def _hear(self, message: Message) -> Message:
         self.heard.append(message)

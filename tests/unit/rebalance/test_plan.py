@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kilonova.domain.allocation import Claim
 from kilonova.domain.host import Host
 from kilonova.domain.server_group import GroupPolicy, GroupRule
 from kilonova.rebalance.model import Goal, Limits, Move, Plan, Resident
@@ -20,7 +21,7 @@ from kilonova.rebalance.plan import plan_moves
 from kilonova.scheduler.fleet import Fleet, Group, fleet_of
 from kilonova.scheduler.plugins import profile_of
 from kilonova.scheduler.settings import FILTERS, SchedulerSettings
-from kilonova.store.queries.hosts import Claim, fits
+from kilonova.store.queries.hosts import fits
 from tests.unit.scheduler.building import NOW, host, request
 
 PROFILE = profile_of(SchedulerSettings(enabled_filters=(*FILTERS, "DifferentHostFilter", "SameHostFilter")))

@@ -11,9 +11,10 @@ from ipaddress import ip_address, ip_network
 from math import floor
 from typing import Any
 
+from kilonova.domain.allocation import Claim
 from kilonova.domain.boot import SchedulingRequest
 from kilonova.domain.host import Host, is_alive
-from kilonova.store.queries.hosts import Claim, fits
+from kilonova.store.queries.hosts import fits
 from tests.unit.scheduler.building import NOW
 from tests.unit.scheduler.oracle_languages import query, spec_holds
 from tests.unit.scheduler.worlds import World

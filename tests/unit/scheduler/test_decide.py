@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kilonova.domain.allocation import Claim
 from kilonova.domain.boot import SchedulingRequest
 from kilonova.domain.host import Host, is_alive
 from kilonova.domain.placement import NearestMiss
@@ -48,7 +49,7 @@ some_request = st.builds(
 
 
 def passes(one: Host, wanted: SchedulingRequest) -> bool:
-    claim = hosts.Claim(server_id="", vcpus=wanted.vcpus, ram_mib=wanted.ram_mib, disk_gib=wanted.disk_gib)
+    claim = Claim(server_id="", vcpus=wanted.vcpus, ram_mib=wanted.ram_mib, disk_gib=wanted.disk_gib)
     return (
         hosts.fits(one, claim)
         and is_alive(one.seen_at, NOW, forced_down=one.forced_down)

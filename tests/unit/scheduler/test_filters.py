@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kilonova.domain.allocation import Claim
 from kilonova.domain.host import ALIVE_WITHIN_S, Host, is_alive
 from kilonova.scheduler.filters.availability_zone import AvailabilityZoneFilter
 from kilonova.scheduler.filters.compute import ComputeFilter
@@ -55,7 +56,7 @@ def test_room_is_what_the_claim_will_find(
     hosts_: list[dict[str, Any]], vcpus: int, ram_mib: int, disk_gib: int
 ) -> None:
     made = [host(i, **about) for i, about in enumerate(hosts_)]
-    claim = hosts.Claim(server_id="server", vcpus=vcpus, ram_mib=ram_mib, disk_gib=disk_gib)
+    claim = Claim(server_id="server", vcpus=vcpus, ram_mib=ram_mib, disk_gib=disk_gib)
     expected = [one.name for one in made if hosts.fits(one, claim)]
     assert expected == passing(ResourceFilter(), made, vcpus=vcpus, ram_mib=ram_mib, disk_gib=disk_gib)
 

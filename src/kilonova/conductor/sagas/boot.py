@@ -22,6 +22,7 @@ from kilonova.conductor.kernel.definition import Await, Definition, Failure, Run
 from kilonova.conductor.machine import Disks, disks_of, lacks_images, machine_of
 from kilonova.conductor.neighbours import Networks
 from kilonova.conductor.sagas.host_step import HostStep
+from kilonova.domain.allocation import Claim
 from kilonova.domain.boot import BootParams, SchedulingRequest
 from kilonova.domain.placement import Candidate, Choice, Decision, PassedOver, told
 from kilonova.domain.report import Outcome
@@ -95,9 +96,9 @@ class PlaceStep(Step[BootParams, Placement]):
 
     def undo(self, tx: Tx, run: Run[BootParams]) -> None:
         """Give the claim back."""
-        use = hosts.release(tx, run.subject_id)
+        uses = hosts.release(tx, run.subject_id)
         server_facts.unplace(tx, run.subject_id, run.now)
-        if use is not None:
+        for use in uses:
             tx.after_commit(partial(self._bus.fanout, "scheduler", FleetUse(use=use)))
 
 
@@ -216,10 +217,8 @@ def _at_end(tx: Tx, run: Run[BootParams], status: SagaStatus) -> None:
         server_facts.fail(tx, run.subject_id, Lifecycle.FAILED, fault, run.now)
 
 
-def _claim_of(request: SchedulingRequest) -> hosts.Claim:
-    return hosts.Claim(
-        server_id=request.server_id, vcpus=request.vcpus, ram_mib=request.ram_mib, disk_gib=request.disk_gib
-    )
+def _claim_of(request: SchedulingRequest) -> Claim:
+    return Claim(server_id=request.server_id, vcpus=request.vcpus, ram_mib=request.ram_mib, disk_gib=request.disk_gib)
 
 
 def _kept(candidate: Candidate, decision: Decision, passed_over: list[PassedOver]) -> Kept:

@@ -61,7 +61,7 @@ class ReleaseNetworkStep(Step[DeleteParams, None]):
 
 
 class ReleaseClaimStep(Step[DeleteParams, None]):
-    """The host's room goes back."""
+    """What the server is allocated goes back, on every host."""
 
     name = "release_claim"
 
@@ -69,9 +69,8 @@ class ReleaseClaimStep(Step[DeleteParams, None]):
         self._bus = bus
 
     def do(self, tx: Tx, run: Run[DeleteParams], _prepared: Any) -> None:
-        """Release the claim."""
-        use = hosts.release(tx, run.subject_id)
-        if use is not None:
+        """Release its allocations."""
+        for use in hosts.release(tx, run.subject_id):
             tx.after_commit(partial(self._bus.fanout, "scheduler", FleetUse(use=use)))
 
 

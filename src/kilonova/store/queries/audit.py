@@ -7,16 +7,18 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 
+from kilonova.domain.allocation import AllocationRole
 from kilonova.domain.saga import LIVE, RUNNING
 from kilonova.domain.server import Intent, Lifecycle
 from kilonova.store.database import Tx
-from kilonova.store.queries import server_facts
 from kilonova.store.tables.compute import quota_usage, servers
-from kilonova.store.tables.hosts import claims, hosts
+from kilonova.store.tables.hosts import allocations, hosts
 from kilonova.store.tables.network import fixed_ips, ports
 from kilonova.store.tables.sagas import sagas
 
 _ALIVE = servers.c.lifecycle != Lifecycle.DELETED
+_IS_CURRENT = allocations.c.role == AllocationRole.CURRENT
+_AT_REST = and_(servers.c.saga.is_(None), servers.c.lifecycle == Lifecycle.BUILT)
 
 
 def stuck_servers(tx: Tx) -> list[str]:
@@ -51,27 +53,30 @@ def addresses_without_port(tx: Tx) -> list[str]:
     return [str(row.address) for row in rows]
 
 
-def claims_without_server(tx: Tx) -> list[str]:
-    """Claims of servers that are gone, or that are not on the host that holds the claim."""
-    placed = select(claims.c.server_id).join(hosts, hosts.c.id == claims.c.host_id).join(
-        servers, and_(servers.c.id == claims.c.server_id, servers.c.host == hosts.c.name)
+def allocations_without_server(tx: Tx) -> list[str]:
+    """Servers that are gone and have something allocated yet, or whose `current` allocation is not on their host."""
+    alive = select(servers.c.id).where(_ALIVE)
+    placed = select(allocations.c.server_id).join(hosts, hosts.c.id == allocations.c.host_id).join(
+        servers, and_(servers.c.id == allocations.c.server_id, servers.c.host == hosts.c.name)
     )  # fmt: skip
-    rows = tx.execute(select(claims.c.server_id).where(claims.c.server_id.not_in(placed.where(_ALIVE))))
-    return [str(row.server_id) for row in rows]
+    elsewhere = and_(_IS_CURRENT, allocations.c.server_id.not_in(placed.where(_IS_CURRENT)))
+    return _ids(
+        tx, select(allocations.c.server_id).where(or_(allocations.c.server_id.not_in(alive), elsewhere)).distinct()
+    )
 
 
-def servers_without_claim(tx: Tx) -> list[str]:
-    """Servers on a host that holds no claim of theirs."""
-    held = select(claims.c.server_id)
+def servers_without_allocation(tx: Tx) -> list[str]:
+    """Servers on a host on which they have nothing allocated."""
+    held = select(allocations.c.server_id).where(_IS_CURRENT)
     return _ids(tx, select(servers.c.id).where(_ALIVE, servers.c.host.is_not(None), servers.c.id.not_in(held)))
 
 
 def hosts_that_do_not_add_up(tx: Tx) -> list[str]:
-    """Hosts whose counters differ from the sum of the claims on them."""
+    """Hosts whose counters differ from the sum of what is allocated on them."""
     sums = select(
-        claims.c.host_id, func.sum(claims.c.vcpus).label("vcpus"), func.sum(claims.c.ram_mib).label("ram"),
-        func.sum(claims.c.disk_gib).label("disk"), func.count().label("servers"),
-    ).group_by(claims.c.host_id).subquery()  # fmt: skip
+        allocations.c.host_id, func.sum(allocations.c.vcpus).label("vcpus"), func.sum(allocations.c.ram_mib).label("ram"),
+        func.sum(allocations.c.disk_gib).label("disk"), func.count().label("servers"),
+    ).group_by(allocations.c.host_id).subquery()  # fmt: skip
     off = or_(
         hosts.c.vcpus_used != func.coalesce(sums.c.vcpus, 0),
         hosts.c.ram_mib_used != func.coalesce(sums.c.ram, 0),
@@ -96,11 +101,22 @@ def quotas_that_do_not_add_up(tx: Tx) -> list[str]:
 
 
 def should_be_on(tx: Tx, host: str) -> dict[str, bool]:
-    """Servers that may be on a host, and whether they must be: one with a saga at work may be there or not."""
-    return {
-        server.id: server.saga is None and server.lifecycle is Lifecycle.BUILT
-        for server in server_facts.on_host(tx, host)
-    }
+    """
+    Servers whose machine may be on a host, and whether it must be: those with an allocation there.
+
+    It must be there when the host is its current one and nothing is under way with it.
+    """
+    query = (
+        select(allocations.c.server_id, and_(_IS_CURRENT, _AT_REST).label("must"))
+        .join(hosts, hosts.c.id == allocations.c.host_id)
+        .join(servers, servers.c.id == allocations.c.server_id)
+        .where(hosts.c.name == host, _ALIVE)
+        .order_by(allocations.c.server_id, allocations.c.role)
+    )
+    found: dict[str, bool] = {}
+    for row in tx.execute(query):
+        found[row.server_id] = found.get(row.server_id, False) or bool(row.must)
+    return found
 
 
 def _unleased(now: datetime) -> ColumnElement[bool]:

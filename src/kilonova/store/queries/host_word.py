@@ -10,6 +10,7 @@ from sqlalchemy import BindParameter, and_, bindparam, exists, func, or_, select
 from kilonova.domain.server import Lifecycle
 from kilonova.store.database import Tx
 from kilonova.store.tables.compute import servers
+from kilonova.store.tables.hosts import allocations, hosts
 from kilonova.store.tables.sagas import saga_events, sagas
 
 _HOST: BindParameter[str] = bindparam("host")
@@ -23,10 +24,10 @@ _COMMAND = select(sagas.c.subject_id, or_(_AWAITED_THERE, _PLACED_THERE).label("
 _WAS_THERE = exists().where(
     sagas.c.subject_id == servers.c.id, saga_events.c.saga_id == sagas.c.id, saga_events.c.host == _HOST
 )
-_FOREIGN = select(servers.c.id).where(
-    servers.c.id.in_(bindparam("ids", expanding=True)),
-    or_(servers.c.host.is_(None), servers.c.host != _HOST),
+_ALLOCATED_THERE = exists().where(
+    allocations.c.server_id == servers.c.id, allocations.c.host_id == hosts.c.id, hosts.c.name == _HOST
 )
+_FOREIGN = select(servers.c.id).where(servers.c.id.in_(bindparam("ids", expanding=True)), ~_ALLOCATED_THERE)
 
 
 class CommandFacts(NamedTuple):
@@ -51,12 +52,12 @@ def command(tx: Tx, command_id: str, host: str) -> CommandFacts | None:
 
 
 def foreign(tx: Tx, host: str, server_ids: Sequence[str]) -> list[str]:
-    """Those of these servers that there is a record of, and that are not on the host."""
+    """Those of these servers that there is a record of, and that have no allocation on the host."""
     return list(tx.execute(_FOREIGN, {"ids": list(server_ids), "host": host}).scalars())
 
 
 def never_there(tx: Tx, host: str, server_ids: Sequence[str]) -> list[str]:
-    """Those of these servers that live, are not on the host, and were never sent there by any saga."""
+    """Those of these servers that live, have no allocation on the host, and were never sent there by any saga."""
     living = and_(servers.c.lifecycle != Lifecycle.DELETED, ~_WAS_THERE)
     return list(tx.execute(_FOREIGN.where(living), {"ids": list(server_ids), "host": host}).scalars())
 

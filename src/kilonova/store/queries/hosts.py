@@ -1,9 +1,11 @@
 """
-Hosts and what is claimed on them: the one ledger of use.
+Hosts and what servers are allocated on them: the one ledger of use.
 
 A claim re-reads the host inside the transaction that places the server, checks that the server still fits, and writes host
 counters and claim together by compare-and-swap on the host's generation. So a decision made on an old picture of the fleet can be
 late but never wrong, whoever made it.
+
+A server has an allocation on each host that it has to do with (`AllocationRole`), and a host's machine without one is a stray.
 
 Two who wait for each other's host would wait for ever. So a claim that comes to nothing lets go of its host at once; a release
 locks the host before the claim, and whoever gives back more than that locks the host before all of it (`hold`); and whoever needs
@@ -19,18 +21,19 @@ from typing import Any
 import msgspec
 from sqlalchemy import BindParameter, bindparam, delete, func, insert, select, update
 
+from kilonova.domain.allocation import AllocationRole, Claim
 from kilonova.domain.clock import Ids
 from kilonova.domain.host import Host, HostDefaults, HostFacts, HostUse
 from kilonova.store.database import Tx
 from kilonova.store.queries.counters import next_number
-from kilonova.store.tables.hosts import claims, hosts
+from kilonova.store.tables.hosts import allocations, hosts
 
 _LOCK = select(hosts).where(hosts.c.id == bindparam("host_id")).with_for_update()
 _LOCK_OF_SERVER = (
     select(hosts)
-    .join(claims, claims.c.host_id == hosts.c.id)
-    .where(claims.c.server_id == bindparam("server_id"))
-    .with_for_update(of=hosts)
+    .where(hosts.c.id.in_(select(allocations.c.host_id).where(allocations.c.server_id == bindparam("server_id"))))
+    .order_by(hosts.c.id)
+    .with_for_update()
 )
 _NAMES: BindParameter[str] = bindparam("names", expanding=True)
 _IN_ORDER = select(hosts.c.id).where(hosts.c.name.in_(_NAMES)).order_by(hosts.c.id).with_for_update(key_share=True)
@@ -38,22 +41,24 @@ _COUNT = select(func.count()).select_from(hosts)
 _NAMED = select(hosts).where(hosts.c.name == bindparam("host"))
 _BOOT_ID = select(hosts.c.boot_id).where(hosts.c.name == bindparam("host"))
 _MOVE = update(hosts).where(hosts.c.id == bindparam("host_id"), hosts.c.generation == bindparam("seen_generation"))
-_CLAIM_OF = select(claims.c.host_id).where(claims.c.server_id == bindparam("server_id"))
-_ADD_CLAIM = insert(claims)
-_UNCLAIM = (
-    delete(claims)
-    .where(claims.c.server_id == bindparam("server_id"), claims.c.host_id == bindparam("host_id"))
-    .returning(*claims.c)
+_HELD_AS = select(allocations.c.host_id).where(
+    allocations.c.server_id == bindparam("server_id"), allocations.c.role == bindparam("role")
 )
-
-
-class Claim(msgspec.Struct, frozen=True, kw_only=True):
-    """What one server takes of a host."""
-
-    server_id: str
-    vcpus: int
-    ram_mib: int
-    disk_gib: int
+_ALLOCATE = insert(allocations)
+_OF_SERVER_AS = (
+    allocations.c.server_id == bindparam("server_id"),
+    allocations.c.role.in_(bindparam("roles", expanding=True)),
+)
+_FREE = delete(allocations).where(*_OF_SERVER_AS).returning(*allocations.c)
+_ROLES = select(allocations.c.role, allocations.c.host_id).where(allocations.c.server_id == bindparam("server_id"))
+_TURN = update(allocations).where(
+    allocations.c.server_id == bindparam("of_server"), allocations.c.role == bindparam("was")
+)
+_ALLOCATED = (
+    select(allocations.c.server_id)
+    .join(hosts, hosts.c.id == allocations.c.host_id)
+    .where(hosts.c.name == bindparam("host"), allocations.c.server_id.in_(bindparam("ids", expanding=True)))
+)
 
 
 class Joined(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,9 +123,9 @@ def change(tx: Tx, names: Sequence[str], **values: Any) -> None:
 
 def claim(tx: Tx, host_id: str, wanted: Claim, now: datetime, *, zone: str | None = None) -> HostUse | None:
     """
-    Take what `wanted` says of a host. None, and it is not locked, when it is disabled, no longer fits, or not in `zone` any more.
+    Allocate what `wanted` says on a host. None, and it is not locked, when it is disabled, is full, or not in `zone` any more.
 
-    Claiming again what is already claimed on this host changes nothing and succeeds.
+    Claiming again what the server already has on this host in this role changes nothing and succeeds.
     """
     with tx.attempt() as attempt:
         use = _claim(tx, host_id, wanted, now, zone)
@@ -133,28 +138,48 @@ def _claim(tx: Tx, host_id: str, wanted: Claim, now: datetime, zone: str | None)
     row = tx.execute(_LOCK, {"host_id": host_id}).first()
     if row is None:
         return None
-    held = tx.execute(_CLAIM_OF, {"server_id": wanted.server_id}).scalar()
+    held = tx.execute(_HELD_AS, {"server_id": wanted.server_id, "role": wanted.role}).scalar()
     if held is not None:
         return _use(row) if held == host_id else None
     if row.disabled or row.forced_down or zone not in (None, row.zone) or not fits(row, wanted):
         return None
-    tx.execute(_ADD_CLAIM, {**msgspec.structs.asdict(wanted), "host_id": host_id, "created_at": now})
-    return _move(tx, row, wanted, 1)
+    tx.execute(_ALLOCATE, {**msgspec.structs.asdict(wanted), "host_id": host_id, "created_at": now})
+    return _move(tx, host_id, row, wanted, 1)
 
 
 def hold(tx: Tx, server_id: str) -> None:
-    """Keep the host that a server has a claim on from others until this transaction ends; of none, when it has none."""
+    """Keep the hosts that a server has allocations on from others until this transaction ends; of none, when it has none."""
     tx.execute(_LOCK_OF_SERVER, {"server_id": server_id})
 
 
-def release(tx: Tx, server_id: str) -> HostUse | None:
-    """Give a server's claim back. None when it has none."""
-    host = tx.execute(_LOCK_OF_SERVER, {"server_id": server_id}).first()
-    row = None if host is None else tx.execute(_UNCLAIM, {"server_id": server_id, "host_id": host.id}).first()
-    if host is None or row is None:
-        return None
-    held = Claim(server_id=server_id, vcpus=row.vcpus, ram_mib=row.ram_mib, disk_gib=row.disk_gib)
-    return _move(tx, host, held, -1)
+def release(tx: Tx, server_id: str, roles: Sequence[AllocationRole] = tuple(AllocationRole)) -> list[HostUse]:
+    """Give back what a server is allocated in these roles. Gives the use of each host that it had something of."""
+    rows = {row.id: row for row in tx.execute(_LOCK_OF_SERVER, {"server_id": server_id})}
+    freed = tx.execute(_FREE, {"server_id": server_id, "roles": list(roles)}).all() if rows else []
+    uses: dict[str, HostUse] = {}
+    for gone in freed:
+        host = uses.get(gone.host_id) or rows[gone.host_id]
+        uses[gone.host_id] = _move(tx, gone.host_id, host, gone, -1)
+    return list(uses.values())
+
+
+def roles(tx: Tx, server_id: str) -> dict[AllocationRole, str]:
+    """What a server has of hosts: the host's id by role."""
+    return {AllocationRole(row.role): row.host_id for row in tx.execute(_ROLES, {"server_id": server_id})}
+
+
+def arrive(tx: Tx, server_id: str) -> None:
+    """A server that moves is now where it was going: `incoming` becomes `current`, and what was that becomes `outgoing`."""
+    for was, becomes in (
+        (AllocationRole.CURRENT, AllocationRole.OUTGOING),
+        (AllocationRole.INCOMING, AllocationRole.CURRENT),
+    ):
+        tx.execute(_TURN, {"of_server": server_id, "was": was, "role": becomes})
+
+
+def allocated_on(tx: Tx, host: str, server_ids: Sequence[str]) -> frozenset[str]:
+    """Those of these servers that have an allocation on the host, in whatever role."""
+    return frozenset(tx.execute(_ALLOCATED, {"host": host, "ids": list(server_ids)}).scalars())
 
 
 def fits(row: Any, wanted: Claim) -> bool:
@@ -196,15 +221,16 @@ def lock_some(tx: Tx, names: Sequence[str]) -> None:
     tx.execute(_IN_ORDER, {"names": list(names)})
 
 
-def _move(tx: Tx, row: Any, amount: Claim, sign: int) -> HostUse:
+def _move(tx: Tx, host_id: str, before: Any, amount: Any, sign: int) -> HostUse:
+    """From the host's use before to after; `before` and `amount` are rows or structs of the same field names."""
     use = HostUse(
-        host_id=row.id, generation=row.generation + 1, vcpus_used=row.vcpus_used + sign * amount.vcpus,
-        ram_mib_used=row.ram_mib_used + sign * amount.ram_mib, disk_gib_used=row.disk_gib_used + sign * amount.disk_gib,
-        servers=row.servers + sign,
+        host_id=host_id, generation=before.generation + 1, vcpus_used=before.vcpus_used + sign * amount.vcpus,
+        ram_mib_used=before.ram_mib_used + sign * amount.ram_mib, disk_gib_used=before.disk_gib_used + sign * amount.disk_gib,
+        servers=before.servers + sign,
     )  # fmt: skip
-    moved = tx.execute(_MOVE, {**msgspec.structs.asdict(use), "seen_generation": row.generation})
+    moved = tx.execute(_MOVE, {**msgspec.structs.asdict(use), "seen_generation": before.generation})
     if moved.rowcount != 1:
-        raise RuntimeError(f"host {row.id} changed under its lock")
+        raise RuntimeError(f"host {host_id} changed under its lock")
     return use
 
 

@@ -20,14 +20,18 @@ from kilonova.store.tables import hosts as tables
 from kilonova.store.tables.compute import servers
 from kilonova.store.tables.placement import custom_traits, host_traits, resource_classes
 
-_AMOUNTS = {VCPU: tables.claims.c.vcpus, MEMORY_MB: tables.claims.c.ram_mib, DISK_GB: tables.claims.c.disk_gib}
+_AMOUNTS = {
+    VCPU: tables.allocations.c.vcpus,
+    MEMORY_MB: tables.allocations.c.ram_mib,
+    DISK_GB: tables.allocations.c.disk_gib,
+}
 _ALLOCATIONS = (
     select(
-        tables.claims, servers.c.project_id, servers.c.user_id, tables.hosts.c.generation
+        tables.allocations, servers.c.project_id, servers.c.user_id, tables.hosts.c.generation
     )
-    .join(servers, servers.c.id == tables.claims.c.server_id)
-    .join(tables.hosts, tables.hosts.c.id == tables.claims.c.host_id)
-    .order_by(tables.claims.c.server_id)
+    .join(servers, servers.c.id == tables.allocations.c.server_id)
+    .join(tables.hosts, tables.hosts.c.id == tables.allocations.c.host_id)
+    .order_by(tables.allocations.c.server_id)
 )  # fmt: skip
 
 
@@ -95,9 +99,9 @@ def allocations(tx: Tx, *, server_id: str | None = None, host_id: str | None = N
     """The claims of one server, or on one host."""
     query = _ALLOCATIONS
     if server_id is not None:
-        query = query.where(tables.claims.c.server_id == server_id)
+        query = query.where(tables.allocations.c.server_id == server_id)
     if host_id is not None:
-        query = query.where(tables.claims.c.host_id == host_id)
+        query = query.where(tables.allocations.c.host_id == host_id)
     return [
         Allocation(
             server_id=row.server_id, project_id=row.project_id, user_id=row.user_id, host_id=row.host_id,
@@ -111,7 +115,9 @@ def usage(tx: Tx, project_id: str, user_id: str | None = None) -> tuple[int, dic
     """How many servers of a project, or of a user in it, have claims, and the sum of these."""
     sums = (func.coalesce(func.sum(column), 0) for column in _AMOUNTS.values())
     query = (
-        select(func.count(), *sums).select_from(tables.claims).join(servers, servers.c.id == tables.claims.c.server_id)
+        select(func.count(), *sums)
+        .select_from(tables.allocations)
+        .join(servers, servers.c.id == tables.allocations.c.server_id)
     )
     query = query.where(servers.c.project_id == project_id)
     if user_id is not None:

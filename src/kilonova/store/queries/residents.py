@@ -1,4 +1,4 @@
-"""The servers that hold claims, with what their hosts were chosen by: what a plan of moves is made from."""
+"""The servers that are on hosts, with what their hosts were chosen by: what a plan of moves is made from."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ from typing import NamedTuple
 
 from sqlalchemy import and_, select
 
+from kilonova.domain.allocation import AllocationRole
 from kilonova.domain.server import Lifecycle, PowerState
 from kilonova.store.database import Tx
 from kilonova.store.tables.compute import servers
-from kilonova.store.tables.hosts import claims, hosts
+from kilonova.store.tables.hosts import allocations, hosts
 from kilonova.store.tables.sagas import sagas
 
 _EVERY = (
     select(
         servers.c.id, servers.c.name, hosts.c.name.label("host"), servers.c.lifecycle, servers.c.saga,
-        servers.c.power_state, claims.c.vcpus, claims.c.ram_mib, claims.c.disk_gib, sagas.c.params,
+        servers.c.power_state, allocations.c.vcpus, allocations.c.ram_mib, allocations.c.disk_gib, sagas.c.params,
     )
     .select_from(
-        claims.join(hosts, claims.c.host_id == hosts.c.id)
-        .join(servers, claims.c.server_id == servers.c.id)
+        allocations.join(hosts, allocations.c.host_id == hosts.c.id)
+        .join(servers, and_(allocations.c.server_id == servers.c.id, allocations.c.role == AllocationRole.CURRENT))
         .outerjoin(sagas, and_(sagas.c.subject_id == servers.c.id, sagas.c.kind == "boot"))
     )
     .order_by(servers.c.number)

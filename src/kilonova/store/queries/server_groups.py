@@ -1,9 +1,9 @@
 """
 Server groups, their members, and how many of them each host has.
 
-Counts follow from two records, who is a member and where each server is, and are kept nowhere else. So they cannot be wrong, and
-whoever holds a group's row lock (`rule_for_claim`) knows that they stay right until its commit: every placement of a member takes
-that lock first.
+Counts follow from two records, who is a member and what each server is allocated, and are kept nowhere else. So they cannot be
+wrong, and whoever holds a group's row lock (`rule_for_claim`) knows that they stay right until its commit: every placement of a
+member takes that lock first.
 """
 
 from __future__ import annotations
@@ -19,14 +19,15 @@ from kilonova.domain.errors import Missing
 from kilonova.domain.server_group import GroupPolicy, GroupRule, ServerGroup
 from kilonova.store.database import Tx
 from kilonova.store.tables.compute import servers
+from kilonova.store.tables.hosts import allocations, hosts
 from kilonova.store.tables.placement import server_group_members, server_groups
 
 _members = server_group_members
 _PLACED = (
-    select(_members.c.group_id, servers.c.host, func.count().label("held"))
-    .join(servers, servers.c.id == _members.c.server_id)
-    .where(servers.c.host.is_not(None))
-    .group_by(_members.c.group_id, servers.c.host)
+    select(_members.c.group_id, hosts.c.name.label("host"), func.count(_members.c.server_id.distinct()).label("held"))
+    .join(allocations, allocations.c.server_id == _members.c.server_id)
+    .join(hosts, hosts.c.id == allocations.c.host_id)
+    .group_by(_members.c.group_id, hosts.c.name)
 )
 _JOINED = select(_members).join(servers, servers.c.id == _members.c.server_id).order_by(servers.c.number)
 _PLACED_OTHERS = _PLACED.where(_members.c.group_id == bindparam("group"), _members.c.server_id != bindparam("server"))

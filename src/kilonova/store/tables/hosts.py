@@ -1,4 +1,4 @@
-"""Hosts with their claims, and control-plane services. The one ledger of what is used where."""
+"""Hosts with what servers are allocated on them, and control-plane services. The one ledger of what is used where."""
 
 from __future__ import annotations
 
@@ -50,15 +50,18 @@ hosts = Table(
     ),
 )  # fmt: skip
 
-# A server's claim on a host: made in one transaction with the host's counters, and gone with them.
-claims = Table(
+# What a server is allocated on a host: made in one transaction with the host's counters, and gone with them. A server that moves
+# has two. The table's name is that of the release before, whose processes run on while the schema is upgraded.
+allocations = Table(
     "claims", metadata,
     Column("server_id", Uuid, primary_key=True),
-    Column("host_id", Uuid, ForeignKey("hosts.id"), nullable=False, index=True),
+    Column("host_id", Uuid, ForeignKey("hosts.id"), primary_key=True, index=True),
     Column("vcpus", Integer, nullable=False),
     Column("ram_mib", Integer, nullable=False),
     Column("disk_gib", Integer, nullable=False),
     Column("created_at", Instant, nullable=False),
+    Column("role", String(16), primary_key=True, server_default="current"),
+    UniqueConstraint("server_id", "role"),
 )  # fmt: skip
 
 services = Table(
