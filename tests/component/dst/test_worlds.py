@@ -130,7 +130,7 @@ def test_a_planted_bug_breaks_a_property(words: str) -> None:
 
 def _claim_without_looking(tx: Tx, host_id: str, wanted: Claim, now: datetime, *, zone: str | None = None) -> HostUse:
     row = tx.execute(select(tables.hosts).where(tables.hosts.c.id == host_id)).one()
-    tx.execute(insert(tables.claims).values(**msgspec.structs.asdict(wanted), host_id=host_id, created_at=now))
+    tx.execute(insert(tables.allocations).values(**msgspec.structs.asdict(wanted), host_id=host_id, created_at=now))
     used = row.vcpus_used + wanted.vcpus
     return HostUse(
         host_id=host_id, generation=row.generation, vcpus_used=used, ram_mib_used=row.ram_mib_used,

@@ -85,7 +85,7 @@ def test_builds_that_failed_lately_count_against_their_host(database: Database) 
         saga = {
             "id": str(uuid.uuid4()),
             "kind": "boot",
-            "server_id": server(1).id,
+            "subject_id": server(1).id,
             "request_id": "req-1",
             "params": "{}",
         }

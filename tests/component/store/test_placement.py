@@ -7,13 +7,14 @@ from datetime import UTC, datetime
 import pytest
 
 from kilonova.domain.aggregate import Aggregate
+from kilonova.domain.allocation import Claim
 from kilonova.domain.clock import Ids
 from kilonova.domain.context import RequestContext
 from kilonova.domain.errors import Missing
 from kilonova.domain.host import HostDefaults, HostFacts
 from kilonova.domain.server_group import GroupPolicy, ServerGroup
 from kilonova.store.database import Database, Tx
-from kilonova.store.queries import aggregates, hosts, server_facts, server_groups, servers
+from kilonova.store.queries import aggregates, hosts, server_groups, servers
 from tests.component.store.test_servers import server
 
 WHEN = datetime(2026, 1, 1, tzinfo=UTC)
@@ -80,6 +81,7 @@ def test_a_hosts_zone_is_its_aggregates_and_a_change_marks_the_host(database: Da
 
 def test_counters_follow_the_servers_and_leave_with_them(database: Database) -> None:
     with database.write() as tx:
+        on = {name: join(tx, name) for name in ("h1", "h2")}
         servers.add(tx, [server(n) for n in range(1, 5)])
         ids = [server(n).id for n in range(1, 5)]
         server_groups.add(tx, group("apart", GroupPolicy.ANTI_AFFINITY, max_server_per_host=2), 1)
@@ -87,7 +89,7 @@ def test_counters_follow_the_servers_and_leave_with_them(database: Database) -> 
         server_groups.join(tx, "apart", ids[:3])
         assert server_groups.counters(tx) == {}
         for ident, host in zip(ids, ("h1", "h1", "h2", "h1"), strict=True):
-            server_facts.place(tx, ident, host, "nova", LATER)
+            hosts.claim(tx, on[host], Claim(server_id=ident, vcpus=1, ram_mib=1, disk_gib=1), LATER)
         assert server_groups.counters(tx) == {"apart": {"h1": 2, "h2": 1}}
         assert server_groups.members(tx, "apart") == tuple(ids[:3])
         assert server_groups.of_servers(tx, ids) == dict.fromkeys(ids[:3], "apart")

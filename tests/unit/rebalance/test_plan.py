@@ -1,3 +1,4 @@
+# long: one planner, held against rules by hand and against plain ones
 """Plans of moves: small fleets by hand, and any fleet against plain rules that know nothing of columns."""
 
 from __future__ import annotations
