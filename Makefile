@@ -13,7 +13,7 @@ SEEDS ?= 200
 HOSTS ?= 3
 ARGS ?=
 
-.PHONY: help setup system-packages guest demo lab lab-down test test-unit test-component test-story test-system lint format bench bench-fleet bench-healing chaos dst migration lock clean
+.PHONY: help setup system-packages guest demo lab lab-down test test-unit test-component test-story test-system lint format bench bench-fleet bench-healing chaos dst migration verbs lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -89,6 +89,9 @@ dst: setup ## Live through SEEDS=n simulated worlds with faults, checking after 
 
 migration: setup ## Write the next step of the schema from the tables (NAME="what it does")
 	$(BIN)/python scripts/new_migration.py "$(NAME)"
+
+verbs: setup ## Write docs/verbs.md from the table of verbs
+	$(BIN)/python scripts/write_verbs.py
 
 lock: ## Resolve pyproject.toml into requirements/*.txt again (ARGS=--upgrade takes newer versions)
 	PYTHON="$(PYTHON)" scripts/lock.sh $(ARGS)

@@ -13,6 +13,7 @@ from kilonova.domain.clock import Clock, Ids
 from kilonova.domain.context import RequestContext
 from kilonova.domain.saga import about_server
 from kilonova.domain.server import Intent
+from kilonova.domain.verbs import DELETE
 from kilonova.rpc.bus import Bus
 from kilonova.rpc.messages import SagaReady
 from kilonova.store.database import Database
@@ -30,7 +31,7 @@ class DeleteServer:
         now = self._clock.now()
         with self._database.write() as tx:
             server = servers.locked_for_edit(tx, ctx, server_id)
-            refuse_locked(ctx, server)
+            refuse_locked(tx, ctx, server, DELETE)
             if server.intent is Intent.DELETED:
                 return
             servers.edit(tx, server.id, now, intent=Intent.DELETED)

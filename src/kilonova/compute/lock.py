@@ -11,6 +11,7 @@ from kilonova.domain.clock import Clock, Ids
 from kilonova.domain.context import RequestContext
 from kilonova.domain.errors import Denied
 from kilonova.domain.server import Server
+from kilonova.domain.verbs import LOCK, UNLOCK
 from kilonova.store.database import Database, Tx
 from kilonova.store.queries import servers
 
@@ -39,9 +40,12 @@ class LockServer:
     def _set(self, tx: Tx, ctx: RequestContext, server: Server, *, locked: bool, reason: str | None) -> None:
         now = self._clock.now()
         servers.edit(tx, server.id, now, locked=locked, locked_reason=reason)
-        action = "lock" if locked else "unlock"
-        servers.note_action(tx, ctx, server.id, ident=self._ids.uuid(), action=action, now=now)
+        verb = LOCK if locked else UNLOCK
+        servers.note_action(tx, ctx, server.id, ident=self._ids.uuid(), action=verb.name, now=now)
 
 
 def _is_locked_from_outside(tx: Tx, server: Server) -> bool:
-    return server.locked and servers.last_actor(tx, server.id, "lock") != server.project_id
+    if not server.locked:
+        return False
+    told = servers.last_noted(tx, server.id, LOCK.name)
+    return told is None or told.project_id != server.project_id

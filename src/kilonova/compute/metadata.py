@@ -10,10 +10,9 @@ from kilonova.compute.tell_guest import TellGuest
 from kilonova.domain.clock import Clock
 from kilonova.domain.context import RequestContext
 from kilonova.domain.errors import Missing
+from kilonova.domain.verbs import WRITE_METADATA
 from kilonova.store.database import Database
 from kilonova.store.queries import quotas, servers
-
-_WRITABLE = frozenset({"active", "paused", "suspended", "stopped"})
 
 
 class EditMetadata:
@@ -45,9 +44,9 @@ class EditMetadata:
     ) -> dict[str, str]:
         with self._database.write() as tx:
             server = servers.locked_for_edit(tx, ctx, server_id)
-            refuse_locked(ctx, server)
+            refuse_locked(tx, ctx, server, WRITE_METADATA)
             items = change(server.metadata)
-            refuse_state(server, "update metadata", _WRITABLE)
+            refuse_state(server, WRITE_METADATA)
             check_metadata(len(items), quotas.limits(tx, server.project_id, server.user_id))
             servers.edit(tx, server.id, self._clock.now(), metadata=items)
             self._tell_guest(tx, server.id, ctx.request_id)

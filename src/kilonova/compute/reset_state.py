@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from kilonova.compute.guard import refuse_state
 from kilonova.domain.clock import Clock
 from kilonova.domain.context import RequestContext
-from kilonova.domain.errors import Conflict
 from kilonova.domain.server import Fault, Intent, Lifecycle
+from kilonova.domain.verbs import RESET_STATE
 from kilonova.store.database import Database
 from kilonova.store.queries import servers
 
@@ -27,11 +28,7 @@ class ResetState:
         now = self._clock.now()
         with self._database.write() as tx:
             server = servers.locked_for_edit(tx, ctx, server_id)
-            if server.saga is not None:
-                raise Conflict(
-                    f"Instance {server.id} is being worked on ({server.saga}).",
-                    next_step="Wait for it, or delete the server.",
-                )
+            refuse_state(server, RESET_STATE)
             if state == "error":
                 fault = server.fault or Fault(code=500, message=_BY_OPERATOR, created_at=now)
                 servers.edit(tx, server.id, now, lifecycle=Lifecycle.FAILED, fault=fault)

@@ -9,11 +9,11 @@ from kilonova.domain.clock import Clock
 from kilonova.domain.context import RequestContext
 from kilonova.domain.errors import Missing, Rejected
 from kilonova.domain.server import Server
+from kilonova.domain.verbs import WRITE_TAGS
 from kilonova.store.database import Database
 from kilonova.store.queries import servers
 
 MAX_TAGS = 50
-_WRITABLE = frozenset({"active", "paused", "suspended", "stopped"})
 
 
 class EditTags:
@@ -52,7 +52,7 @@ class EditTags:
         """Change the tags; gives the server as it was."""
         with self._database.write() as tx:
             server = servers.locked_for_edit(tx, ctx, server_id)
-            refuse_state(server, "update tags", _WRITABLE)
+            refuse_state(server, WRITE_TAGS)
             tags = change(server)
             if tags != server.tags:
                 servers.edit(tx, server.id, self._clock.now(), tags=tags)

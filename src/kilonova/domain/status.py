@@ -1,8 +1,8 @@
 """
 What users see of a server, computed from stored facts by one pure function.
 
-`vm_state` and `task_state` are Nova's words; `status` is the API's. Two tables say everything: which task a saga's step
-is, and which status a (vm_state, task_state) pair has. Nothing else in Kilonova decides a status.
+`vm_state` and `task_state` are Nova's words; `status` is the API's. Two tables say everything: which task a saga's step is, in
+`verbs.py`, and which status a (vm_state, task_state) pair has. Nothing else in Kilonova decides a status.
 """
 
 from __future__ import annotations
@@ -10,16 +10,11 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from kilonova.domain.server import Intent, Lifecycle, PowerState, Server
+from kilonova.domain.verbs import BY_SAGA
 
 # (saga kind, step) -> task_state; a kind with step None covers all its other steps.
 TASKS: dict[tuple[str, str | None], str] = {
-    ("boot", None): "scheduling",
-    ("boot", "place"): "scheduling",
-    ("boot", "network"): "networking",
-    ("boot", "block_devices"): "block_device_mapping",
-    ("boot", "spawn"): "spawning",
-    ("boot", "activate"): "spawning",
-    ("delete", None): "deleting",
+    (saga, step): task for saga, verb in BY_SAGA.items() for step, task in verb.tasks.items()
 }
 
 # (vm_state, task_state) -> status; (vm_state, None) is the answer for every task not named.

@@ -6,7 +6,7 @@ The journal is the record; nothing is written twice for this view.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import pairwise, zip_longest
 from typing import Any
@@ -16,14 +16,12 @@ from sqlalchemy import Select, func, literal_column, select, union_all
 
 from kilonova.domain.errors import Missing
 from kilonova.domain.saga import Event, JournalEvent
+from kilonova.domain.verbs import BY_SAGA
 from kilonova.store.database import Tx
 from kilonova.store.queries import sagas as saga_queries
 from kilonova.store.queries.keyset import Keyset, page
 from kilonova.store.tables.compute import server_actions
 from kilonova.store.tables.sagas import sagas, stages
-
-_NAMES: Mapping[str, str] = {"boot": "create"}
-"""Nova's name of a saga's kind, where it has another."""
 
 _all = union_all(
     select(
@@ -118,5 +116,5 @@ def _of_host(tx: Tx, saga_id: str, events: Sequence[JournalEvent]) -> Iterator[S
 
 def _action(row: Any) -> Action:
     fields = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's documented row accessor
-    fields["action"] = _NAMES.get(fields["action"], fields["action"])
+    fields["action"] = BY_SAGA[fields["action"]].name if fields["action"] in BY_SAGA else fields["action"]
     return Action(**{**fields, "has_journal": bool(fields["has_journal"])})

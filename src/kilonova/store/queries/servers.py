@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from sqlalchemy import Select, bindparam, delete, false, insert, select, update
@@ -115,13 +115,21 @@ def note_action(
     tx.execute(_FORGET_ACTIONS, {"server_id": server_id})
 
 
-def last_actor(tx: Tx, server_id: str, action: str) -> str | None:
-    """The project from which an action that `note_action` wrote down was last done to a server."""
-    query = select(server_actions.c.project_id).where(
+class NotedAction(NamedTuple):
+    """Who did a thing to a server in one transaction, from which project, and when."""
+
+    project_id: str | None
+    user_id: str | None
+    at: datetime
+
+
+def last_noted(tx: Tx, server_id: str, action: str) -> NotedAction | None:
+    """The last time that an action which `note_action` writes down was done to a server; None when it never was."""
+    query = select(server_actions.c.project_id, server_actions.c.user_id, server_actions.c.at).where(
         server_actions.c.server_id == server_id, server_actions.c.action == action
     )
     row = tx.execute(query.order_by(server_actions.c.at.desc()).limit(1)).first()
-    return None if row is None else row.project_id
+    return None if row is None else NotedAction(row.project_id, row.user_id, row.at)
 
 
 def _scoped(query: Select[Any], ctx: RequestContext) -> Select[Any]:

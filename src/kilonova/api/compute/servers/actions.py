@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
 from msgspec import UNSET
@@ -12,10 +13,7 @@ from kilonova.api.framework.types import IntLike
 from kilonova.compute.console import ReadConsole
 from kilonova.compute.lock import LockServer
 from kilonova.compute.reset_state import ResetState
-
-_LOCK = "os_compute_api:os-lock-server"
-_RESET = "os_compute_api:os-admin-actions:reset_state"
-_CONSOLE = "os_compute_api:os-console-output"
+from kilonova.domain.verbs import CONSOLE_OUTPUT, LOCK, RESET_STATE, UNLOCK, Verb
 
 
 def _length(value: int) -> int:
@@ -56,40 +54,39 @@ class ServerActions:
 
     def lock(self, req: Request[Any, Query]) -> None:
         """Lock it. Whatever the body was, it said nothing before 2.73."""
-        self._lock.lock(scope(req, f"{_LOCK}:lock"), req.path["server_id"])
+        self._lock.lock(scope(req, LOCK.policy), req.path["server_id"])
 
     def lock_with_reason(self, req: Request[LockParams | None, Query]) -> None:
         """Lock it, and keep the reason."""
         reason = req.params.locked_reason if req.params else None
-        self._lock.lock(scope(req, f"{_LOCK}:lock"), req.path["server_id"], reason)
+        self._lock.lock(scope(req, LOCK.policy), req.path["server_id"], reason)
 
     def unlock(self, req: Request[Any, Query]) -> None:
         """Unlock it."""
-        may_override = req.can(f"{_LOCK}:unlock:unlock_override")
-        self._lock.unlock(scope(req, f"{_LOCK}:unlock"), req.path["server_id"], may_override=may_override)
+        may_override = req.can(f"{UNLOCK.policy}:unlock_override")
+        self._lock.unlock(scope(req, UNLOCK.policy), req.path["server_id"], may_override=may_override)
 
     def reset_state(self, req: Request[ResetParams, Query]) -> None:
         """Declare it active or in error."""
-        self._reset(scope(req, _RESET), req.path["server_id"], req.params.state)
+        self._reset(scope(req, RESET_STATE.policy), req.path["server_id"], req.params.state)
 
     def console_output(self, req: Request[ConsoleParams, Query]) -> OutputView:
         """The end of its console log."""
         sent = req.params.length
         lines = None if sent is UNSET or sent is None or sent < 0 else sent
-        return OutputView(output=self._console(scope(req, _CONSOLE), req.path["server_id"], lines))
+        return OutputView(output=self._console(scope(req, CONSOLE_OUTPUT.policy), req.path["server_id"], lines))
 
 
-_PATH = "/servers/{server_id}/action"
+def _action(verb: Verb, handler: Callable[..., Any], **more: Any) -> Route:
+    return Route("POST", "/servers/{server_id}/action", handler, action=verb.action, policy=verb.policy, **more)
+
 
 ROUTES = (
-    Route("POST", _PATH, ServerActions.lock, action="lock", versions=until("2.72"), status=202, policy=f"{_LOCK}:lock",
-          params=Any, summary="Lock a server"),
-    Route("POST", _PATH, ServerActions.lock_with_reason, action="lock", versions=since("2.73"), status=202,
-          policy=f"{_LOCK}:lock", params=LockParams | None, summary="Lock a server"),
-    Route("POST", _PATH, ServerActions.unlock, action="unlock", status=202, policy=f"{_LOCK}:unlock", params=Any,
-          summary="Unlock a server"),
-    Route("POST", _PATH, ServerActions.reset_state, action="os-resetState", status=202, policy=_RESET, params=ResetParams,
-          summary="Reset a server's state"),
-    Route("POST", _PATH, ServerActions.console_output, action="os-getConsoleOutput", policy=_CONSOLE, params=ConsoleParams,
-          view=OutputView, summary="Show a server's console log"),
+    _action(LOCK, ServerActions.lock, versions=until("2.72"), status=202, params=Any, summary="Lock a server"),
+    _action(LOCK, ServerActions.lock_with_reason, versions=since("2.73"), status=202, params=LockParams | None,
+            summary="Lock a server"),
+    _action(UNLOCK, ServerActions.unlock, status=202, params=Any, summary="Unlock a server"),
+    _action(RESET_STATE, ServerActions.reset_state, status=202, params=ResetParams, summary="Reset a server's state"),
+    _action(CONSOLE_OUTPUT, ServerActions.console_output, params=ConsoleParams, view=OutputView,
+            summary="Show a server's console log"),
 )  # fmt: skip
