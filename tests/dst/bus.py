@@ -16,7 +16,7 @@ from typing import NamedTuple
 from kilonova.rpc.bus import Handler, NoAnswer
 from kilonova.rpc.messages import Command, Message, Report, SagaReady
 from tests.dst.chance import Odds
-from tests.dst.events import Events, Killed, Life
+from tests.dst.events import DECLARED, Events, Killed, Life
 
 _TRIES = 3  # of a message that was not acknowledged
 _NEVER_AGAIN = -1  # calls and what all are told: nobody sends them twice
@@ -120,7 +120,7 @@ class Transport:
                 raise
             self._again(topic, message, tries)
         except Exception as error:  # noqa: BLE001 - as a transport does: the process lives on
-            self.chance.note("not handled", name_of(message), type(error).__name__)
+            self.chance.raised("not handled", name_of(message), error, DECLARED)
             self._again(topic, message, tries)
         return None
 

@@ -41,11 +41,12 @@ STRIKES = ("crash", "cut", "power", "skew", "agent")
 
 
 class Chance:
-    """Every choice of a world. `faults` counts what struck, by kind."""
+    """Every choice of a world. `faults` counts what struck, by kind; `undeclared` is what was raised that must not be."""
 
     def __init__(self, seed: int, *, trace: list[str] | None = None) -> None:
         self.rng = random.Random(seed)
         self.faults: Counter[str] = Counter()
+        self.undeclared: list[str] = []
         self.trace = trace
         self._digest = hashlib.blake2b(digest_size=16)
 
@@ -67,6 +68,12 @@ class Chance:
         """Count a fault."""
         self.faults[kind] += 1
         self.note("fault", kind, *what)
+
+    def raised(self, where: str, what: str, error: Exception, declared: tuple[type[Exception], ...]) -> None:
+        """Note an exception at the edge of a thread; one that nobody declared is remembered."""
+        self.note(where, what, type(error).__name__)
+        if not isinstance(error, declared):
+            self.undeclared.append(f"{where} {what}: {type(error).__name__}: {error}")
 
     def between(self, low: float, high: float) -> float:
         return low + (high - low) * self.rng.random()

@@ -12,8 +12,11 @@ import heapq
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
+from kilonova.rpc.bus import NoAnswer
+from kilonova.store.away import DatabaseAway
 from tests.dst.chance import Chance
 
+DECLARED = (DatabaseAway, NoAnswer)  # what a handler, a timer or a request may raise when its world is struck
 START = datetime(2026, 1, 1, tzinfo=UTC)
 _LATER_S = 0.25
 _DEEPEST = 4  # pauses within pauses
@@ -107,7 +110,7 @@ class Events:
         except Exception as error:
             if life is None:
                 raise
-            self.chance.note("raised", name, type(error).__name__)
+            self.chance.raised("raised", name, error, DECLARED)
         self.after_each()
 
 

@@ -41,7 +41,7 @@ from kilonova.scheduler.service import SchedulerService
 from kilonova.scheduler.settings import SchedulerSettings
 from kilonova.store.queries import saga_leases
 from tests.dst.bus import LifeBus
-from tests.dst.events import Killed, Life, LifeClock
+from tests.dst.events import DECLARED, Killed, Life, LifeClock
 from tests.dst.store import NETWORK, LifeDatabase
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Process:
             if killed.life is not life:
                 raise
         except Exception as error:  # noqa: BLE001 - it does not come up: whoever watches it starts it again
-            world.chance.note("does not start", self.name, type(error).__name__)
+            world.chance.raised("does not start", self.name, error, DECLARED)
             life.end()
 
     def wire(self) -> None:

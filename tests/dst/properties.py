@@ -17,6 +17,7 @@ from kilonova.store.queries.server_row import server_of
 from kilonova.store.tables.compute import servers
 from tests.dst.bus import LifeBus
 from tests.dst.events import START, Life, LifeClock
+from tests.dst.liveness import unexplained
 from tests.dst.processes import FACTS
 from tests.dst.store import LIMITS, LifeDatabase
 
@@ -79,6 +80,8 @@ class Properties:
                 raise Broken("; ".join(found))
             rows = self.world.store.raw.execute("SELECT name, seen_at FROM hosts")
             self._seen_at = {name: seen_at / 1e6 - START.timestamp() for name, seen_at in rows}
+        if self.world.chance.undeclared:
+            raise Broken(f"raised what it does not declare: {self.world.chance.undeclared[0]}")
         self._watch_hosts()
         self._one_place_each()
 
@@ -134,8 +137,8 @@ class Properties:
             return f"accepted delete of {server.id} was lost: {server.lifecycle}"
         if server.lifecycle is Lifecycle.FAILED:
             message = "" if server.fault is None else server.fault.message
-            says_why = message and "internal error" not in message.lower()
-            return "" if says_why else f"server {server.id} failed and does not say why: {message!r}"
+            problem = unexplained(message, self.world.chance.faults)
+            return f"server {server.id} failed for {problem}" if problem else ""
         if server.lifecycle is not Lifecycle.BUILT:
             return f"server {server.id} is stuck: {server.lifecycle}"
         machine = next((h.machines.get(server.id) for h in self.world.hosts if h.name == server.host), None)

@@ -10,7 +10,7 @@ from kilonova.domain.context import RequestContext
 from kilonova.domain.errors import KilonovaError
 from kilonova.domain.server_group import GroupPolicy
 from kilonova.store.queries import servers
-from tests.dst.events import Killed
+from tests.dst.events import DECLARED, Killed
 from tests.dst.store import FLAVORS, PROJECTS
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Users:
         except KilonovaError as refused:
             world.chance.note("refused", verb, type(refused).__name__)
         except Exception as error:  # noqa: BLE001 - a 500: what was asked for may have been done or not
-            world.chance.note("unknown", verb, type(error).__name__)
+            world.chance.raised("unknown", verb, error, DECLARED)
 
     def _boot(self, ctx: RequestContext) -> None:
         chance = self.world.chance

@@ -20,6 +20,7 @@ from tests.dst.bus import Transport
 from tests.dst.chance import Chance, Odds
 from tests.dst.events import START, Endless, Events
 from tests.dst.faults import Faults
+from tests.dst.liveness import Canary
 from tests.dst.processes import Api, ConductorProcess, HostProcess, SchedulerProcess
 from tests.dst.properties import Broken, Properties
 from tests.dst.store import the_store
@@ -121,6 +122,8 @@ class World:
         self.faults.mend()
         self._come_to_rest()
         self.properties.in_the_end()
+        if problem := Canary(self).problem():
+            raise Broken(f"canary: {problem}")
 
     def _after_event(self) -> None:
         for conductor in self.conductors:

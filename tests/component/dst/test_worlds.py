@@ -20,7 +20,8 @@ import pytest
 from sqlalchemy import insert, select
 
 from kilonova.agent.following import Following
-from kilonova.conductor.kernel.definition import Definition, Run
+from kilonova.compute.update import UpdateServerRecord
+from kilonova.conductor.kernel.definition import Definition, Failure, Run, StepFailed
 from kilonova.conductor.sagas.boot import PlaceStep, SpawnStep
 from kilonova.conductor.sagas.delete import ForgetStep
 from kilonova.domain.allocation import Claim
@@ -28,6 +29,7 @@ from kilonova.domain.host import HostUse
 from kilonova.store.database import Tx
 from kilonova.store.queries import hosts, server_facts
 from kilonova.store.tables import hosts as tables
+from tests.dst.liveness import unexplained
 from tests.dst.world import Verdict, World, simulating
 
 REPOSITORY = Path(__file__).parents[3]
@@ -103,11 +105,22 @@ class ForgetsQuota(ForgetStep):
         server_facts.forget(tx, msgspec.structs.replace(server, flavor=none), run.now)
 
 
+class NeverPlaces(PlaceStep):
+    """Finds no host, whatever there is."""
+
+    def do(self, tx: Tx, run: Run, prepared: Any) -> Any:
+        """Say in good words that there is none."""
+        raise StepFailed(
+            Failure(message="No valid host was found. 1 host asked; ResourceFilter removed 1 of 1: it is full.")
+        )
+
+
 PLANTED = {
     "host counters do not add up": ("place", lambda step: ClaimsBlindly(step._bus)),
     "claim on a host that the server is not on": ("place", lambda step: KeepsTheClaim(step._bus)),
     " and on host-": ("spawn", lambda step: NeverRemoves(step._networks)),
     "quota does not add up": ("forget", lambda _step: ForgetsQuota()),
+    "canary: there was room": ("place", lambda step: NeverPlaces(step._bus)),
 }
 
 
@@ -153,3 +166,36 @@ def test_a_host_that_does_not_say_what_it_holds_ends_up_wrong() -> None:
     with _patched(Following, "say", lambda _following, urgent=(): None):
         failures = (World(seed).run().failure for seed in range(30))
         assert any("is wrong about" in failure for failure in failures)
+
+
+def test_a_handler_that_raises_what_it_does_not_declare_is_told() -> None:
+    """A TypeError in every update: people are told of a 500, and worlds went on."""
+
+    def broken(*_args: object) -> None:
+        raise TypeError("unexpected keyword argument")
+
+    failures = []
+    with _patched(UpdateServerRecord, "__call__", broken):
+        for seed in range(20):
+            failures.append(World(seed).run().failure)
+            if "raised what it does not declare: unknown update: TypeError" in failures[-1]:
+                return
+    pytest.fail(f"20 worlds, and none told; they said {set(failures)}")
+
+
+@pytest.mark.parametrize(
+    ("message", "faults", "is_explained"),
+    [
+        ("No valid host was found. 1 host asked; ResourceFilter removed 1 of 1: needs 2 vCPUs.", {}, True),
+        ("No valid host was found. 1 host asked; ComputeFilter removed 1 of 1: 1 down.", {}, False),
+        ("No valid host was found. 1 host asked; ComputeFilter removed 1 of 1: 1 down.", {"power cut": 1}, True),
+        ("No valid host was found. 1 host asked; RetiredFilter removed 1 of 1: why not.", {"lost": 1}, False),
+        ("No valid host was found. 1 host asked.", {}, False),
+        ("An internal error stopped the request (req-1).", {"lost": 1}, False),
+        ("", {}, False),
+    ],
+)
+def test_a_fault_is_explained_by_what_struck_its_world(
+    message: str, faults: dict[str, int], is_explained: bool
+) -> None:
+    assert (unexplained(message, faults) == "") is is_explained
