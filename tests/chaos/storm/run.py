@@ -15,7 +15,7 @@ from tests.chaos.storm.clouds import StormCloud
 from tests.chaos.storm.load import REFUSALS, Load, Record
 from tests.chaos.storm.schedule import COMES_BACK_S, schedule
 from tests.chaos.storm.strikes import Strikes
-from tests.chaos.storm.verdict import Server, Verdict, judge
+from tests.chaos.storm.verdict import Server, Verdict, judge, unexplained
 from tests.waiting import wait_until
 
 _MESSAGE_FAULT = re.compile(r'"fault": ?"(drop|double|delay)"')
@@ -114,7 +114,7 @@ class _Storm:
             return None, str(problem)
 
     def _check(self, record: Record, verdict: Verdict, before: dict[str, str]) -> None:
-        self._failures += verdict.lost
+        self._failures += [*verdict.lost, *unexplained(verdict)]
         wrong = {status: count for status, count in record.refused.items() if status not in REFUSALS}
         if wrong:
             self._failures.append(f"clients were answered with {wrong}")
@@ -124,8 +124,27 @@ class _Storm:
             self._failures.append(f"guests that did not run through it: {changed}")
         try:
             self._cloud.wait_ready()
+            self._boot_and_delete()
         except AssertionError as problem:
             self._failures.append(str(problem))
+
+    def _boot_and_delete(self) -> None:
+        """In the calm after it, what is asked for comes to be. Raises AssertionError."""
+        client, names = self._cloud.clients[0], [f"calm-{number}" for number in range(_BYSTANDERS)]
+        made = {
+            name: client.ok("POST", "/servers", {"server": self._cloud.wanted | {"name": name}})["server"]["id"]
+            for name in names
+        }
+        wait_until(
+            lambda: {one["status"] for one in self._servers() if one["id"] in made.values()} == {"ACTIVE"},
+            f"servers made after the storm are active: {client.statuses()}", SETTLES_WITHIN_S,
+        )  # fmt: skip
+        for server_id in made.values():
+            client.ok("DELETE", f"/servers/{server_id}")
+        wait_until(
+            lambda: not [one for one in self._servers() if one["id"] in made.values()],
+            "servers deleted after the storm are gone", SETTLES_WITHIN_S,
+        )  # fmt: skip
 
     def _servers(self) -> list[Server]:
         found: list[Server] = self._cloud.clients[0].ok("GET", "/servers/detail?all_tenants=1&limit=1000")["servers"]

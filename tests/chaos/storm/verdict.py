@@ -1,12 +1,13 @@
 """
 What must be true of every server once a storm is over.
 
-One whose boot was accepted is ACTIVE, or ERROR with a fault that says why; one whose deletion was accepted is gone. Where no
-answer came, either is right, but nothing in between.
+One whose boot was accepted is ACTIVE, or ERROR with a fault that the storm explains: its hosts were down, or failed it. One whose
+deletion was accepted is gone. Where no answer came, either is right, but nothing in between.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -15,6 +16,9 @@ from typing import Any
 from tests.chaos.storm.load import Record
 
 Server = dict[str, Any]
+_EXPLAINED = re.compile(
+    r"No valid host was found\. .*(ComputeFilter|ExcludedHostsFilter) removed|Host \S+ (stopped answering|did not finish)"
+)
 
 
 @dataclass
@@ -26,6 +30,13 @@ class Verdict:
     errors: Counter[str] = field(default_factory=Counter)
     unsettled: list[str] = field(default_factory=list)
     lost: list[str] = field(default_factory=list)
+
+
+def unexplained(verdict: Verdict) -> list[str]:
+    """What servers failed for, and no storm explains: there was room for all, so only hosts that were struck are a cause."""
+    return [
+        f"{many} in ERROR for {message!r}" for message, many in verdict.errors.items() if not _EXPLAINED.search(message)
+    ]
 
 
 def judge(record: Record, servers: Sequence[Server]) -> Verdict:

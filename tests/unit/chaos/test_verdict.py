@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any
 
 from tests.chaos.storm.load import Record
-from tests.chaos.storm.verdict import Verdict, judge
+from tests.chaos.storm.verdict import Verdict, judge, unexplained
 
 
 def server(name: str, status: str = "ACTIVE", task: str | None = None, fault: str = "") -> dict[str, Any]:
@@ -57,3 +57,16 @@ def test_one_that_is_gone_and_was_never_deleted() -> None:
 def test_one_whose_boot_was_not_answered_is_held_to_the_same() -> None:
     assert verdict(server("b"), accepted="") == Verdict(active=1)
     assert len(verdict(server("b", "BUILD"), accepted="").unsettled) == 1
+
+
+def test_a_failure_that_no_storm_explains_is_told() -> None:
+    struck = "No valid host was found. 2 hosts asked; ComputeFilter removed 2 of 2: 2 down."
+    cut_off = "Host sim-1 stopped answering."
+    assert unexplained(verdict(server("a", "ERROR", fault=struck))) == []
+    assert unexplained(verdict(server("a", "ERROR", fault=cut_off))) == []
+    for message in (
+        "No valid host was found. 2 hosts asked; ResourceFilter removed 2 of 2: full.",
+        "An internal error",
+        "no",
+    ):
+        assert unexplained(verdict(server("a", "ERROR", fault=message))) == [f"1 in ERROR for {message!r}"]
