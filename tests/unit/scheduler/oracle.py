@@ -1,5 +1,5 @@
 """
-What every filter and weigher should say, in plain Python and a host at a time: no columns, and no code of theirs.
+What every filter and weigher should say, in plain Python and a host at a time: no columns, and no import of the product.
 
 `FILTERS` and `WEIGHERS` have each by name: whether a host may take a server, and the figure that it is ranked by.
 """
@@ -11,20 +11,32 @@ from ipaddress import ip_address, ip_network
 from math import floor
 from typing import Any
 
-from kilonova.domain.allocation import Claim
-from kilonova.domain.boot import SchedulingRequest
-from kilonova.domain.host import Host, is_alive
-from kilonova.store.queries.hosts import fits
 from tests.unit.scheduler.building import NOW
 from tests.unit.scheduler.oracle_languages import query, spec_holds
 from tests.unit.scheduler.worlds import World
 
+Host = SchedulingRequest = Any  # the product's structs, read by their fields alone
+_ALIVE_WITHIN_S = 60
 May = Callable[[World, Host, SchedulingRequest], bool]
 Figure = Callable[[World, Host, SchedulingRequest], float]
 
 
 def resources(world: World, host: Host, wanted: SchedulingRequest) -> bool:
-    return fits(host, Claim(server_id="", vcpus=wanted.vcpus, ram_mib=wanted.ram_mib, disk_gib=wanted.disk_gib))
+    facts = host.facts
+    rooms = (
+        wanted.vcpus <= facts.vcpus,
+        wanted.ram_mib <= facts.ram_mib,
+        host.vcpus_used + wanted.vcpus <= facts.vcpus * host.cpu_ratio,
+        host.ram_mib_used + wanted.ram_mib <= (facts.ram_mib - host.ram_mib_reserved) * host.ram_ratio,
+        host.disk_gib_used + wanted.disk_gib <= (facts.disk_gib - host.disk_gib_reserved) * host.disk_ratio,
+    )
+    return all(rooms)
+
+
+def is_heard_of(host: Host) -> bool:
+    if host.forced_down or host.seen_at is None:
+        return False
+    return (NOW - host.seen_at).total_seconds() <= _ALIVE_WITHIN_S
 
 
 def traits(world: World, host: Host, wanted: SchedulingRequest) -> bool:
@@ -184,7 +196,7 @@ FILTERS: dict[str, May] = {
     "AvailabilityZoneFilter": lambda w, h, r: r.availability_zone in (None, h.zone),
     "TraitsFilter": traits,
     "ResourceFilter": resources,
-    "ComputeFilter": lambda w, h, r: not h.disabled and is_alive(h.seen_at, NOW, forced_down=h.forced_down),
+    "ComputeFilter": lambda w, h, r: not h.disabled and is_heard_of(h),
     "ComputeCapabilitiesFilter": capabilities,
     "ImagePropertiesFilter": image_properties,
     "ServerGroupAntiAffinityFilter": anti_affinity,
