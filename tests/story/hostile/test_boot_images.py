@@ -10,6 +10,7 @@ import msgspec
 import pytest
 
 from kilonova.domain.boot import BootParams
+from kilonova.domain.saga import about_server
 from kilonova.store.queries import sagas
 from tests.story.hostile.world import World
 
@@ -24,7 +25,7 @@ def part(person: Any, name: str, **more: Any) -> str:
 
 def params_of(cloud: World, server_id: str) -> BootParams:
     with cloud.cloud.ground.db.read() as tx:
-        boot = next(saga for saga in sagas.for_server(tx, server_id) if saga.kind == "boot")
+        boot = next(saga for saga in sagas.of_subject(tx, about_server(server_id)) if saga.kind == "boot")
     return msgspec.json.decode(boot.params, type=BootParams)
 
 
