@@ -35,7 +35,7 @@ def old_boot(image_id: str) -> dict[str, Any]:
         "block_devices": [{"source_type": "image", "destination_type": "local", "image_id": image_id, "boot_index": 0}],
     }  # fmt: skip
     return {
-        "id": str(uuid4()), "kind": "boot", "server_id": str(uuid4()), "project_id": MINE, "request_id": "req",
+        "id": str(uuid4()), "kind": "boot", "subject_id": str(uuid4()), "project_id": MINE, "request_id": "req",
         "params": json.dumps(params), "status": "ready", "attempt": 1, "cancel": False, "epoch": 0,
         "created_at": SystemClock().now(),
     }  # fmt: skip
