@@ -22,8 +22,8 @@ from kilonova.compute.request import BootRequest
 from kilonova.conductor.kernel.runner import Runner
 from kilonova.conductor.sagas.boot import PlaceStep, boot_saga
 from kilonova.conductor.sagas.delete import delete_saga
-from kilonova.domain.boot import NicRequest
 from kilonova.domain.allocation import Claim
+from kilonova.domain.boot import NicRequest
 from kilonova.domain.placement import Candidate, Decision, Explanation
 from kilonova.domain.saga import about_server
 from kilonova.domain.server_group import GroupPolicy, ServerGroup

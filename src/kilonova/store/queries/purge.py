@@ -26,12 +26,12 @@ from kilonova.store.tables.image import images
 from kilonova.store.tables.sagas import saga_events, sagas
 
 BATCH = 200
-_AT_WORK = exists().where(sagas.c.server_id == servers.c.id, sagas.c.status.in_(LIVE))
+_AT_WORK = exists().where(sagas.c.subject_id == servers.c.id, sagas.c.status.in_(LIVE))
 _ON_A_SILENT_HOST = exists(
     select(saga_events.c.seq)
     .join(sagas, sagas.c.id == saga_events.c.saga_id)
     .join(hosts, hosts.c.name == saga_events.c.host)
-    .where(sagas.c.server_id == servers.c.id)
+    .where(sagas.c.subject_id == servers.c.id)
     .where(or_(hosts.c.seen_at.is_(None), hosts.c.seen_at < servers.c.deleted_at))
 )
 _STOOD_ON = exists().where(servers.c.image_id == images.c.id, servers.c.lifecycle != Lifecycle.DELETED)
@@ -49,7 +49,7 @@ def deleted_servers(tx: Tx, until: datetime) -> int:
     """Servers deleted by then, with their sagas, journals, stages and actions."""
     gone = _batch(tx, servers.c.deleted_at, until, ~_AT_WORK, ~_ON_A_SILENT_HOST)
     if gone:
-        tx.execute(delete(sagas).where(sagas.c.server_id.in_(gone)))  # journals and stages go with them
+        tx.execute(delete(sagas).where(sagas.c.subject_id.in_(gone)))  # journals and stages go with them
         tx.execute(delete(server_actions).where(server_actions.c.server_id.in_(gone)))
     return _remove(tx, servers, gone)
 
