@@ -181,8 +181,10 @@ def _sqlite_engine(url: str, *, durable: bool) -> Engine:
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:
+        is_new = connection.execute("PRAGMA page_count").fetchone() == (0,)
         for pragma in (
-            "auto_vacuum=INCREMENTAL",  # of a file that is made; see `space.py`
+            # See `space.py`. Of a file that is there it would change nothing, and wait for whoever writes.
+            *(["auto_vacuum=INCREMENTAL"] if is_new else []),
             "journal_mode=WAL",
             f"journal_size_limit={64 * 1024 * 1024}",
             f"synchronous={'FULL' if durable else 'NORMAL'}",

@@ -76,6 +76,19 @@ def test_a_database_that_sqlite_has_open_is_opened_by_nobody_else(tmp_path: Path
                 opens(tmp_path / "kilonova.db")
 
 
+def test_a_new_connection_does_not_wait_for_who_writes(tmp_path: Path) -> None:
+    database = Database(f"sqlite:///{tmp_path / 'a.db'}")
+    with database.write() as tx:
+        tx.execute(text("CREATE TABLE t (x INTEGER)"))
+    database.close()
+    again = Database(f"sqlite:///{tmp_path / 'a.db'}")
+    with again.write() as tx:
+        tx.execute(text("INSERT INTO t VALUES (1)"))
+        with again.read() as another:  # the pool has no second connection yet
+            assert another.execute(text("SELECT count(*) FROM t")).scalar() == 0
+    again.close()
+
+
 def test_a_hook_that_raises_takes_neither_the_others_nor_the_write_with_it(database: Database) -> None:
     called: list[str] = []
 
