@@ -30,6 +30,7 @@ from kilonova.bootstrap.ground import Ground
 from kilonova.compute.ask_placement import AskPlacement
 from kilonova.compute.backlog import Bounds
 from kilonova.compute.host_access import HostAccess
+from kilonova.compute.supported import Supported
 from kilonova.conductor.audit import Audit
 from kilonova.conductor.reconcilers.base import LastRun
 from kilonova.conductor.refusals import RefusalLog
@@ -132,7 +133,13 @@ class ApiRole:
         ]
 
     def _placements(self, compute: ComputePorts) -> explain.Placements:
-        ask = AskPlacement(database=compute.database, bus=compute.bus, ids=compute.ids, images=compute.images)
+        ask = AskPlacement(
+            database=compute.database,
+            bus=compute.bus,
+            ids=compute.ids,
+            images=compute.images,
+            supported=compute.supported,
+        )
         return explain.Placements(database=compute.database, ask=ask)
 
     def _rebalances(self) -> rebalance.Rebalances:
@@ -162,6 +169,7 @@ class ApiRole:
             networks=parts.networks,
             projects=ProjectDirectory(ground.db),
             bounds=parts.bounds,
+            supported=Supported(parts.scheduler.enabled_filters),
         )
 
 

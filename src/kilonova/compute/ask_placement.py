@@ -16,6 +16,7 @@ from kilonova.compute.neighbours import Images
 from kilonova.compute.request import BootRequest
 from kilonova.compute.scheduling import resolve_subject
 from kilonova.compute.server_groups import wanted_group
+from kilonova.compute.supported import Supported
 from kilonova.domain.boot import SchedulingRequest
 from kilonova.domain.clock import Ids
 from kilonova.domain.context import RequestContext
@@ -36,8 +37,11 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 class AskPlacement:
     """The use case, wired. Call it with the caller's context and a request; `min_count` is how many servers are meant."""
 
-    def __init__(self, *, database: Database, bus: Bus, ids: Ids, images: Images) -> None:
+    def __init__(
+        self, *, database: Database, bus: Bus, ids: Ids, images: Images, supported: Supported | None = None
+    ) -> None:
         self._database, self._bus, self._ids, self._images = database, bus, ids, images
+        self._supported = supported or Supported()
 
     def __call__(self, ctx: RequestContext, request: BootRequest, *, sees_all: bool = False) -> Asked:
         """
@@ -49,7 +53,7 @@ class AskPlacement:
             raise Denied("A server belongs to a project: use a token scoped to one.")
         image = find_images(self._images, ctx, request.image_ref).image
         with self._database.read() as tx:
-            subject = resolve_subject(tx, ctx.project_id, request, image)
+            subject = resolve_subject(tx, ctx.project_id, request, image, self._supported)
             plan_devices(request.devices, image, subject.flavor)
             wanted_group(tx, ctx, request.hints, lock=False)
             check_hints(tx, ctx, request.hints, sees_all=sees_all)

@@ -25,6 +25,7 @@ from kilonova.compute.quota_checks import check_items, take_servers
 from kilonova.compute.request import Booted, BootRequest
 from kilonova.compute.scheduling import Subject, resolve_subject
 from kilonova.compute.server_groups import join_group, wanted_group
+from kilonova.compute.supported import Supported
 from kilonova.domain.boot import BlockDevice, BootParams, NicRequest
 from kilonova.domain.clock import Clock, Ids
 from kilonova.domain.context import RequestContext
@@ -61,10 +62,10 @@ class BootServers:
 
     def __init__(
         self, *, database: Database, bus: Bus, clock: Clock, ids: Ids, images: Images, nics: NicResolver,
-        bounds: Bounds | None = None,
+        bounds: Bounds | None = None, supported: Supported | None = None,
     ) -> None:  # fmt: skip
         self._database, self._bus, self._clock, self._ids = database, bus, clock, ids
-        self._images, self._nics = images, nics
+        self._images, self._nics, self._supported = images, nics, supported or Supported()
         self._backlog = Backlog(database, clock, bounds)
 
     def __call__(self, ctx: RequestContext, request: BootRequest) -> Booted:
@@ -94,7 +95,7 @@ class BootServers:
         project_id, user_id, image = str(ctx.project_id), str(ctx.user_id), images.image
         allowed = quotas.limits(tx, project_id, user_id)
         check_items(request, allowed)
-        subject = resolve_subject(tx, project_id, request, image)
+        subject = resolve_subject(tx, project_id, request, image, self._supported)
         devices = plan_devices(request.devices, image, subject.flavor)
         key_public = _key(tx, user_id, request.key_name)
         count = take_servers(tx, project_id, request, subject.flavor, allowed)

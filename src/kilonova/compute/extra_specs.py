@@ -103,10 +103,15 @@ def check_specs(specs: Mapping[str, Any]) -> None:
             (spec for pattern, spec in known.patterns if pattern.fullmatch(name)), None
         )
         if spec is None:
-            namespace, colon, _ = name.partition(":")
-            if colon and known.namespaces.fullmatch(namespace):
+            if in_known_namespace(name):
                 raise Rejected(f"Validation failed; extra spec '{name}' does not appear to be a valid extra spec.")
             continue
         problem = spec.problem(str(value))
         if problem is not None:
             raise Rejected(f"Validation failed; '{value}' is invalid for extra spec '{name}': {problem}.")
+
+
+def in_known_namespace(name: str) -> bool:
+    """Whether a name begins like those that have a meaning in OpenStack."""
+    namespace, colon, _ = name.partition(":")
+    return bool(colon) and _known().namespaces.fullmatch(namespace) is not None

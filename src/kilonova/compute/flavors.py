@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from kilonova.compute.supported import Supported
 from kilonova.domain.clock import Clock, Ids
 from kilonova.domain.errors import Conflict, Missing
 from kilonova.domain.flavor import Flavor
@@ -31,8 +32,8 @@ class NewFlavor(msgspec.Struct, frozen=True, kw_only=True):
 class Flavors:
     """The use cases, wired. Only administrators get here, so no project's scope applies."""
 
-    def __init__(self, *, database: Database, clock: Clock, ids: Ids) -> None:
-        self._database, self._clock, self._ids = database, clock, ids
+    def __init__(self, *, database: Database, clock: Clock, ids: Ids, supported: Supported) -> None:
+        self._database, self._clock, self._ids, self._supported = database, clock, ids, supported
 
     def create(self, new: NewFlavor) -> Flavor:
         """Make a flavor. Raises Conflict when its id or name is taken."""
@@ -60,7 +61,8 @@ class Flavors:
             flavors.remove(tx, flavor_id)
 
     def set_specs(self, flavor_id: str, specs: Mapping[str, str]) -> None:
-        """Add extra specs, or replace those of the same names. Raises Missing."""
+        """Add extra specs, or replace those of the same names. Raises Missing, or Rejected for what nobody here does."""
+        self._supported.check_specs(specs)
         with self._database.write() as tx:
             flavor = _any(tx, flavor_id)
             flavors.set_specs(tx, flavor_id, {**flavor.extra_specs, **specs}, self._clock.now())

@@ -8,6 +8,7 @@ import msgspec
 
 from kilonova.compute.devices import check_image
 from kilonova.compute.request import BootRequest
+from kilonova.compute.supported import Supported
 from kilonova.compute.zones import check_zone
 from kilonova.domain.boot import SchedulingRequest
 from kilonova.domain.errors import Missing, Rejected
@@ -41,10 +42,14 @@ class Subject(msgspec.Struct, frozen=True, kw_only=True):
         )  # fmt: skip
 
 
-def resolve_subject(tx: Tx, project_id: str, request: BootRequest, image: Image | None) -> Subject:
-    """Flavor and place of a request, checked against its image. Raises Rejected or Denied."""
+def resolve_subject(
+    tx: Tx, project_id: str, request: BootRequest, image: Image | None, supported: Supported
+) -> Subject:
+    """Flavor and place of a request, checked against its image and what is built here. Raises Rejected or Denied."""
     flavor = _flavor(tx, project_id, request.flavor_ref)
+    supported.check_flavor(flavor)
     if image is not None:
+        supported.check_image(image)
         check_image(image, flavor, allow_zero_disk=request.allow_zero_disk)
     forced_host = check_zone(tx, request.place)
     return Subject(flavor=flavor, image=image, zone=request.place.zone, forced_host=forced_host, hints=request.hints)

@@ -1,4 +1,8 @@
-"""The extensions that the v2 API once had: all are a part of the API now. Old clients still ask for the list."""
+"""
+The extensions that the v2 API once had, those of them that are here: all are a part of the API now.
+
+Old clients still ask for the list, to learn what they may use; so an alias goes in with what it stands for, and not before.
+"""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from kilonova.api.compute import (
+    absent,
     aggregates,
     extensions,
     flavor_parts,
@@ -38,6 +39,7 @@ from kilonova.compute.quotas import Quotas
 from kilonova.compute.reset_state import ResetState
 from kilonova.compute.server_groups import ServerGroups
 from kilonova.compute.services import SwitchServices
+from kilonova.compute.supported import Supported
 from kilonova.compute.tags import EditTags
 from kilonova.compute.tell_guest import TellGuest
 from kilonova.compute.update import UpdateServerRecord
@@ -60,6 +62,7 @@ class ComputePorts(msgspec.Struct, frozen=True, kw_only=True):
     networks: Networks
     projects: Projects
     bounds: Bounds = Bounds()
+    supported: Supported = msgspec.field(default_factory=Supported)
 
 
 def compute_service(ports: ComputePorts) -> Service:
@@ -82,6 +85,7 @@ def _routes(ports: ComputePorts) -> Iterator[Route]:
     yield from _operator_routes(ports)
     yield from _grouping_routes(ports)
     yield from gone.ROUTES
+    yield from absent.ROUTES
 
 
 def _server_routes(ports: ComputePorts) -> Iterator[Route]:
@@ -89,7 +93,8 @@ def _server_routes(ports: ComputePorts) -> Iterator[Route]:
     resource = servers.Servers(
         database=database, clock=clock, delete=DeleteServer(database=database, bus=bus, clock=clock, ids=ids),
         boot=BootServers(
-            database=database, bus=bus, clock=clock, ids=ids, images=ports.images, nics=ports.nics, bounds=ports.bounds
+            database=database, bus=bus, clock=clock, ids=ids, images=ports.images, nics=ports.nics, bounds=ports.bounds,
+            supported=ports.supported,
         ),
         update=UpdateServerRecord(database=database, clock=clock, tell_guest=_tell_guest(ports)),
     )  # fmt: skip
@@ -117,7 +122,7 @@ def _tell_guest(ports: ComputePorts) -> TellGuest:
 
 def _flavor_routes(ports: ComputePorts) -> Iterator[Route]:
     database = ports.database
-    use_cases = Flavors(database=database, clock=ports.clock, ids=ports.ids)
+    use_cases = Flavors(database=database, clock=ports.clock, ids=ports.ids, supported=ports.supported)
     access = flavor_parts.FlavorAccess(database=database, use_cases=use_cases, projects=ports.projects)
     yield from bind(flavors.ROUTES, flavors.Flavors(database=database, use_cases=use_cases))
     yield from bind(flavor_parts.SPEC_ROUTES, flavor_parts.ExtraSpecs(database=database, use_cases=use_cases))

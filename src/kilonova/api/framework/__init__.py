@@ -116,7 +116,7 @@ from kilonova.api.framework.openapi import openapi_document
 from kilonova.api.framework.paging import PageQuery, Paging, SortedPageQuery, cut, next_links, next_url, read_paging
 from kilonova.api.framework.pipeline import Limits, Rim
 from kilonova.api.framework.policy import Policy, PolicyRule
-from kilonova.api.framework.routes import Route, RouteRow, bind, gone
+from kilonova.api.framework.routes import Route, RouteRow, absent, bind, gone
 from kilonova.api.framework.schema import Maybe, Params, Query, Shape, View, becomes, reads, required, rest, size, wire
 from kilonova.api.framework.serve import Authenticator
 from kilonova.api.framework.service import Microversions, Service, describe_routes
@@ -160,6 +160,7 @@ __all__ = [
     "Version",
     "VersionRange",
     "View",
+    "absent",
     "becomes",
     "between",
     "bind",

@@ -19,7 +19,7 @@ _ANY: dict[str, Any] = {}
 def openapi_document(service: Service, version: Version | None = None) -> dict[str, Any]:
     """The document of `service` at one microversion; None means the newest. Action routes share one operation."""
     at = version or service.spoken.last or UNVERSIONED
-    live = [route for route in service.routes if at in route.versions]
+    live = [route for route in service.routes if at in route.versions and not route.is_absent]
     book = _Schemas(service, live, at)
     paths: dict[str, dict[str, Any]] = {}
     for route in live:

@@ -51,7 +51,7 @@ class Match(NamedTuple):
         """The action route for a body key. Raises Rejected (no such action) or NoRoute (not in this version)."""
         named = [route for route in self.routes if route.action == key]
         if not named:
-            known = ", ".join(sorted({route.action for route in self.routes if route.action}))
+            known = ", ".join(sorted({route.action for route in self.routes if route.action and not route.is_absent}))
             raise Rejected(f"There is no such action: {key[:64]}", next_step=f"Known actions are {known}.")
         found = next((route for route in named if version in route.versions), None)
         if found is None:

@@ -10,8 +10,8 @@ import msgspec
 
 from kilonova.api.framework.exchange import Handler, Request
 from kilonova.api.framework.schema import Query
-from kilonova.api.framework.versions import ALWAYS, VersionRange
-from kilonova.domain.errors import Gone
+from kilonova.api.framework.versions import ALWAYS, Version, VersionRange
+from kilonova.domain.errors import Gone, KilonovaError, Rejected
 
 JSON = ("application/json",)
 
@@ -25,7 +25,8 @@ class Route(msgspec.Struct, frozen=True):
     `params_key`, `view_key` are the envelopes around `params` and around `view` (or a list of it). `params` may be any type
     expression, e.g. `list[PatchOp]`, or `LockServer | None`; None means that the body is not read. `policy` None asks only
     for a token, `auth=False` not even for that; `late_policy` leaves the check to the handler, where it hangs on the thing found.
-    `stream` hands the raw body to the handler. `media` are the content types read.
+    `stream` hands the raw body to the handler. `media` are the content types read. `is_absent`: known, not served, and shown
+    nowhere (see `absent`).
     """
 
     method: str
@@ -46,11 +47,19 @@ class Route(msgspec.Struct, frozen=True):
     media: tuple[str, ...] = JSON
     name: str = ""
     summary: str = ""
+    is_absent: bool = False
 
     @property
     def label(self) -> str:
         """A name without ids, for logs, counters and documents: `POST /servers/{server_id}/action reboot`."""
         return self.name or " ".join(filter(None, (self.method, self.path, self.action)))
+
+
+class NotHere(KilonovaError):
+    """404: a part of the API that this cloud does not have yet; the text says which."""
+
+    status = 404
+    code = "not_here"
 
 
 class RouteRow(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -86,6 +95,26 @@ def gone(*ways: str, versions: VersionRange = ALWAYS) -> list[Route]:
         Route(method, path, _gone, action=action[0] if action else None, versions=versions, status=410)
         for method, path, *action in parts
     ]
+
+
+def absent(why: str, *ways: str) -> list[Route]:
+    """
+    Routes that a documented API has and we do not: they answer `why`, paths with 404 and actions with 400, and are shown nowhere.
+
+    A way may end in the versions that it is in: `"GET /images <=2.35"`, `"GET /servers/{server_id}/topology >=2.78"`.
+    """
+    return [_absent(why, *way.split()) for way in ways]
+
+
+def _absent(why: str, method: str, path: str, *more: str) -> Route:
+    first, last = (next((Version.parse(one[2:]) for one in more if one[:2] == mark), None) for mark in (">=", "<="))
+    action = next((one for one in more if one[:2] not in {">=", "<="}), None)
+
+    def refuse(_: Request[None, None]) -> NoReturn:
+        raise NotHere(why) if action is None else Rejected(why)
+
+    status = NotHere.status if action is None else Rejected.status
+    return Route(method, path, refuse, action=action, versions=VersionRange(first, last), status=status, is_absent=True)
 
 
 def param_names(path: str) -> list[str]:

@@ -128,6 +128,7 @@ def describe_routes(services: Iterable[Service]) -> list[RouteRow]:
         for service in services
         for prefix, routes in ((service.prefix, service.routes), ("", service.root_routes))
         for route in routes
+        if not route.is_absent
     ]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from kilonova.api.framework import NETWORK, Service, bind
 from kilonova.api.network import (
+    absent,
     availability,
     discovery,
     networks,
@@ -38,5 +39,6 @@ def network_service(backing: Backing, settings: NetworkSettings, *, mount: str =
             *(route for kind, table in tags.ROUTES.items() for route in bind(table, tags.TagResource(kind, its_tags))),
             *bind(quotas.ROUTES, quotas.QuotaResource(database)),
             *bind(availability.ROUTES, availability.AvailabilityResource(database)),
+            *absent.ROUTES,
         ],
     )  # fmt: skip

@@ -98,7 +98,10 @@ def _firmware(hints: Hints) -> tuple[bool, bool]:
     """Whether it is UEFI, and whether that must only start what is signed."""
     uefi = hints.choice(("bios", "uefi"), "hw_firmware_type") == "uefi"
     secure = hints.choice(("disabled", "optional", "required"), "os_secure_boot", "os:secure_boot") == "required"
-    return uefi, uefi and secure
+    if secure and not uefi:
+        message = "os:secure_boot or os_secure_boot: required, and only UEFI does that: the image must say hw_firmware_type=uefi."
+        raise HostFailure(HostFault(message=message, code=400, elsewhere=False))
+    return uefi, secure
 
 
 def _topology(vcpus: int, hints: Hints) -> tuple[int, int, int] | None:
