@@ -147,7 +147,8 @@ def test_actions_go_but_not_who_locked_what_is_locked(world: World) -> None:
     pass_days(world, 91)
     assert purge(world)["actions"] == 1
     with world.db.read() as tx:
-        assert [servers.last_actor(tx, server_id, "lock") for server_id in (free, locked)] == [None, TENANT.project_id]
+        told = servers.last_noted(tx, locked, "lock")
+        assert (servers.last_noted(tx, free, "lock"), told and told.project_id) == (None, TENANT.project_id)
 
 
 def test_of_a_servers_actions_the_newest_are_kept(world: World) -> None:
