@@ -50,6 +50,22 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     body_s: Annotated[
         int, Meta(ge=1, le=3600, description="Seconds in which a request's body must be there, uploads apart.")
     ] = 60
+    login_waiting: Annotated[
+        Waiting,
+        Meta(
+            description="Logins that may wait for their secret to be hashed, which has threads of its own; more get 503 with"
+            " Retry-After."
+        ),
+    ] = 256
+    uploads: Annotated[AtOnce, Meta(description="Uploads at once; more get 503 with Retry-After.")] = 64
+    downloads: Annotated[
+        AtOnce, Meta(description="Downloads at once; more get 503 with Retry-After. Hosts have as many of their own.")
+    ] = 256
+    project_uploads: Annotated[
+        AtOnce, Meta(description="Of these, one project's uploads; more get 429 with Retry-After.")
+    ] = 8
+    project_downloads: Annotated[AtOnce, Meta(description="The same of its downloads.")] = 16
+    host_downloads: Annotated[AtOnce, Meta(description="And of one host's.")] = 8
     least_rate: Annotated[
         int,
         Meta(

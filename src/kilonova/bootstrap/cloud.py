@@ -15,7 +15,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from kilonova.agent.local import driver_factory
-from kilonova.api.framework import RouteRow, describe_routes
+from kilonova.api.framework import Limits, RouteRow, describe_routes
 from kilonova.bootstrap.agent import HostPlan, host_setups, make_hosts, numbered
 from kilonova.bootstrap.api import ApiParts, ApiRole, make_connections, make_images
 from kilonova.bootstrap.conductor import ConductorRole, ConductorWiring
@@ -118,6 +118,7 @@ class Cloud:
             chosen=self.chosen,
             last_runs=self.conductor.last_runs,
             registry=CollectorRegistry(),
+            limits=Limits.of(self.settings.api),
             scheduler=self.settings.scheduler,
         )
 

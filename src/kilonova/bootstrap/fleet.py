@@ -233,7 +233,7 @@ def _api_parts(config: FleetConfig, plane: ControlPlane) -> ApiParts:
         last_runs=list,
         registry=plane.registry,
         public_url=config.api.public_url or None,
-        limits=Limits(threads=config.api.threads, waiting=config.api.waiting),
+        limits=Limits.of(config.api),
         bounds=Bounds(per_project=config.api.project_backlog, whole=config.api.backlog),
         shows_metrics=False,
         scheduler=config.scheduler,

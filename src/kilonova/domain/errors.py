@@ -27,6 +27,17 @@ class Away(Exception):
     """What a process stands on does not answer now, by no fault of what was asked; asking again soon helps."""
 
 
+class Postponed(Exception):
+    """
+    Not yet, which the one who asked is not told: it is to be done again in `wait_s` seconds, in the threads of `lane`, with this
+    ticket, which tells that it has waited.
+    """
+
+    def __init__(self, wait_s: float, lane: str, ticket: object) -> None:
+        super().__init__(wait_s, lane)
+        self.wait_s, self.lane, self.ticket = wait_s, lane, ticket
+
+
 class Rejected(KilonovaError):
     """400: the request itself is wrong; sending it again changes nothing."""
 

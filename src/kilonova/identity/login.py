@@ -56,13 +56,17 @@ class WantedScope(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoginRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """One attempt: the proofs of the methods named, and a scope. `scope` None is the user's default project, if any."""
+    """
+    One attempt: the proofs of the methods named, and a scope. `scope` None is the user's default project, if any. `ticket`: whose
+    turn it is (`throttle`).
+    """
 
     password: PasswordProof | None = None
     token: str | None = None
     application_credential: CredentialProof | None = None
     scope: WantedScope | None = None
     address: str = ""
+    ticket: object = None
 
 
 class Issued(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +77,7 @@ class Issued(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def log_in(identity: Identity, request: LoginRequest) -> Issued:
-    """Check every proof, resolve the scope, make a token. Raises Unauthenticated, Rejected, TooManyAttempts."""
+    """Check every proof, resolve the scope, make a token. Raises Unauthenticated, Rejected, Postponed, TooManyAttempts."""
     proofs = list(_proofs(identity, request))
     if not proofs:
         raise Rejected("auth.identity.methods names no method that is served: password, token, application_credential.")
@@ -95,11 +99,11 @@ def log_in(identity: Identity, request: LoginRequest) -> Issued:
 def _proofs(identity: Identity, request: LoginRequest) -> list[Proof]:
     found = []
     if request.password is not None:
-        found.append(_by_password(identity, request.password, request.address))
+        found.append(_by_password(identity, request.password, request))
     if request.token is not None:
         found.append(_by_token(identity, request.token))
     if request.application_credential is not None:
-        found.append(_by_credential(identity, request.application_credential, request.address))
+        found.append(_by_credential(identity, request.application_credential, request))
     return found
 
 
@@ -111,19 +115,19 @@ def _joined(proofs: list[Proof]) -> Proof:
     return msgspec.structs.replace(credential, methods=methods, parent=parent)
 
 
-def _by_password(identity: Identity, given: PasswordProof, address: str) -> Proof:
+def _by_password(identity: Identity, given: PasswordProof, request: LoginRequest) -> Proof:
     with identity.database.read() as tx:
         user = find_user(tx, given.user)
     account = (
         user.id if user else f"{given.user.domain_id or given.user.domain_name}/{given.user.id or given.user.name}"
     )
-    proven = check_password(identity, user, given.password, account=account, address=address)
+    identity.throttle.admit(account, request.address, request.ticket)
+    proven = check_password(identity, user, given.password, account=account, address=request.address)
     return Proof(user_id=proven.id, methods=("password",))
 
 
 def check_password(identity: Identity, user: User | None, password: str, *, account: str, address: str) -> User:
-    """The user, if the password is theirs. Raises Unauthenticated, or TooManyAttempts before it even looks."""
-    identity.throttle.check(account, address)
+    """The user, if the password is theirs: an attempt that was admitted. Raises Unauthenticated."""
     hashed = user.password_hash if user else None
     if not identity.passwords.verify(hashed, password) or user is None or hashed is None:
         identity.throttle.failed(account, address)
@@ -146,16 +150,16 @@ def _by_token(identity: Identity, token: str) -> Proof:
     )
 
 
-def _by_credential(identity: Identity, given: CredentialProof, address: str) -> Proof:
+def _by_credential(identity: Identity, given: CredentialProof, request: LoginRequest) -> Proof:
     with identity.database.read() as tx:
         found = _find_credential(tx, given)
     account = f"credential {found.id if found else given.id or given.name}"
-    identity.throttle.check(account, address)
+    identity.throttle.admit(account, request.address, request.ticket)
     right = identity.passwords.verify(found.secret_hash if found else None, given.secret)
     if found is None or not right:
-        identity.throttle.failed(account, address)
+        identity.throttle.failed(account, request.address)
         raise Unauthenticated(REFUSED)
-    identity.throttle.succeeded(account, address)
+    identity.throttle.succeeded(account, request.address)
     if found.expires_at is not None and found.expires_at <= identity.clock.now():
         raise Unauthenticated(REFUSED)
     return Proof(

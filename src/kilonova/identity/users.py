@@ -68,10 +68,21 @@ def update_user(identity: Identity, ident: str, changes: Mapping[str, Any], extr
         return nouns.change(tx, User, ident, values)
 
 
-def change_password(identity: Identity, user: User, old: str, new: str, address: str) -> None:
-    """A user's own change. Raises Unauthenticated where the old one is wrong, InvalidField where nothing would change."""
-    check_password(identity, user, old, account=user.id, address=address)
-    if new == old:
+class NewPassword(msgspec.Struct, frozen=True, kw_only=True):
+    """A user's own change; `address` and `ticket` are those of the attempt, as of a login."""
+
+    old: str
+    new: str
+    address: str = ""
+    ticket: object = None
+
+
+def change_password(identity: Identity, user: User, wanted: NewPassword) -> None:
+    """Change it. Raises Unauthenticated where the old one is wrong, InvalidField where nothing would change, Postponed."""
+    identity.throttle.admit(user.id, wanted.address, wanted.ticket)
+    check_password(identity, user, wanted.old, account=user.id, address=wanted.address)
+    new = wanted.new
+    if new == wanted.old:
         raise InvalidField("user.password", "it must differ from the original_password")
     values = _new_password(identity, new)
     with identity.changing() as tx:

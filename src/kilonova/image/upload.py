@@ -14,23 +14,23 @@ Invariants
 - The part is there and locked before the record is taken, so `recovery` never sees a living upload without one.
 - Nothing reads the bits, let alone parses them, before the inspection has passed.
 
-Memory: one chunk of `bits.CHUNK` bytes and what the inspectors keep of the headers, whatever the image's size.
+Memory: one chunk of `bits.CHUNK` bytes and what the inspectors keep of the headers, whatever the image's size. The bits are
+handed in chunk by chunk, so that an upload takes a thread only while there is something to do.
 """
 
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
-
-import msgspec
 
 from kilonova.domain.context import RequestContext
 from kilonova.domain.errors import Conflict, Gone, OverQuota, Rejected, TooLarge
 from kilonova.domain.image import Image, ImageStatus
 from kilonova.domain.image_format import ImageRefused, Inspection
 from kilonova.image import qcow2
-from kilonova.image.bits import CHUNK, Part
+from kilonova.image.bits import Part
 from kilonova.image.limits import GIB
 from kilonova.image.service import ImageService
 from kilonova.store.database import Tx
@@ -41,29 +41,37 @@ Allow = Callable[[Image], None]
 """Raises Denied unless the caller may do it to this image."""
 
 
-class Incoming(msgspec.Struct, frozen=True):
-    """The bits as they arrive; `length` is how many bytes the client said there are, None when it did not."""
-
-    chunks: Iterable[bytes]
-    length: int | None = None
+Upload = Generator[None, bytes | None, None]
+"""An upload under way: it is sent chunks, and b"" when there are no more. Closed before that, it undoes what it did."""
 
 
-def upload(service: ImageService, ctx: RequestContext, image_id: str, incoming: Incoming, allow: Allow) -> None:
+def begin(service: ImageService, ctx: RequestContext, image_id: str, length: int | None, allow: Allow) -> Upload:
     """
-    Receive an image's bits.
+    Receive an image's bits. `length` is how many bytes the client said there are, None when it did not.
 
-    Raises Missing, Conflict when the image is not queued, Rejected for bits that are not what they should be or not all there,
-    TooLarge, OverQuota, Gone when the image was deleted meanwhile. After any of these, nothing is left behind.
+    Raises Missing. What is given raises, as it is begun, Conflict when the image is not queued, and then Rejected for bits that
+    are not what they should be or not all there, TooLarge, OverQuota, Gone when the image was deleted meanwhile. After any of
+    these, nothing is left behind.
     """
     with service.database.read() as tx:
         image = images.get(tx, ctx, image_id)
     allow(image)
+    return _receive(service, image, length)
+
+
+def _receive(service: ImageService, image: Image, length: int | None) -> Upload:
     ident = service.ids.uuid()
     with service.bits.part(image.id, ident) as part:
-        image, room = _begin(service, image, ident, incoming.length or 0)
+        image, room = _begin(service, image, ident, length or 0)
         try:
-            inspection = Inspection(image.disk_format or "", _even(incoming.chunks))
-            _receive(inspection, room, incoming, part)
+            arriving = _Arriving()
+            inspection = Inspection(image.disk_format or "", arriving)
+            passing = iter(inspection)
+            while chunk := (yield):
+                arriving.chunk = chunk
+                _write(passing, room, part)
+            _write(passing, room, part)  # there is no more: the inspection comes to its end
+            _sync(part, length)
             virtual_size = _judge(service, image, inspection, part)
             _end(service, image, ident, part, virtual_size)
         except BaseException:
@@ -71,6 +79,17 @@ def upload(service: ImageService, ctx: RequestContext, image_id: str, incoming: 
             with service.database.write() as tx:
                 images.requeue(tx, image.id, ident, service.clock.now())
             raise
+
+
+class _Arriving:
+    """The chunks, for who draws them: the one that was just put here, else their end."""
+
+    chunk = b""
+
+    def __iter__(self) -> Iterator[bytes]:
+        while self.chunk:
+            chunk, self.chunk = self.chunk, b""
+            yield chunk
 
 
 class _Room(NamedTuple):
@@ -115,19 +134,30 @@ def _begin(service: ImageService, image: Image, ident: str, length: int) -> tupl
     return image, room
 
 
-def _receive(inspection: Inspection, room: _Room, incoming: Incoming, part: Part) -> None:
-    """Write the bits to the part, as they pass the inspection."""
-    try:
-        for chunk in inspection:
-            room.check(part.size + len(chunk))
-            part.write(chunk)
+def _write(passing: Iterator[bytes], room: _Room, part: Part) -> None:
+    """Write to the part what passes the inspection of what has arrived."""
+    chunk = next(passing, b"")
+    room.check(part.size + len(chunk))
+    with _room_on_disk():
+        part.write(chunk)
+
+
+def _sync(part: Part, length: int | None) -> None:
+    """Have all of it on the disk. Raises ImageRefused when that is not what was announced."""
+    with _room_on_disk():
         part.sync()
+    if length is not None and part.size != length:
+        raise ImageRefused(f"{length} bytes were announced and {part.size} came")
+
+
+@contextmanager
+def _room_on_disk() -> Iterator[None]:
+    try:
+        yield
     except OSError as problem:
         if problem.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
         raise TooLarge("There is not enough disk space on the image storage media.") from problem
-    if incoming.length is not None and part.size != incoming.length:
-        raise ImageRefused(f"{incoming.length} bytes were announced and {part.size} came")
 
 
 def _judge(service: ImageService, image: Image, inspection: Inspection, part: Part) -> int:
@@ -153,20 +183,6 @@ def _end(service: ImageService, image: Image, ident: str, part: Part, virtual_si
         _room(service, tx, image).check_project(part.size)
         part.publish()
         images.end_upload(tx, image.id, {**found, "updated_at": service.clock.now()})
-
-
-def _even(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The same bytes in chunks of a size that is cheap to look at: the inspectors' cost is per chunk."""
-    parts: list[bytes] = []
-    have = 0
-    for chunk in chunks:
-        parts.append(chunk)
-        have += len(chunk)
-        if have >= CHUNK:
-            yield b"".join(parts)
-            parts, have = [], 0
-    if parts:
-        yield b"".join(parts)
 
 
 def is_readable(image: Image) -> bool:

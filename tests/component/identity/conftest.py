@@ -6,11 +6,11 @@ import pytest
 
 from kilonova.domain.identity import User
 from kilonova.identity.bootstrap import Credentials
-from kilonova.identity.login import Issued, LoginRequest, Named, PasswordProof, WantedScope, log_in
+from kilonova.identity.login import Issued, LoginRequest, Named, PasswordProof, WantedScope
 from kilonova.identity.service import Identity
 from kilonova.store.database import Database
 from kilonova.store.queries import identity as nouns
-from tests.fakes.identity import make_identity
+from tests.fakes.identity import log_in, make_identity
 from tests.world.clock import ManualClock
 
 

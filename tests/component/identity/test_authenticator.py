@@ -13,7 +13,7 @@ from kilonova.identity.application_credentials import NewCredential, create_cred
 from kilonova.identity.authenticator import CAPACITY, TTL_S, TokenAuthenticator
 from kilonova.identity.bootstrap import Credentials
 from kilonova.identity.domains import NewDomain, create_domain, update_domain
-from kilonova.identity.login import CredentialProof, LoginRequest, Named, WantedScope, log_in
+from kilonova.identity.login import CredentialProof, LoginRequest, Named, WantedScope
 from kilonova.identity.passwords import Passwords
 from kilonova.identity.projects import delete_project, update_project
 from kilonova.identity.revoke import revoke_token
@@ -22,6 +22,7 @@ from kilonova.identity.service import Identity, build_identity
 from kilonova.identity.users import NewUser, create_user, delete_user, update_user
 from kilonova.store.queries import identity as nouns
 from tests.component.identity.conftest import Logins
+from tests.fakes.identity import log_in
 from tests.world.clock import ManualClock
 
 Voiding = Callable[[Identity, str, str], object]

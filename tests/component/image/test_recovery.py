@@ -15,8 +15,7 @@ from kilonova.domain.image import ImageStatus
 from kilonova.image.bits import FileBits, Part
 from kilonova.image.recovery import audit, recover
 from kilonova.image.service import ImageService
-from kilonova.image.upload import Incoming, upload
-from tests.component.image.uploading import CLEAN, OWNER, anything, make, send, status
+from tests.component.image.uploading import CLEAN, make, send, status, upload
 
 
 def killed(run: Callable[[], None]) -> None:
@@ -57,7 +56,7 @@ def test_a_killed_process_leaves_a_queued_image(
         if where != "receiving":
             monkeypatch.setattr(Part, "publish", dying)
         chunks = in_the_middle() if where == "receiving" else [b"x"]
-        upload(service, OWNER, ident, Incoming(chunks), anything)
+        upload(service, ident, chunks)
 
     killed(run)
     assert status(service, ident) == ImageStatus.SAVING
@@ -81,7 +80,7 @@ def test_recovery_leaves_the_living_alone(service: ImageService) -> None:
         assert status(service, ident) == ImageStatus.SAVING
         yield b"y"
 
-    upload(service, OWNER, ident, Incoming(chunks()), anything)
+    upload(service, ident, chunks())
     recover(service)
     assert b"".join(service.bits.read(ident)) == b"xy"
     assert b"".join(service.bits.read(done)) == b"done"

@@ -19,9 +19,8 @@ from kilonova.image.limits import ImageLimits
 from kilonova.image.records import NewImage
 from kilonova.image.recovery import audit
 from kilonova.image.service import ImageService
-from kilonova.image.upload import Incoming, upload
 from kilonova.store.queries import images
-from tests.component.image.uploading import CLEAN, OWNER, anything, make, send, status
+from tests.component.image.uploading import CLEAN, OWNER, anything, make, send, status, upload
 from tests.fakes.auth import PROJECT_A
 from tests.imageparts import qcow2
 
@@ -89,7 +88,7 @@ def test_what_is_refused_leaves_nothing(
     service = replace(service, limits=ImageLimits(image_size=100_000, virtual_size=500_000))
     ident = make(service, "qcow2")
     with pytest.raises(error):
-        upload(service, OWNER, ident, Incoming(chunks, length), anything)
+        upload(service, ident, chunks, length)
     assert_untouched(service, ident)
 
 
@@ -126,7 +125,7 @@ def test_bytes_over_the_share_are_not_even_received(service: ImageService) -> No
             yield b"x" * CHUNK
 
     with pytest.raises(OverQuota):
-        upload(service, OWNER, ident, Incoming(endless()), anything)
+        upload(service, ident, endless())
     assert drawn == 3
 
 
@@ -139,7 +138,7 @@ def test_two_uploads_at_once_share_what_is_left(service: ImageService) -> None:
         send(service, second, b"123456")
 
     with pytest.raises(OverQuota):
-        upload(service, OWNER, first, Incoming(chunks()), anything)
+        upload(service, first, chunks())
     assert service.bits.ids() == {second}
     assert audit(service) == CLEAN
 
@@ -184,7 +183,7 @@ def test_of_two_uploads_at_once_one_wins(service: ImageService) -> None:
             yield letter
 
         try:
-            upload(service, OWNER, ident, Incoming(chunks()), anything)
+            upload(service, ident, chunks())
             outcomes.append("won")
         except Conflict:
             outcomes.append("lost")
@@ -208,7 +207,7 @@ def test_an_image_deleted_meanwhile_takes_nothing(service: ImageService) -> None
         records.delete(service, OWNER, ident, anything)
 
     with pytest.raises(Gone):
-        upload(service, OWNER, ident, Incoming(chunks()), anything)
+        upload(service, ident, chunks())
     assert service.bits.ids() == set()
     assert audit(service) == CLEAN
 

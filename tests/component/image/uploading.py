@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
+
 from kilonova.domain.image import Image
 from kilonova.image import records
 from kilonova.image.catalog import ImageCatalog
 from kilonova.image.records import NewImage
 from kilonova.image.service import ImageService
-from kilonova.image.upload import Incoming, upload
+from kilonova.image.upload import begin
 from tests.fakes.auth import CALLERS, MEMBER_A, PROJECT_A
 
 OWNER = CALLERS[MEMBER_A]
@@ -25,7 +28,20 @@ def make(service: ImageService, disk_format: str = "raw") -> str:
 
 
 def send(service: ImageService, ident: str, *chunks: bytes, length: int | None = None) -> None:
-    upload(service, OWNER, ident, Incoming(chunks, length), anything)
+    upload(service, ident, chunks, length)
+
+
+def upload(service: ImageService, ident: str, chunks: Iterable[bytes], length: int | None = None) -> None:
+    """What the rim does: hand on each chunk, and end it whatever happens."""
+    steps = begin(service, OWNER, ident, length, anything)
+    try:
+        next(steps)
+        for chunk in filter(None, chunks):
+            steps.send(chunk)
+        with suppress(StopIteration):
+            steps.send(b"")
+    finally:
+        steps.close()
 
 
 def status(service: ImageService, ident: str) -> str:

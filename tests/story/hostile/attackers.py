@@ -7,7 +7,9 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from kilonova.api.framework import Limits, Rim
 from kilonova.api.framework.connections import ConnectionLimits, Connections
+from kilonova.bootstrap.cloud import Cloud
 from kilonova.daemon.listener import Listener
 from tests.brokers import free_ports
 
@@ -70,3 +72,14 @@ def one(client: socket.socket, until: bytes = b"\r\n\r\n") -> bytes:
         assert more, f"it ended after {found!r}"
         found += more
     return found
+
+
+def rim_of(cloud: Cloud, **limits: Any) -> Rim:
+    """A rim of the cloud's own services for a listener: the one that the cloud has belongs to another loop."""
+    policies = cloud.api.app._policy
+    return Rim(cloud.services, authenticator=cloud.identity.authenticator, policy=policies, limits=Limits(**limits))
+
+
+def status(answer: bytes) -> int:
+    """Of an answer."""
+    return int(answer[9:12])

@@ -6,7 +6,10 @@ from typing import Any
 
 import pytest
 
+from kilonova.domain.errors import Postponed
 from kilonova.identity.bootstrap import Credentials
+from kilonova.identity.service import Identity
+from kilonova.identity.throttle import FREE_FAILURES, LONGEST_WAIT_S
 from tests.fakes.identity import BASE_URL, Caller, account, login, project
 from tests.world.clock import ManualClock
 
@@ -102,16 +105,34 @@ def test_a_refusal_reveals_nothing(nobody: Caller, user: dict[str, Any]) -> None
     assert "X-Subject-Token" not in answer.headers
 
 
-def test_guessing_is_slowed_down_and_said_so(nobody: Caller, credentials: Credentials, clock: ManualClock) -> None:
-    statuses = [nobody.status("POST", "/auth/tokens", login(account("demo", f"guess {i}"))) for i in range(7)]
-    assert statuses == [401] * 6 + [429]
-    right = login(account("demo", credentials.demo_password))
-    refused = nobody.send("POST", "/auth/tokens", right)
-    assert refused.status_code == 429
-    assert int(refused.headers["Retry-After"]) == 2
-    nobody.log_in(account("admin", credentials.admin_password))
-    clock.advance(3)
-    assert nobody.status("POST", "/auth/tokens", right) == 201
+def test_the_right_password_opens_whatever_was_guessed_before(nobody: Caller, credentials: Credentials) -> None:
+    guesses = [login(account("demo", f"guess {i}")) for i in range(FREE_FAILURES + 2)]
+    assert {nobody.status("POST", "/auth/tokens", guess) for guess in guesses} == {401}
+    assert nobody.status("POST", "/auth/tokens", login(account("demo", credentials.demo_password))) == 201
+
+
+def test_guesses_are_refused_when_all_turns_are_taken(nobody: Caller, started: tuple[Identity, Credentials]) -> None:
+    identity = started[0]
+    for _ in range(20):
+        identity.throttle.failed("default/somebody", "testclient")
+    for _ in range(2):
+        with pytest.raises(Postponed):
+            identity.throttle.admit("default/somebody", "testclient", None)
+    wrong = {"name": "somebody", "domain": {"id": "default"}, "password": "x"}
+    answer = nobody.send("POST", "/auth/tokens", login(wrong))
+    assert answer.status_code == 429
+    assert int(answer.headers["Retry-After"]) > LONGEST_WAIT_S
+    assert identity.throttle.counts()["refused"] == 1
+    assert identity.throttle.guessed() == ["default/somebody"]
+
+
+def test_two_proofs_have_a_turn_each(nobody: Caller, credentials: Credentials) -> None:
+    identity = {
+        "methods": ["password", "application_credential"],
+        "password": {"user": account("demo", credentials.demo_password)},
+        "application_credential": {"id": "none", "secret": "guess"},
+    }
+    assert nobody.status("POST", "/auth/tokens", {"auth": {"identity": identity}}) == 401
 
 
 BAD_LOGINS: list[Any] = [

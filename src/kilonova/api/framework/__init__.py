@@ -78,7 +78,8 @@ set `late_policy=True` and call `req.authorize(rule, target)` where it hangs on 
 token's, params and query are valid for the version. It runs in a worker thread and may block. It raises the errors of
 `kilonova.domain.errors` and nothing else; anything else is a bug, logged under the request id.
 
-What it may return: a view, a list of views, a `Page`, a `Stream`, a `Reply` around any of these, or None for an empty body.
+What it may return: a view, a list of views, a `Page`, a `Stream`, an `Intake`, a `Reply` around any of these, or None for an
+empty body.
 
 Rules worth knowing
 - In a field's default UNSET means absent; a plain default (`= 50`) stands in for what was not sent. A `Maybe[...]` field
@@ -88,13 +89,15 @@ Rules worth knowing
   unless its field says another (`Meta(max_length=...)`, `size(4096)`).
 - Untagged unions of two shapes do not decode; use one shape with optional fields, or `reads(fn, wire_type)`.
 - Unknown keys wanted as data: one field `properties: Annotated[dict[str, Any], rest()]`, in params, queries and views.
-- `stream=True`: `req.body` iterates or reads the upload; return `Stream(chunks, length)` to send without holding it in memory.
+- `stream=True`: return an `Intake` that takes the upload chunk by chunk, or a `Stream(chunks, length)` to send; neither is whole
+  in memory.
 - Shapes and their annotations must be at module level, as types are resolved by name.
 
 `testing.client(app, token, version)` drives an app in process; `testing.compile_all(service)` is the one line of test that every
 service wants. The modules: `versions`, `schema` (marks), `bounds`, `compile_in` and `compile_out` (codecs), `complaints` (their
 errors in words), `types` (wire types), `exchange` (Request, Reply), `routes`, `router`, `service`, `serve`, `pipeline` and
-`bodies` (a request's way), `errors` (envelopes), `policy`, `paging`, `openapi`, `metrics`.
+`bodies` (a request's way), `lanes` and `transfers` (how much at once), `connection`, `connections` and `transport` (sockets),
+`errors` (envelopes), `policy`, `paging`, `openapi`, `metrics`.
 """
 
 from msgspec import UNSET, Meta, UnsetType
@@ -110,11 +113,12 @@ from kilonova.api.framework.errors import (
     NoRoute,
     Style,
 )
-from kilonova.api.framework.exchange import Body, Page, Reply, Request, Stream
+from kilonova.api.framework.exchange import Intake, Page, Reply, Request, Stream
+from kilonova.api.framework.lanes import Limits
 from kilonova.api.framework.metrics import RimMetrics
 from kilonova.api.framework.openapi import openapi_document
 from kilonova.api.framework.paging import PageQuery, Paging, SortedPageQuery, cut, next_links, next_url, read_paging
-from kilonova.api.framework.pipeline import Limits, Rim
+from kilonova.api.framework.pipeline import Rim
 from kilonova.api.framework.policy import Policy, PolicyRule
 from kilonova.api.framework.routes import Route, RouteRow, absent, bind, gone
 from kilonova.api.framework.schema import Maybe, Params, Query, Shape, View, becomes, reads, required, rest, size, wire
@@ -132,7 +136,7 @@ __all__ = [
     "VOLUME",
     "Authenticator",
     "BadMethod",
-    "Body",
+    "Intake",
     "Limits",
     "Maybe",
     "Meta",

@@ -16,7 +16,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from kilonova.api.framework.connections import Connections
-from kilonova.api.framework.wire import Wire
+from kilonova.api.framework.transport import Wire
 
 _LOOKS = 4  # in a window: how exactly it is known when a client's turn began
 _LINGER_AT_END_S = 0.5

@@ -72,6 +72,16 @@ class NoRoute(KilonovaError):
         super().__init__("The resource could not be found.")
 
 
+class PathTooLong(KilonovaError):
+    """414: nothing here has a name that long."""
+
+    status = 414
+    code = "path_too_long"
+
+    def __init__(self) -> None:
+        super().__init__("The path of the request is longer than any that leads somewhere here.")
+
+
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
     """An error on its way out; `error` is None when it was none of ours."""
 

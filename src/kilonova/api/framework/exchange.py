@@ -1,8 +1,13 @@
-"""What a handler is given (`Request`) and what it may give back (`Reply`, `Page`, `Stream`, a view, a list of views, None)."""
+"""
+What a handler is given (`Request`) and what it may give back.
+
+`Reply`, `Page`, `Stream`, `Intake`, a view, a list of views, or None.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -23,38 +28,6 @@ class Authoriser(Protocol):
         """Whether `ctx` may do `rule` to `target`."""
 
 
-class Body:
-    """
-    The raw body of a `stream=True` route: iterate for chunks, or `read` for exact sizes. Readable once.
-
-    `length` is the Content-Length, None when chunked. Raises Rejected if the client goes away half way.
-    """
-
-    def __init__(self, chunks: Iterable[bytes] = (), length: int | None = 0) -> None:
-        self._chunks, self.length, self._left = iter(chunks), length, b""
-
-    def __iter__(self) -> Iterator[bytes]:
-        if self._left:
-            left, self._left = self._left, b""
-            yield left
-        yield from self._chunks
-
-    def read(self, size: int = -1) -> bytes:
-        """Up to `size` bytes, fewer only at the end; all that is left for a negative size."""
-        parts, have = [], 0
-        while size < 0 or have < size:
-            chunk = self._left or next(self._chunks, b"")
-            self._left = b""
-            if not chunk:
-                break
-            parts.append(chunk)
-            have += len(chunk)
-        whole = b"".join(parts)
-        if 0 <= size < len(whole):
-            whole, self._left = whole[:size], whole[size:]
-        return whole
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request(Generic[P, Q]):
     """
@@ -62,7 +35,8 @@ class Request(Generic[P, Q]):
 
     `base_url` is where this service's API lives, with the project if the client had it in the URL (for `self` links);
     `root_url` is the same without the version (for `bookmark` links). Neither ends in a slash. `client` is the address the
-    request came from, empty where there is none.
+    request came from, empty where there is none. `length` is the Content-Length, None where there is none. `ticket` is what a
+    `Postponed` of this request held, once its time has come.
     """
 
     ctx: RequestContext
@@ -75,9 +49,10 @@ class Request(Generic[P, Q]):
     root_url: str
     url: str
     query_string: str
-    body: Body
     policy: Authoriser
     client: str = ""
+    length: int | None = None
+    ticket: object = None
 
     def can(self, rule: str, target: Mapping[str, Any] | None = None) -> bool:
         """Whether the caller may do `rule`; `target` defaults to a thing of the caller's own project."""
@@ -107,12 +82,31 @@ class Stream:
     """
     A streaming reply: `chunks` is drawn in worker threads, and closed whatever happens.
 
-    Let a generator open its own source: one that was never started has no `finally` to run.
+    Let a generator open its own source: one that was never started has no `finally` to run. `holder` is whose download it is, in
+    words, where that is not the caller's project.
     """
 
     chunks: Iterable[bytes]
     length: int | None = None
     content_type: str = "application/octet-stream"
+    holder: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """
+    What takes an upload: a generator that is sent its chunks, and b"" at their end. The reply is sent when it ends.
+
+    Each step is in a worker thread, not always the same; none is held while the client is waited for. It is closed whatever
+    happens, so let it undo what it did when it is (GeneratorExit).
+    """
+
+    steps: Generator[None, bytes | None, None]
+
+    def step(self, chunk: bytes | None) -> None:
+        """Take a chunk, or None to begin."""
+        with suppress(StopIteration):
+            self.steps.send(chunk)
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,4 +119,4 @@ class Reply:
 
 
 Handler = Callable[..., Any]
-"""`(Request[P, Q]) -> View | list[View] | Page | Stream | Reply | None`; as a method, with `self` before."""
+"""`(Request[P, Q]) -> View | list[View] | Page | Stream | Intake | Reply | None`; as a method, with `self` before."""

@@ -1,9 +1,8 @@
 """
 The asynchronous half: ASGI in, ASGI out. Everything slow happens in one hop to a bounded pool of threads.
 
-Request id → service by mount → size limit → (thread: `serve.answer`) → reply, counters, one line in the access log. Uploads
-and downloads flow through threads of their own, chunk by chunk, so that slow transfers starve nobody. When more requests
-wait than `Limits.waiting`, new ones get 503 at once: a queue that long would only answer clients that left.
+Request id → service by mount → size limit → (a thread of the route's lane: `serve.answer`) → reply, counters, one line in the
+access log. Uploads and downloads take a thread for each chunk and none between two, so that slow ones starve nobody.
 """
 
 from __future__ import annotations
@@ -12,6 +11,7 @@ import re
 import time
 import traceback
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
 import anyio
@@ -21,34 +21,31 @@ import structlog
 
 from kilonova.api.framework.bodies import (
     ClientGone,
+    Incoming,
     Receive,
     Scope,
     Send,
-    incoming,
-    read_body,
+    content_length,
     send_response,
     send_stream,
+    take_upload,
+    too_large,
 )
-from kilonova.api.framework.errors import COMPUTE, NoRoute, fail, failure_headers
-from kilonova.api.framework.exchange import Authoriser, Stream
+from kilonova.api.framework.errors import COMPUTE, NoRoute, PathTooLong, fail, failure_headers
+from kilonova.api.framework.exchange import Authoriser, Intake, Stream
+from kilonova.api.framework.lanes import Limits, make_lanes
 from kilonova.api.framework.metrics import RimMetrics
+from kilonova.api.framework.router import Match
 from kilonova.api.framework.serve import Authenticator, Call, Response, answer, find, quoted
 from kilonova.api.framework.service import Service
+from kilonova.api.framework.transfers import Kind, Transfers
 from kilonova.domain.context import new_request_id
-from kilonova.domain.errors import Unavailable
+from kilonova.domain.errors import Postponed, Unavailable
 
 _BROKEN_OFF = "This API is being stopped, and could not wait any longer for what was asked."
 _LOOK_FIRST = "It may have been carried out all the same: look, before you ask again."
 _HOST = re.compile(r"\A(?:[A-Za-z0-9._-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?\Z")
 _GLOBAL_ID = re.compile(r"\Areq-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z")
-
-
-class Limits(msgspec.Struct, frozen=True):
-    """Threads for requests, threads for streams, and how many requests may wait for the former."""
-
-    threads: int = 32
-    streams: int = 16
-    waiting: int = 1024
 
 
 class Rim:
@@ -75,10 +72,9 @@ class Rim:
         self._authenticator, self._policy, self._metrics = authenticator, policy, metrics or RimMetrics()
         self._public_url, self._auth_url = public_url, auth_url
         self._limits = limits or Limits()
-        self._pool = anyio.CapacityLimiter(self._limits.threads)
-        self._stream_pool = anyio.CapacityLimiter(self._limits.streams)
+        self.lanes, self.transfers = make_lanes(self._limits), Transfers(self._limits)
+        self._movers = {name: anyio.CapacityLimiter(self._limits.streams) for name in self.lanes}
         self._log = log or structlog.get_logger("kilonova.api")
-        self._inside = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
@@ -88,9 +84,10 @@ class Rim:
         service = next((s for s in self.services if path == s.mount or path.startswith(f"{s.mount}/")), None)
         request_id = new_request_id()
         if service is None:
-            failure = fail(NoRoute(), COMPUTE, request_id)
-            nowhere = _json(404, COMPUTE.document(failure))
-            nowhere.headers["X-Openstack-Request-Id"] = request_id
+            too_long = len(path) > self._limits.path
+            failure = fail(PathTooLong() if too_long else NoRoute(), COMPUTE, request_id)
+            nowhere = _json(failure.status, COMPUTE.document(failure))
+            nowhere.headers |= {"X-Openstack-Request-Id": request_id}
             await send_response(send, nowhere, scope["method"])
             return
         call = Call(
@@ -105,22 +102,35 @@ class Rim:
         )
         with structlog.contextvars.bound_contextvars(request_id=request_id, **_global_id(headers)):
             try:
-                response = await self._respond(call, receive)
-                self._sign(call, response)
-                await self._send(call, response, receive, send)
+                response = await self._exchange(call, receive, send)
             except ClientGone:
                 response = Response(499, {})
             self._record(call, response.status, time.perf_counter() - started)
 
-    async def _respond(self, call: Call, receive: Receive) -> Response:
+    async def _exchange(self, call: Call, receive: Receive, send: Send) -> Response:
+        incoming, slot = Incoming(call, receive), ExitStack()
+        with slot:
+            response = await self._respond(call, incoming, slot)
+            self._sign(call, response)
+            if not incoming.is_done:
+                response.headers["Connection"] = "close"
+            await self._send(call, response, receive, send)
+        return response
+
+    async def _respond(self, call: Call, incoming: Incoming, slot: ExitStack) -> Response:
+        """The answer, once an upload is in. A download's place is put into `slot`, to be held until it is out."""
         try:
+            self._check_path(call.path)
             find(call)
-            streams = call.route is not None and call.route.stream
-            if streams:
-                call.stream = incoming(call, receive)
-            else:
-                call.body = await read_body(call, receive)
-            return await self._in_thread(call, self._stream_pool if streams else self._pool)
+            if call.route is None or not call.route.stream:
+                await self._read_body(call, incoming)
+            response = await self._answer(call)
+            if isinstance(response.body, Intake):
+                with self.transfers.one("uploads", _holder(call)):
+                    await take_upload(response.body, incoming, self._movers[_lane(call)])
+                response.body = b""
+            elif isinstance(response.body, Stream) and (kind := _kind(call)) is not None:
+                slot.enter_context(self.transfers.one(kind, response.body.holder or _holder(call)))
         except ClientGone:
             raise
         except anyio.get_cancelled_exc_class():
@@ -128,25 +138,43 @@ class Rim:
             return self._refuse(call, Unavailable(_BROKEN_OFF, next_step=_LOOK_FIRST))
         except Exception as error:  # noqa: BLE001 -- the edge: whatever happened, the client gets an envelope
             return self._refuse(call, error)
+        return response
+
+    def _check_path(self, path: str) -> None:
+        if len(path) > self._limits.path:
+            raise PathTooLong
+
+    async def _read_body(self, call: Call, incoming: Incoming) -> None:
+        call.length, most = content_length(call.headers), call.service.max_body
+        if call.length is not None and call.length > most:
+            raise too_large(most)
+        call.body = await incoming.whole(most, self._limits.body_s)
+
+    async def _answer(self, call: Call) -> Response:
+        """What a thread of the route's lane says; once more, in that of another, where it was postponed."""
+        call.length, lane = content_length(call.headers), _lane(call)
+        lane = (
+            "logins" if lane == "hashing" else lane
+        )  # who comes without a token is not to take the places of those with one
+        while True:
+            try:
+                return await self.lanes[lane].run(call.client, answer, call, self._authenticator, self._policy)
+            except Postponed as later:
+                if later.ticket == call.ticket:
+                    raise
+                call.ticket, lane = later.ticket, later.lane
+                await anyio.sleep(later.wait_s)
 
     async def _send(self, call: Call, response: Response, receive: Receive, send: Send) -> None:
         await send_response(send, response, call.method)
         if isinstance(response.body, Stream):
+            pool, wanted = self._movers[_lane(call)], call.method != "HEAD"
             try:
-                await send_stream(response.body, receive, send, self._stream_pool, wanted=call.method != "HEAD")
+                await send_stream(response.body, receive, send, pool, wanted=wanted)
             except ClientGone:
                 raise
             except Exception as error:  # noqa: BLE001 -- the status is out: all that is left is to break off, and to log why
                 self._log_bug(call, error)
-
-    async def _in_thread(self, call: Call, pool: anyio.CapacityLimiter) -> Response:
-        if self._inside >= self._limits.threads + self._limits.waiting:
-            raise Unavailable("The API is overloaded.", next_step="Try again in a few seconds.")
-        self._inside += 1
-        try:
-            return await anyio.to_thread.run_sync(answer, call, self._authenticator, self._policy, limiter=pool)
-        finally:
-            self._inside -= 1
 
     def _refuse(self, call: Call, error: Exception) -> Response:
         failure = fail(error, call.service.style, call.request_id)
@@ -187,6 +215,21 @@ def _host(headers: Mapping[str, str]) -> str:
     """What the client calls us, if that is a host and a port: it goes into links and into Location."""
     given = headers.get("host", "")
     return given if _HOST.match(given) else "localhost"
+
+
+def _lane(call: Call) -> str:
+    return call.match.routes[0].lane if isinstance(call.match, Match) else "requests"
+
+
+def _kind(call: Call) -> Kind | None:
+    """What a stream of this request counts as; what is watched with is never too much."""
+    kinds: dict[str, Kind] = {"requests": "downloads", "hosts": "host downloads"}
+    return kinds.get(_lane(call))
+
+
+def _holder(call: Call) -> str:
+    ctx = call.ctx
+    return f"project {ctx.project_id}" if ctx and ctx.project_id else f"user {ctx.user_id}" if ctx else call.client
 
 
 def _label(call: Call) -> str:

@@ -25,8 +25,8 @@ class Route(msgspec.Struct, frozen=True):
     `params_key`, `view_key` are the envelopes around `params` and around `view` (or a list of it). `params` may be any type
     expression, e.g. `list[PatchOp]`, or `LockServer | None`; None means that the body is not read. `policy` None asks only
     for a token, `auth=False` not even for that; `late_policy` leaves the check to the handler, where it hangs on the thing found.
-    `stream` hands the raw body to the handler. `media` are the content types read. `is_absent`: known, not served, and shown
-    nowhere (see `absent`).
+    `stream` leaves the body to what the handler returns. `media` are the content types read. `lane` names the threads that it
+    is worked on in (`lanes`). `is_absent`: known, not served, and shown nowhere (see `absent`).
     """
 
     method: str
@@ -45,6 +45,7 @@ class Route(msgspec.Struct, frozen=True):
     auth: bool = True
     stream: bool = False
     media: tuple[str, ...] = JSON
+    lane: str = "requests"
     name: str = ""
     summary: str = ""
     is_absent: bool = False

@@ -9,21 +9,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Protocol
 from urllib.parse import parse_qsl, quote
 
 import msgspec
 
 from kilonova.api.framework.complaints import malformed
-from kilonova.api.framework.exchange import Authoriser, Body, Page, Reply, Request, Stream
+from kilonova.api.framework.exchange import Authoriser, Intake, Page, Reply, Request, Stream
 from kilonova.api.framework.router import Match
 from kilonova.api.framework.routes import Route
 from kilonova.api.framework.schema import Query
 from kilonova.api.framework.service import Plan, Service
 from kilonova.api.framework.versions import UNVERSIONED, Version
 from kilonova.domain.context import RequestContext
-from kilonova.domain.errors import KilonovaError, Rejected, Unauthenticated, UnsupportedMedia
+from kilonova.domain.errors import KilonovaError, Postponed, Rejected, Unauthenticated, UnsupportedMedia
 from kilonova.store.again import until_done
 
 _LONGEST_NAME = 255  # of what a URL names: what a PUT makes there is kept under it
@@ -53,7 +53,8 @@ class Call:
     client: str = ""
     body: bytes = b""
     content: bytes | msgspec.Raw = b""
-    stream: Body = field(default_factory=Body)
+    length: int | None = None
+    ticket: object = None
     version: Version = UNVERSIONED
     match: Match | KilonovaError | None = None
     problem: KilonovaError | None = None
@@ -63,11 +64,11 @@ class Call:
 
 @dataclass(slots=True)
 class Response:
-    """What goes out: whole bytes, or a stream."""
+    """What goes out: whole bytes, or a stream, or nothing once an upload has been taken."""
 
     status: int
     headers: dict[str, str]
-    body: bytes | Stream = b""
+    body: bytes | Stream | Intake = b""
 
 
 def find(call: Call) -> None:
@@ -107,10 +108,11 @@ def answer(call: Call, authenticator: Authenticator, policy: Authoriser) -> Resp
     route = call.route = _route(call, match)
     if route.policy is not None and not route.late_policy:
         policy.authorize(ctx, route.policy)
+    if route.lane == "hashing" and call.ticket is None:
+        raise Postponed(0.0, "hashing", "let through")
     plan = call.service.plan(route)
     request = _request(call, match, plan, policy)
-    # What streams in has been drunk: that alone cannot be done again.
-    result = route.handler(request) if route.stream else until_done(lambda: route.handler(request))
+    result = until_done(lambda: route.handler(request))
     return _encode(plan, result, call.version)
 
 
@@ -167,9 +169,10 @@ def _request(call: Call, match: Match, plan: Plan, policy: Authoriser) -> Reques
         root_url=root + project,
         url=call.origin + call.path,
         query_string=call.query_string,
-        body=call.stream,
         policy=policy,
         client=call.client,
+        length=call.length,
+        ticket=call.ticket,
     )
 
 
@@ -214,8 +217,8 @@ def _encode(plan: Plan, result: Any, version: Version) -> Response:
         if result.length is not None:
             headers["Content-Length"] = str(result.length)
         return Response(status, headers, result)
-    if result is None:
-        return Response(status, headers | {"Content-Length": "0"})
+    if result is None or isinstance(result, Intake):
+        return Response(status, headers | {"Content-Length": "0"}, result or b"")
     headers.setdefault("Content-Type", "application/json")
     body = msgspec.json.encode(_document(plan, result, version))
     return Response(status, headers | {"Content-Length": str(len(body))}, body)

@@ -45,7 +45,7 @@ class HostImages:
         headers = {"Accept-Ranges": "bytes"}
         if part is not None:
             headers["Content-Range"] = f"bytes {start}-{start + length - 1}/{size}"
-        stream = Stream(self._bits.read(image_id, start, length), length)
+        stream = Stream(self._bits.read(image_id, start, length), length, holder=f"host {host}")
         return Reply(stream, status=None if part is None else 206, headers=headers)
 
     def _host(self, req: Request[Any, Any]) -> str:
@@ -58,8 +58,7 @@ class HostImages:
         try:
             return self._access.authenticate(name, secret, req.client)
         except Unauthenticated:
-            self._throttle.check(name, req.client)
-            self._throttle.failed(name, req.client)
+            self._throttle.refuse(name, req.client)
             raise
 
 
@@ -76,5 +75,5 @@ def _basic(header: str) -> tuple[str, str]:
 
 
 ROUTES = (
-    Route("GET", "/self/images/{image_id}", HostImages.download, auth=False, summary="Read an image as a host"),
+    Route("GET", "/self/images/{image_id}", HostImages.download, auth=False, lane="hosts", summary="Read an image as a host"),
 )  # fmt: skip

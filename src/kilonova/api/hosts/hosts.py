@@ -122,14 +122,12 @@ class Hosts:
         return [_token(one) for one in found]
 
     def join(self, req: Request[JoinCloud, Query]) -> WelcomeView:
-        """A host comes in. The token is all that it needs; who guesses has to wait."""
-        self._throttle.check(_THROTTLED, req.client)
+        """A host comes in. The token is all that it needs, and a right one is good whoever guessed from there before."""
         try:
             told = self._access.join(req.params.token, req.params.name, req.client)
         except Unauthenticated:
-            self._throttle.failed(_THROTTLED, req.client)
+            self._throttle.refuse(_THROTTLED, req.client)
             raise
-        self._throttle.succeeded(_THROTTLED, req.client)
         return WelcomeView(name=told.host, secret=told.secret, bus_url=told.bus_url, generation=told.generation)
 
     def remove(self, req: Request[None, Query]) -> None:
@@ -185,8 +183,8 @@ ROUTES = (
           summary="List join tokens"),
     Route("POST", "/tokens", Hosts.issue, status=201, policy="kilonova:hosts:token", params=IssueToken,
           params_key="token", view=TokenView, view_key="token", summary="Make a join token"),
-    Route("POST", "/join", Hosts.join, status=201, auth=False, params=JoinCloud, params_key="host", view=WelcomeView,
-          view_key="host", summary="Join as a host"),
+    Route("POST", "/join", Hosts.join, status=201, auth=False, lane="logins", params=JoinCloud, params_key="host",
+          view=WelcomeView, view_key="host", summary="Join as a host"),
     Route("GET", "/refusals", Hosts.refusals, policy="kilonova:hosts:refusals", query=ListRefusals, view=RefusalView,
           view_key="refusals", summary="List what was refused to hosts"),
     Route("DELETE", "/{host_name}", Hosts.remove, status=204, policy="kilonova:hosts:remove",

@@ -150,7 +150,7 @@ ROUTES = (
     Route(
         "POST", _ALL, ApplicationCredentials.create, status=201, policy="identity:create_application_credential",
         late_policy=True, params=CreateCredential, params_key="application_credential",
-        view=CredentialView, view_key="application_credential",
+        view=CredentialView, view_key="application_credential", lane="hashing",
     ),
     Route(
         "GET", _ONE, ApplicationCredentials.show, policy="identity:get_application_credential", late_policy=True,

@@ -85,7 +85,7 @@ class AuthParams(Params, strict=False):
     scope: Maybe[ScopeParams | str] = UNSET
 
 
-def login_request(params: AuthParams, address: str) -> LoginRequest:
+def login_request(params: AuthParams, address: str, ticket: object) -> LoginRequest:
     """What is asked, as the use case takes it. Raises Rejected for what cannot be understood."""
     given = params.identity
     wanted = {method: getattr(given, method, UNSET) for method in given.methods}
@@ -98,6 +98,7 @@ def login_request(params: AuthParams, address: str) -> LoginRequest:
         application_credential=_credential_proof(given) if "application_credential" in wanted else None,
         scope=_scope(params.scope),
         address=address,
+        ticket=ticket,
     )
 
 

@@ -65,7 +65,7 @@ class Tokens:
 
     def create(self, req: Request[AuthParams, TokenQuery]) -> Reply:
         """Log in."""
-        issued = log_in(self._identity, login_request(req.params, req.client))
+        issued = log_in(self._identity, login_request(req.params, req.client, req.ticket))
         return Reply(
             self._view(req, issued.verified), headers={"X-Subject-Token": issued.token, "Vary": "X-Auth-Token"}
         )
@@ -134,7 +134,7 @@ def _credential(verified: Verified) -> Maybe[CredentialView]:
 
 ROUTES = (
     Route(
-        "POST", "/auth/tokens", Tokens.create, status=201, auth=False,
+        "POST", "/auth/tokens", Tokens.create, status=201, auth=False, lane="logins",
         params=AuthParams, params_key="auth", query=TokenQuery, view=TokenView, view_key="token",
     ),
     Route(

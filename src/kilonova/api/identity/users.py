@@ -16,7 +16,7 @@ from kilonova.domain.errors import Denied, Rejected
 from kilonova.domain.identity import DEFAULT_DOMAIN_ID, Group, Project, User
 from kilonova.identity.passwords import MAX_LENGTH
 from kilonova.identity.service import Identity
-from kilonova.identity.users import NewUser, change_password, create_user, delete_user, update_user
+from kilonova.identity.users import NewPassword, NewUser, change_password, create_user, delete_user, update_user
 from kilonova.store.queries import identity_roles
 
 Password = Annotated[str, Meta(min_length=1, max_length=MAX_LENGTH)]
@@ -149,7 +149,10 @@ class Users:
         if req.ctx.user_id != req.path["user_id"]:
             raise Denied("Only users themselves may change a password by giving the old one.")
         user = read_one(self._identity, User, req.path["user_id"])
-        change_password(self._identity, user, req.params.original_password, req.params.password, req.client)
+        wanted = NewPassword(
+            old=req.params.original_password, new=req.params.password, address=req.client, ticket=req.ticket
+        )
+        change_password(self._identity, user, wanted)
 
     def projects(self, req: Request[None, ListProjects]) -> Page:
         """The projects in which a user has a role."""
@@ -188,16 +191,19 @@ _ONE = "/users/{user_id}"
 ROUTES = (
     Route("GET", "/users", Users.index, policy="identity:list_users", query=ListUsers, view=UserView, view_key="users"),
     Route(
-        "POST", "/users", Users.create, status=201, policy="identity:create_user",
+        "POST", "/users", Users.create, status=201, policy="identity:create_user", lane="hashing",
         params=CreateUser, params_key="user", view=UserView, view_key="user",
     ),
     Route("GET", _ONE, Users.show, policy="identity:get_user", late_policy=True, view=UserView, view_key="user"),
     Route(
-        "PATCH", _ONE, Users.update, policy="identity:update_user",
+        "PATCH", _ONE, Users.update, policy="identity:update_user", lane="hashing",
         params=UpdateUser, params_key="user", view=UserView, view_key="user",
     ),
     Route("DELETE", _ONE, Users.delete, status=204, policy="identity:delete_user"),
-    Route("POST", f"{_ONE}/password", Users.change_password, status=204, params=ChangePassword, params_key="user"),
+    Route(
+        "POST", f"{_ONE}/password", Users.change_password, status=204, params=ChangePassword, params_key="user",
+        lane="logins",
+    ),
     Route(
         "GET", f"{_ONE}/projects", Users.projects, policy="identity:list_user_projects", late_policy=True,
         query=ListProjects, view=ProjectView, view_key="projects",

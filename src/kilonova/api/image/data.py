@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from kilonova.api.framework import Query, Reply, Request, Route, Stream
+from kilonova.api.framework import Intake, Query, Reply, Request, Route, Stream
 from kilonova.api.image.images import allow, target
 from kilonova.domain.errors import Denied, InvalidField, KilonovaError, Unavailable, UnsupportedMedia
 from kilonova.domain.image import Image, ImageStatus
 from kilonova.image.catalog import scope_of
 from kilonova.image.service import ImageService
-from kilonova.image.upload import Incoming, is_readable, upload
+from kilonova.image.upload import begin, is_readable
 from kilonova.store.queries import images
 
 OCTETS = "application/octet-stream"
@@ -31,13 +31,13 @@ class ImageData:
     def __init__(self, service: ImageService) -> None:
         self._service = service
 
-    def upload(self, req: Request[None, Query]) -> None:
+    def upload(self, req: Request[None, Query]) -> Intake:
         """Receive them."""
         media = req.headers.get("content-type", "").partition(";")[0].strip().lower()
         if media != OCTETS:
             raise UnsupportedMedia(f"Unsupported Content-Type {media[:64]!r}.", next_step=f"Send {OCTETS}.")
-        incoming = Incoming(req.body, _length(req))
-        upload(self._service, scope_of(req.ctx), req.path["image_id"], incoming, allow(req, "upload_image"))
+        allowed = allow(req, "upload_image")
+        return Intake(begin(self._service, scope_of(req.ctx), req.path["image_id"], _length(req), allowed))
 
     def download(self, req: Request[None, Query]) -> Reply:
         """Send them, or the one range of them that was asked for; 204 for an image that has none yet."""
@@ -84,11 +84,11 @@ def _length(req: Request[Any, Any]) -> int | None:
     """What the client says of the size, in either of two headers. Raises InvalidField."""
     said = req.headers.get("x-openstack-image-size")
     if said is None:
-        return req.body.length
+        return req.length
     if not (said.isascii() and said.isdigit()) or len(said) > 18:
         raise InvalidField("X-OpenStack-Image-Size", "it is not a number of bytes")
-    if req.body.length not in (None, int(said)):
-        raise InvalidField("X-OpenStack-Image-Size", f"it is {said}, and Content-Length is {req.body.length}")
+    if req.length not in (None, int(said)):
+        raise InvalidField("X-OpenStack-Image-Size", f"it is {said}, and Content-Length is {req.length}")
     return int(said)
 
 

@@ -20,4 +20,4 @@ class Metrics:
         return Stream(iter([text]), len(text), CONTENT_TYPE_PLAIN_0_0_4)
 
 
-METRICS_ROUTES = (Route("GET", "/", Metrics.show, auth=False),)
+METRICS_ROUTES = (Route("GET", "/", Metrics.show, auth=False, lane="health"),)

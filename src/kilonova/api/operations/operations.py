@@ -76,7 +76,7 @@ class Operations:
 
 
 ROUTES = (
-    Route("GET", "/health", Operations.health, auth=False, view=HealthView),
+    Route("GET", "/health", Operations.health, auth=False, lane="health", view=HealthView),
     Route("GET", "/status", Operations.status, policy="kilonova:status", view=StatusView, view_key="status"),
     Route("GET", "/audit", Operations.audit, policy="kilonova:audit", view=AuditView, view_key="audit"),
 )

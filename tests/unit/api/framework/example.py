@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Annotated, Any
 
 import msgspec
@@ -11,6 +11,7 @@ import msgspec
 from kilonova.api.framework import (
     COMPUTE,
     UNSET,
+    Intake,
     Maybe,
     Meta,
     Microversions,
@@ -109,7 +110,7 @@ class Kites:
         self.rows = {f"k{i}": f"kite {i}" for i in range(5)}
         self.seen: Request[Any, Any] | None = None
         self.threads: set[int] = set()
-        self.closed = threading.Event()
+        self.closed, self.broken_off = threading.Event(), threading.Event()
         self.uploaded = 0
 
     def create(self, req: Request[CreateKite, Query]) -> Reply:
@@ -151,9 +152,20 @@ class Kites:
             "bug": ZeroDivisionError("password=hunter2"),
         }[req.path["how"]]
 
-    def upload(self, req: Request[None, Query]) -> None:
-        head = req.body.read(3)
-        self.uploaded = len(head) + sum(len(chunk) for chunk in req.body)
+    def upload(self, req: Request[None, Query]) -> Intake:
+        return Intake(self._receive())
+
+    def _receive(self) -> Generator[None, bytes | None, None]:
+        size = 0
+        try:
+            while chunk := (yield):
+                if b"\0" in chunk:
+                    raise Conflict("There is a zero in it.")
+                size += len(chunk)
+        except GeneratorExit:
+            self.broken_off.set()
+            raise
+        self.uploaded = size
 
     def download(self, req: Request[None, Query]) -> Stream:
         def chunks() -> Iterator[bytes]:

@@ -35,7 +35,7 @@ def test_a_head_of_a_download_draws_nothing(api: TestClient) -> None:
     assert (reply.status_code, reply.content, reply.headers["Content-Length"]) == (200, b"", "4000")
 
 
-def test_a_broken_upload_is_rejected(kites: Kites) -> None:
+def test_a_broken_upload_is_broken_off(kites: Kites) -> None:
     rim = Rim([kite_service(kites)], authenticator=FakeAuthenticator(CALLERS), policy=policy())
     sent = []
 
@@ -59,7 +59,14 @@ def test_a_broken_upload_is_rejected(kites: Kites) -> None:
         await rim(scope, receive, send)
 
     anyio.run(break_off)
-    assert sent[0]["status"] == 400
+    assert sent == []
+    assert kites.broken_off.is_set()
+    assert kites.uploaded == 0
+
+
+def test_an_upload_that_is_refused_half_way_is_told_why(api: TestClient, kites: Kites) -> None:
+    reply = api.put(BASE + "/kites/k1/file", content=iter([b"ab", b"\0", b"x"]))
+    assert (reply.status_code, kites.uploaded) == (409, 0)
 
 
 def run_raw(rim: Rim, path: str, arriving: Any) -> list[Any]:
