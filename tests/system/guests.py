@@ -25,7 +25,7 @@ class Guests:
 
     def __init__(self, lab: Lab, cloud: RealCloud, folder: Path) -> None:
         self.lab, self.cloud = lab, cloud
-        self.key = folder / "key"
+        self.key, self.state = folder / "key", folder / "state"
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", self.key], check=True)
         key = {"name": "key", "public_key": self.key.with_suffix(".pub").read_text()}
         cloud.compute("POST", "/os-keypairs", {"keypair": key})
@@ -91,7 +91,7 @@ class Guests:
         made = json.loads(self.lab.path(DATA_DIR / "credentials.json").read_text())
         told = {"AUTH_URL": f"{self.cloud.settings.base_url}/identity/v3", "USERNAME": "admin", "PROJECT_NAME": "admin"}
         told |= {"PASSWORD": made["admin_password"], "USER_DOMAIN_ID": "default", "PROJECT_DOMAIN_ID": "default"}
-        environment = [f"OS_{name}={value}" for name, value in told.items()]
+        environment = [f"XDG_STATE_HOME={self.state}", *(f"OS_{name}={value}" for name, value in told.items())]
         return self.lab.run("env", *environment, sys.executable, "-m", "kilonova.cli.main", *words)
 
     def _on_its_network(self, server_id: str, *words: str, check: bool) -> str:

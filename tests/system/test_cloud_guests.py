@@ -89,6 +89,14 @@ def test_the_command_line_waits_for_ssh_and_logs_in(guests: Guests, parts: str) 
     guests.wait_until_ready(parts)
     assert guests.kilonova("wait", parts, "--for", "ssh", "-o", "json")
     assert json.loads(guests.kilonova("ssh", "-i", str(guests.key), parts, "--", "report"))["hostname"] == "parts"
+    known = (guests.state / "kilonova-client" / "known_hosts" / parts).read_text()
+    host_key = guests.ssh(parts, "dropbearkey -y -f /etc/dropbear/dropbear_ed25519_host_key")
+    learnt = [line for line in known.splitlines() if line.startswith(parts)]
+    assert [line.split()[2] in host_key for line in learnt] == [True]  # from the console, before it was connected to
+    (guests.state / "kilonova-client" / "known_hosts" / parts).write_text(known.replace("AAAAI", "AAAAJ"))
+    with pytest.raises(AssertionError, match="HAS CHANGED"):
+        guests.kilonova("ssh", "-i", str(guests.key), parts, "--", "true")
+    assert guests.kilonova("ssh", "--new-host-key", "-i", str(guests.key), parts, "--", "echo", "in") == "in\n"
 
 
 def test_guests_run_on_when_the_cloud_is_killed_and_it_finds_them_again(guests: Guests, parts: str, whole: str) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 import click
 
 from kilonova.cli import boot_options as parse
-from kilonova.cli import choose
+from kilonova.cli import choose, hostkeys
 from kilonova.cli.client import MICROVERSION, Client, connect
-from kilonova.cli.facts import addresses, server_facts
+from kilonova.cli.facts import server_facts, way_in
 from kilonova.cli.keys import is_simulated, login_name, private_key, ssh_line
 from kilonova.cli.output import output_option, print_facts, print_rows
 from kilonova.cli.talk import progress, say
@@ -88,7 +88,7 @@ def boot(name: str, output: str, poll: bool, timeout: float, **options: Any) -> 
             try:
                 servers = wait_for(client, ids, "active", timeout, show)
             except KeyboardInterrupt:
-                say(f"\nStill building: kilonova wait {name}")
+                say(f"Still building: kilonova wait {name}")
                 raise
         say(f"{len(servers)} active after {time.monotonic() - began:.1f} s")
         print_created(servers, output)
@@ -162,16 +162,16 @@ def print_created(servers: list[dict[str, Any]], output: str) -> None:
 def say_way_in(client: Client, server: dict[str, Any]) -> None:
     """The exact ssh line; why there is none, when there is none."""
     if is_simulated(client):
-        say(f"{server['name']} is simulated: there is nothing to log in to. Next: kilonova logs {server['name']}")
+        say(f"{server['name']} is simulated: there is nothing to log in to. Next: kilonova logs {server['id']}")
         return
-    if not addresses(server):
-        say(f"{server['name']} has no address. Next: kilonova logs {server['name']}")
+    address = way_in(server)
+    if address is None:
+        say(f"{server['name']} has no address. Next: kilonova logs {server['id']}")
         return
     if not server.get("key_name"):
         say("Booted without a key pair, so it may let nobody in. Next time: --key-name NAME")
-    address = addresses(server)[0]
-    way = ssh_options(space_of(client, server, address))
-    say(ssh_line(login_name(client, server), address, private_key(client, server), way))
+    options = (*hostkeys.options(client, server), *ssh_options(space_of(client, server, address)))
+    say(ssh_line(login_name(client, server), address, private_key(client, server), options))
 
 
 def _image(client: Client, options: dict[str, Any]) -> dict[str, Any]:

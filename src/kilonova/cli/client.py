@@ -84,7 +84,7 @@ class Client:
         wanted = {name: value for name, value in (params or {}).items() if value is not None}
         for attempt in (1, 2):
             url = self._url(service) + path
-            request = self._http.build_request(
+            request = self._request(
                 method, url, json=body, params=wanted, headers=headers | {"X-Auth-Token": self._secret}
             )
             answer = self._send(request)
@@ -125,7 +125,7 @@ class Client:
         if self._token is None:
             auth_url = self._account.auth_url.rstrip("/")
             auth_url = auth_url if auth_url.endswith("/v3") else f"{auth_url}/v3"
-            request = self._http.build_request("POST", f"{auth_url}/auth/tokens", json=login_body(self._account))
+            request = self._request("POST", f"{auth_url}/auth/tokens", json=login_body(self._account))
             answer = self._send(request)
             body = _decoded(answer)
             if not isinstance(body, dict) or "token" not in body or "x-subject-token" not in answer.headers:
@@ -148,6 +148,14 @@ class Client:
 
     def _in_region(self, endpoint: Mapping[str, Any]) -> bool:
         return self._account.region in (None, endpoint.get("region_id"), endpoint.get("region"))
+
+    def _request(self, method: str, url: str, **what: Any) -> httpx2.Request:
+        try:
+            return self._http.build_request(method, url, **what)
+        except httpx2.InvalidURL as wrong:
+            raise CliError(
+                f"There is nothing at {url!r}: {wrong}", next_step="kilonova ps", exit_code=NOT_FOUND
+            ) from wrong
 
     def _send(self, request: httpx2.Request) -> httpx2.Response:
         where = f"{request.url.scheme}://{request.url.netloc.decode()}"

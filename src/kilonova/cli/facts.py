@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from kilonova.domain.addresses import ip_address
+
 Server = Mapping[str, Any]
 
 
@@ -34,6 +36,19 @@ def addresses(server: Server) -> list[str]:
     """All its addresses, IPv4 first."""
     held = [one for network in (server.get("addresses") or {}).values() for one in network]
     return [str(one["addr"]) for one in sorted(held, key=lambda one: int(one["version"]))]
+
+
+def way_in(server: Server) -> str | None:
+    """The address to connect to: the first that is one, for it goes into a command."""
+    return next((one for one in addresses(server) if _is_address(one)), None)
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ip_address(text)
+    except ValueError:
+        return False
+    return True
 
 
 def image_id(server: Server) -> str | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from kilonova.cli.client import ApiError, Client
 from kilonova.cli.errors import CliError
@@ -20,17 +22,8 @@ _LOGINS = {
     "fedora": "fedora",
     "ubuntu": "ubuntu",
 }
-# A throw-away host's key is new each time its address is used again: remembering it would only refuse the next one.
-OPTIONS = (
-    "-o",
-    "ConnectTimeout=10",
-    "-o",
-    "StrictHostKeyChecking=no",
-    "-o",
-    "UserKnownHostsFile=/dev/null",
-    "-o",
-    "LogLevel=ERROR",
-)
+# Others may set an image's properties, and ssh takes a word that begins with a dash for an option.
+_LOGIN = re.compile(r"[a-zA-Z_][a-zA-Z0-9._-]{0,63}\Z")
 
 
 def key_folders() -> tuple[Path, ...]:
@@ -44,7 +37,7 @@ def private_key(client: Client, server: Mapping[str, Any]) -> Path | None:
     if not name:
         return None
     try:
-        public = client.get("compute", f"/os-keypairs/{name}")["keypair"]["public_key"]
+        public = client.get("compute", f"/os-keypairs/{quote(str(name), safe='')}")["keypair"]["public_key"]
     except ApiError:
         public = ""
     found = (find_key(str(name), public, folder) for folder in key_folders())
@@ -58,6 +51,8 @@ def find_key(name: str, public_key: str, folder: Path) -> Path | None:
         private = path.with_suffix("")
         if private.is_file() and _blob(_read(path)) == wanted:
             return private
+    if "/" in name or not name.isprintable():
+        return None
     named = (folder / name, folder / f"{name}.pem", Path(f"{name}.pem"))
     return next((path for path in named if path.is_file()), None)
 
@@ -66,10 +61,11 @@ def login_name(client: Client, server: Mapping[str, Any]) -> str:
     """The user that the image says to log in as, or that its distribution is known for; else root."""
     ident = image_id(server)
     try:
-        image = client.get("image", f"/images/{ident}") if ident else {}
+        image = client.get("image", f"/images/{quote(ident, safe='')}") if ident else {}
     except ApiError:
         image = {}
-    return str(image.get("os_admin_user") or _LOGINS.get(str(image.get("os_distro", "")).lower(), "root"))
+    named = str(image.get("os_admin_user") or "")
+    return named if _LOGIN.match(named) else _LOGINS.get(str(image.get("os_distro", "")).lower(), "root")
 
 
 def is_simulated(client: Client) -> bool:
@@ -81,15 +77,15 @@ def is_simulated(client: Client) -> bool:
     return bool(chosen.get("hypervisor") == "sim")
 
 
-def ssh_command(login: str, address: str, key: Path | None, options: Sequence[str] = OPTIONS) -> list[str]:
-    """The words to run."""
+def ssh_command(login: str, address: str, key: Path | None, options: Sequence[str] = ()) -> list[str]:
+    """The words to run; `options` are ssh's, before the address."""
     identity = ["-i", str(key)] if key else []
     return ["ssh", *identity, *options, f"{login}@{address}"]
 
 
-def ssh_line(login: str, address: str, key: Path | None, way: Sequence[str] = ()) -> str:
-    """A line to paste; `way`: the options that lead ssh to it."""
-    return shlex.join(ssh_command(login, address, key, (*OPTIONS, *way)))
+def ssh_line(login: str, address: str, key: Path | None, options: Sequence[str] = ()) -> str:
+    """A line to paste."""
+    return shlex.join(ssh_command(login, address, key, options))
 
 
 def _blob(public_key: str) -> str:

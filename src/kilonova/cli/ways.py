@@ -30,7 +30,9 @@ def space_of(client: Client, server: Mapping[str, Any], address: str) -> str | N
         ports = client.get("network", "/ports", device_id=server["id"])["ports"]
     except ApiError:
         return None
-    on = (port["network_id"] for port in ports if address in [one["ip_address"] for one in port["fixed_ips"]])
+    # Whoever has a port may write a server's id on it; as its owner only the cloud writes a server.
+    bound = [port for port in ports if port["device_owner"].startswith("compute:")]
+    on = (port["network_id"] for port in bound if address in [one["ip_address"] for one in port["fixed_ips"]])
     return next((path.name for one in on for path in sorted(_SPACES.glob(f"{bridge_name(one)}-*"))), None)
 
 
