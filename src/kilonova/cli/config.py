@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from kilonova.cli.errors import CliError
-from kilonova.cli.talk import say
+from kilonova.cli.talk import put_lines, say
 
 CONFIG_OPTION = click.option(
     "--config",
@@ -34,7 +34,7 @@ def sample() -> None:
     """Print a commented sample with every key."""
     from kilonova.config.sample import sample as text  # noqa: PLC0415 - the types of every section
 
-    click.echo(text(), nl=False)
+    put_lines(text(), nl=False)
 
 
 @config.command()

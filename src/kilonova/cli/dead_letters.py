@@ -16,7 +16,7 @@ import click
 from kilonova.cli.config import CONFIG_OPTION, explained
 from kilonova.cli.errors import FAILED, NOT_FOUND, CliError
 from kilonova.cli.output import output_option, print_facts, print_rows
-from kilonova.cli.talk import say
+from kilonova.cli.talk import put, say
 
 if TYPE_CHECKING:
     from kilonova.rpc.amqp.deadletters import DeadLetter, DeadLetters
@@ -122,7 +122,7 @@ def _short(text: str) -> str:
 
 def _told(done: str, letters: Sequence[DeadLetter]) -> None:
     for letter in letters:
-        click.echo(letter.id)
+        put(letter.id)
     say(f"{len(letters)} {done}." if letters else f"There was nothing that could be {done}.")
     if not letters:
         raise SystemExit(FAILED)

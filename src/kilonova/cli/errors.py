@@ -6,6 +6,8 @@ from typing import IO, Any
 
 import click
 
+from kilonova.cli.talk import harmless, put_lines
+
 FAILED, USAGE, NOT_FOUND, TIMED_OUT, NO_CAPACITY = 1, 2, 3, 4, 5
 
 
@@ -19,10 +21,11 @@ class CliError(click.ClickException):
 
     def show(self, file: IO[Any] | None = None) -> None:
         """Say it on stderr: stdout is for data."""
-        click.secho("Error: ", fg="red", bold=True, nl=False, err=True, file=file)
-        click.echo(self.message, err=True, file=file)
+        put_lines("Error: ", fg="red", bold=True, nl=False, err=True, file=file)
+        # Marked, so that no line of a message that came from elsewhere passes for the next step.
+        put_lines("\n  | ".join(harmless(line) for line in self.message.split("\n")), err=True, file=file)
         if self.next_step:
-            click.echo(f"  Next: {self.next_step}", err=True, file=file)
+            put_lines(f"  Next: {harmless(self.next_step)}", err=True, file=file)
 
 
 class NotFound(CliError):

@@ -13,12 +13,15 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from kilonova.cli.talk import harmless, harmless_values
+
 Document = Mapping[str, Any]
 _WIDTH = 160  # where nobody's terminal says otherwise
 
 
 def print_placement(title: str, placement: Document) -> None:
     """All of a server's decisions, or where several would go and the last decision on them."""
+    title, placement = harmless(title), harmless_values(placement)
     console = Console(width=None if sys.stdout.isatty() else _WIDTH, highlight=False, markup=False)
     console.print(Text(title, style="bold"))
     console.print(placement["message"], soft_wrap=True)

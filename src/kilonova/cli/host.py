@@ -11,7 +11,7 @@ from kilonova.cli.client import Client, connect
 from kilonova.cli.errors import NotFound
 from kilonova.cli.host_join import join
 from kilonova.cli.output import output_option, print_facts, print_rows
-from kilonova.cli.talk import say
+from kilonova.cli.talk import put, say
 
 _COLUMNS = ("name", "state", "status", "zone", "servers", "vcpus", "ram_mib", "seen_at", "disabled_reason")
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
@@ -54,7 +54,7 @@ def token(name: str | None, expires: int, output: str) -> None:
         made = client.call("kilonova", "POST", "/hosts/tokens", body={"token": wanted})["token"]
         url = client.url
     if output == "table":
-        click.echo(made["text"])
+        put(made["text"])
         say(f"Good until {made['expires_at']}. On the host: kilonova host join {url} TOKEN")
     else:
         print_facts(made, output)

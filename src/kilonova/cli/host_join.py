@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import click
 
 from kilonova.cli.errors import FAILED, TIMED_OUT, USAGE, CliError
-from kilonova.cli.talk import say
+from kilonova.cli.talk import put, say
 
 if TYPE_CHECKING:
     from kilonova.rpc.tls import TlsFiles
@@ -82,7 +82,7 @@ def join(url: str, token: str, name: str | None, config_dir: Path | None, certif
     if root.startswith("http:") and urlsplit(root).hostname not in _LOCAL:
         say("The credential came over plain HTTP: whoever listens on the way has it, too. Use an https:// URL.")
     say(f"{told['name']} has joined. Its credential is in {path}. Next: kilonova agent")
-    click.echo(told["name"])
+    put(told["name"])
 
 
 def default_config_dir() -> Path:

@@ -5,15 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import click
-
 from kilonova.cli import cloudsyaml
 from kilonova.cli.accounts import user_clouds_file
 from kilonova.cli.client import local_client
 from kilonova.cli.errors import CliError
 from kilonova.cli.output import pairs
 from kilonova.cli.places import command_for
-from kilonova.cli.talk import say
+from kilonova.cli.talk import put, put_lines, say
 from kilonova.settings import CloudSettings
 
 _SERVICES = {"identity": "/identity/v3", "compute": "/compute/v2.1", "image": "/image", "network": "/networking"}
@@ -60,11 +58,11 @@ def sections(settings: CloudSettings, chosen: dict[str, Any], made: dict[str, st
 
 def print_sections(groups: list[Section], title: str) -> None:
     """A title, and aligned groups under headings."""
-    click.secho(title, bold=True)
+    put_lines(title, bold=True)
     for heading, facts in groups:
-        click.secho(f"\n{heading}", fg="cyan")
+        put_lines(f"\n{heading}", fg="cyan")
         for line in pairs(facts):
-            click.echo(f"  {line}")
+            put(f"  {line}")
 
 
 def _made_of(chosen: dict[str, Any]) -> list[tuple[str, str]]:

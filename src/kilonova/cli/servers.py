@@ -9,7 +9,7 @@ from kilonova.cli.client import connect
 from kilonova.cli.errors import USAGE, CliError
 from kilonova.cli.facts import server_facts
 from kilonova.cli.output import output_option, print_facts, print_rows
-from kilonova.cli.talk import progress, say
+from kilonova.cli.talk import progress, put, say
 from kilonova.cli.waiting import GOALS, wait_for
 
 _COLUMNS = ("id", "name", "status", "task", "addresses", "flavor", "created")
@@ -75,4 +75,4 @@ def delete(servers: tuple[str, ...], waits: bool, timeout: float) -> None:  # no
                 wait_for(client, found, "deleted", timeout, tell)
     for ident, name in found.items():
         say(f"{name} is {'gone' if waits else 'being deleted'}")
-        click.echo(ident)
+        put(ident)

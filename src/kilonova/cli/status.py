@@ -10,9 +10,9 @@ import click
 from kilonova.cli import process
 from kilonova.cli.client import connect, local_client
 from kilonova.cli.errors import FAILED, CliError
-from kilonova.cli.output import output_option, pairs, print_facts, shown
+from kilonova.cli.output import output_option, print_facts, shown
 from kilonova.cli.places import DATA_DIR_OPTION, chosen_data_dir, command_for
-from kilonova.cli.talk import say
+from kilonova.cli.talk import put, say
 from kilonova.cli.up import load
 
 
@@ -57,11 +57,7 @@ def audit(output: str) -> None:
     with connect() as client:
         report = client.get("kilonova", "/audit")["audit"]
     if output == "table":
-        click.echo(
-            "\n".join(
-                pairs([(kind, str(count)) for kind, count in {**report["counts"], "total": report["total"]}.items()])
-            )
-        )
+        print_facts({**report["counts"], "total": report["total"]}, output)
         for kind, things in report["orphans"].items():
             say(f"{kind}: {', '.join(things)}")
     else:
@@ -75,5 +71,5 @@ def audit(output: str) -> None:
 def _print_reconcilers(reconcilers: list[dict[str, Any]]) -> None:
     """A line for each: when it last ran, what it did or why it failed."""
     for one in reconcilers:
-        did = f"failed: {one['error']}" if one["error"] else f"did {shown(one['did'])}"
-        click.echo(f"{one['name']}: last ran {shown(one['last_run_at'])}, {did}")
+        did = f"failed: {shown(one['error'])}" if one["error"] else f"did {shown(one['did'])}"
+        put(f"{shown(one['name'])}: last ran {shown(one['last_run_at'])}, {did}")

@@ -15,7 +15,7 @@ from kilonova.cli.doctor.machine import check_machine
 from kilonova.cli.errors import FAILED
 from kilonova.cli.output import rows_text
 from kilonova.cli.places import DATA_DIR_OPTION, chosen_data_dir, guest_dir
-from kilonova.cli.talk import say
+from kilonova.cli.talk import put, put_lines, say
 from kilonova.cli.up import load
 from kilonova.settings import CloudSettings
 
@@ -33,9 +33,9 @@ def doctor(data_dir: Path | None, as_json: bool) -> None:  # noqa: FBT001 - an o
     for finding in examine(settings):
         findings.append(finding)
         if not as_json:
-            click.echo("\n".join(lines(finding)))
+            tell(finding)
     if as_json:
-        click.echo(rows_text([shown(finding) for finding in findings], "json", columns=()))
+        put_lines(rows_text([shown(finding) for finding in findings], "json", columns=()))
     say(verdict(findings))
     if any(one.status == FAIL and one.for_all for one in findings):
         raise SystemExit(FAILED)
@@ -59,13 +59,12 @@ def verdict(findings: Iterable[Finding]) -> str:
     return f"This machine can run real servers, {how}: kilonova up"
 
 
-def lines(finding: Finding) -> list[str]:
+def tell(finding: Finding) -> None:
     """A finding for people."""
-    mark = click.style(finding.status.upper(), fg=_COLOURS[finding.status], bold=True)
-    said = [f"{mark}  {finding.what}{f' ({finding.why})' if finding.why else ''}"]
+    put_lines(finding.status.upper(), nl=False, fg=_COLOURS[finding.status], bold=True)
+    put(f"  {finding.what}{f' ({finding.why})' if finding.why else ''}")
     if finding.remedy and finding.status != PASS:
-        said.append(f"      Next: {finding.remedy}")
-    return said
+        put(f"      Next: {finding.remedy}")
 
 
 def shown(finding: Finding) -> dict[str, str]:
