@@ -70,7 +70,7 @@ class ApiParts:
 
     `policy_file` overrides policies, where it exists. `chosen` says in words what the cloud runs on, `last_runs` what this
     process' reconcilers did last, `scheduler` how schedulers are set up: plans of moves ask the same filters. A process with a
-    port for its health shows its metrics there, and not to everybody (`shows_metrics`).
+    port for its health shows its metrics there, and not to everybody (`shows_metrics`). `is_local`: its port is loopback's.
     """
 
     identity: Identity
@@ -87,6 +87,7 @@ class ApiParts:
     limits: Limits | None = None
     bounds: Bounds = field(default_factory=Bounds)
     shows_metrics: bool = True
+    is_local: bool = False
     scheduler: SchedulerSettings
 
 
@@ -129,8 +130,14 @@ class ApiRole:
                 about, [*bind(explain.ROUTES, self._placements(compute)), *bind(rebalance.ROUTES, self._rebalances())]
             ),
             hosts_service(self._hosts_ports()),
-            *([operations.metrics_service(operations.Metrics(parts.registry))] if parts.shows_metrics else []),
+            *self._metrics(),
         ]
+
+    def _metrics(self) -> list[Service]:
+        parts = self._parts
+        if not parts.shows_metrics:
+            return []
+        return [operations.metrics_service(operations.Metrics(parts.registry), is_local=parts.is_local)]
 
     def _placements(self, compute: ComputePorts) -> explain.Placements:
         ask = AskPlacement(

@@ -22,7 +22,7 @@ from kilonova.bootstrap.conductor import ConductorRole, ConductorWiring
 from kilonova.bootstrap.first_start import CREDENTIALS_FILE, FirstStart, write_credentials
 from kilonova.bootstrap.ground import Ground, Role
 from kilonova.bootstrap.scheduler import make_scheduler
-from kilonova.domain.addresses import ip_network
+from kilonova.domain.addresses import ip_network, is_loopback
 from kilonova.domain.clock import Ids, SystemClock
 from kilonova.faults import Faults
 from kilonova.identity.service import build_identity
@@ -120,6 +120,7 @@ class Cloud:
             registry=CollectorRegistry(),
             limits=Limits.of(self.settings.api),
             scheduler=self.settings.scheduler,
+            is_local=is_loopback(self.settings.host),
         )
 
 

@@ -28,8 +28,9 @@ from kilonova.conductor.reconcilers.base import Reconcilers
 from kilonova.conductor.reconcilers.service_pulse import ServicePulse
 from kilonova.conductor.refusals import RefusalLog
 from kilonova.conductor.vitals import JournalMetrics, VitalsCollector
+from kilonova.config.bus import BusSection
 from kilonova.config.fleet import FleetConfig, SchedulerSection
-from kilonova.config.sections import ApiSection, BusSection, DatabaseSection, NetworkSection, ProcessSection
+from kilonova.config.sections import ApiSection, DatabaseSection, NetworkSection, ProcessSection
 from kilonova.daemon.descriptors import raise_descriptor_limit
 from kilonova.daemon.health import Check, Health
 from kilonova.daemon.life import Daemon
@@ -87,7 +88,7 @@ class ControlPlane:
         if tenure is not None:
             checks["name"] = tenure.problem
         return Daemon(
-            health=Health(checks, self.registry),
+            health=Health(checks, self.registry, token=self.config.metrics.token.reveal()),
             health_host=self.section.health_host,
             health_port=self.section.health_port,
             make_roles=on_one_clock,

@@ -45,7 +45,7 @@ def make_agent(config: AgentConfig) -> Daemon:
         return [hosts]
 
     return Daemon(
-        health=Health({"bus": bus_check(wire), "hosts": hosts.problem}, registry),
+        health=Health({"bus": bus_check(wire), "hosts": hosts.problem}, registry, token=config.metrics.token.reveal()),
         health_host=config.agent.health_host,
         health_port=config.agent.health_port,
         make_roles=make_roles,

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import msgspec
 
+from kilonova.config.bus import BusSection
 from kilonova.config.sections import (
     AgentSection,
     ApiSection,
-    BusSection,
     ConductorSection,
     DatabaseSection,
     HealthHost,
     HealthPort,
     ImagesSection,
     LogSection,
+    MetricsSection,
     Name,
     NetworkSection,
     StopTime,
@@ -53,4 +54,5 @@ class FleetConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     agent: AgentSection = AgentSection()
     images: ImagesSection = ImagesSection()
     network: NetworkSection = NetworkSection()
+    metrics: MetricsSection = MetricsSection()
     log: LogSection = LogSection()

@@ -12,15 +12,12 @@ import msgspec
 from msgspec import Meta
 
 from kilonova.api.settings import ApiSettings, Threads
+from kilonova.config.bus import BusSection
 from kilonova.config.secret import Secret
+from kilonova.config.section import Section
 from kilonova.domain.addresses import ip_network
-from kilonova.rpc.tls import SCHEMES, TlsFiles
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
-
-
-class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of all sections."""
 
 
 Name = Annotated[
@@ -31,7 +28,11 @@ Name = Annotated[
     ),
 ]
 HealthHost = Annotated[
-    str, Meta(description="Address of /healthz/live, /healthz/ready and /metrics, which need no token.")
+    str,
+    Meta(
+        description="Address of /healthz/live, /healthz/ready and /metrics. Beyond loopback, what is wrong and what is"
+        " counted are told only with the token of [metrics]."
+    ),
 ]
 HealthPort = Annotated[
     int, Meta(ge=0, le=65535, description="Their port; 0: any that is free, and the log says which.")
@@ -81,58 +82,6 @@ class DatabaseSection(Section, frozen=True, kw_only=True):
             description="Allow a sqlite:///PATH URL: every process must then be on this one machine. For trying things out."
         ),
     ] = False
-
-
-class BusSection(Section, frozen=True, kw_only=True):
-    """The messages between processes: RabbitMQ 3.10 or newer."""
-
-    url: Annotated[
-        Secret,
-        Meta(
-            description="amqp://USER:PASSWORD@HOST:PORT/VHOST; amqps:// for TLS, whose port is 5671. Several brokers of one"
-            " cluster, parted by a semicolon, are tried in turn.",
-            examples=["amqp://kilonova:change-me@127.0.0.1:5672/kilonova"],
-        ),
-    ]
-    management_url: Annotated[
-        Secret,
-        Meta(
-            description="http://USER:PASSWORD@HOST:15672 (or https://) of RabbitMQ's management plugin, with an administrator's"
-            " account: how an API gives a host that joins a user of its own. Empty: no host can join."
-        ),
-    ] = Secret("")
-    url_for_hosts: Annotated[
-        str,
-        Meta(
-            description="The bus as hosts reach it, without a user, if that is another way than ours: amqp://HOST:PORT/VHOST,"
-            " or amqps://"
-        ),
-    ] = ""
-    ca_file: Annotated[
-        str,
-        Meta(
-            description="With amqps:// and https://: PEM file of the authorities that RabbitMQ's certificate must be of; empty:"
-            " those of the system. It is always checked, and must be for the HOST of the URL."
-        ),
-    ] = ""
-    cert_file: Annotated[
-        str, Meta(description="PEM file of a certificate of our own, where RabbitMQ asks its clients for one.")
-    ] = ""
-    key_file: Annotated[str, Meta(description="Its private key, not encrypted; empty: it is in cert_file, too.")] = ""
-
-    def __post_init__(self) -> None:
-        """Put the files into the URLs that they are for: whoever is given one of these has all that it takes."""
-        files = TlsFiles(ca_file=self.ca_file, cert_file=self.cert_file, key_file=self.key_file)
-        urls = {key: getattr(self, key).reveal() for key in ("url", "management_url")}
-        if files != TlsFiles() and not any(url.startswith(SCHEMES) for url in urls.values()):
-            raise ValueError("there are certificate files, and neither url is amqps:// nor management_url https://")
-        for key, url in urls.items():
-            msgspec.structs.force_setattr(self, key, Secret(files.put_into(url)))
-
-    def check_files(self) -> None:
-        """Raise Rejected when a certificate file cannot be used by this account on this machine."""
-        for url in (self.url.reveal(), self.management_url.reveal()):
-            TlsFiles.of(url).context()
 
 
 class ApiSection(ApiSettings, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -275,6 +224,18 @@ class NetworkSection(Section, frozen=True, kw_only=True):
             ip_network(text)
 
 
+class MetricsSection(Section, frozen=True, kw_only=True):
+    """What is counted, for Prometheus: each process shows it on its health port."""
+
+    token: Annotated[
+        Secret,
+        Meta(
+            description="What Prometheus sends as `Authorization: Bearer TOKEN` (its setting: authorization, credentials_file) to"
+            " a process whose health_host is not loopback. Empty: /metrics is shown on loopback alone."
+        ),
+    ] = Secret("")
+
+
 class LogSection(Section, frozen=True, kw_only=True):
     """JSON lines on stderr."""
 
@@ -287,4 +248,5 @@ class AgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     bus: BusSection | None = None  # a host that has joined was given its own
     agent: AgentSection = AgentSection()
     images: ImagesSection = ImagesSection()
+    metrics: MetricsSection = MetricsSection()
     log: LogSection = LogSection()

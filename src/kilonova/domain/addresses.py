@@ -28,6 +28,14 @@ def _refuse_zone(value: object) -> None:
         raise ValueError("an address here has no zone (%)")
 
 
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches what listens at an address or a name."""
+    try:
+        return host == "localhost" or ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def ip_client(text: str) -> str:
     """
     Who is counted as one where clients are counted by address: of IPv6 a /64, which is the least that anybody is given.

@@ -175,6 +175,39 @@ def test_health_over_http() -> None:
         server.stop()
 
 
+@pytest.mark.parametrize("token", ["", "of-prometheus"])
+def test_health_beyond_loopback_tells_words_and_counters_to_who_has_the_token(token: str) -> None:
+    registry = CollectorRegistry()
+    Counter("things", "Things", registry=registry).inc()
+    health = Health({"bus": lambda: "amqp://broker does not answer"}, registry, token=token)
+    server = HealthServer(health, "0.0.0.0", 0)  # noqa: S104 - that is the point
+    server.start()
+    try:
+        with httpx2.Client(base_url=f"http://127.0.0.1:{server.port}", trust_env=False) as http:
+            assert http.get("/healthz/live").status_code == 200
+            for given in ({}, {"Authorization": "Bearer"}, {"Authorization": "Bearer of-anybody"}):
+                ready, metrics = http.get("/healthz/ready", headers=given), http.get("/metrics", headers=given)
+                assert (ready.status_code, ready.json()) == (503, {"status": "not ready"})
+                assert (metrics.status_code, metrics.headers["WWW-Authenticate"]) == (401, "Bearer")
+                assert "things" not in metrics.text
+            theirs = {"Authorization": "Bearer of-prometheus"}
+            assert http.get("/metrics", headers=theirs).status_code == (200 if token else 401)
+            assert ("problems" in http.get("/healthz/ready", headers=theirs).json()) is bool(token)
+    finally:
+        server.stop()
+
+
+def test_what_a_proxy_hands_on_is_not_of_this_machine() -> None:
+    server = HealthServer(Health({}, CollectorRegistry()), "127.0.0.1", 0)
+    server.start()
+    try:
+        with httpx2.Client(base_url=f"http://127.0.0.1:{server.port}", trust_env=False) as http:
+            assert http.get("/metrics").status_code == 200
+            assert http.get("/metrics", headers={"X-Forwarded-For": "127.0.0.1"}).status_code == 401
+    finally:
+        server.stop()
+
+
 def test_a_port_that_is_taken_is_said_to_be() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(Conflict, match="cannot be had") as raised:
         HealthServer(Health({}, CollectorRegistry()), "127.0.0.1", taken.getsockname()[1])

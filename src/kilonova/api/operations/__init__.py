@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kilonova.api.framework import COMPUTE, PolicyRule, Route, Service, bind
-from kilonova.api.operations.metrics import METRICS_ROUTES, Metrics
+from kilonova.api.operations.metrics import LOCAL_ROUTES, METRICS_ROUTES, Metrics
 from kilonova.api.operations.operations import POLICIES, ROUTES, Operations
 
 __all__ = ["POLICIES", "Metrics", "Operations", "PolicyRule", "metrics_service", "operations_service"]
@@ -21,8 +21,7 @@ def operations_service(operations: Operations, more: Iterable[Route] = ()) -> Se
     return Service("kilonova", mount="/kilonova", prefix="/v1", style=COMPUTE, routes=routes)
 
 
-def metrics_service(metrics: Metrics) -> Service:
-    """Prometheus' page."""
-    return Service(
-        "metrics", mount="/metrics", prefix="", style=COMPUTE, routes=(), root_routes=bind(METRICS_ROUTES, metrics)
-    )
+def metrics_service(metrics: Metrics, *, is_local: bool) -> Service:
+    """Prometheus' page; an administrator's token opens it, on a port that `is_local` (loopback alone) nothing is asked."""
+    routes = bind(LOCAL_ROUTES if is_local else METRICS_ROUTES, metrics)
+    return Service("metrics", mount="/metrics", prefix="", style=COMPUTE, routes=(), root_routes=routes)

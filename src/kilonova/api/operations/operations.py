@@ -83,4 +83,5 @@ ROUTES = (
 POLICIES = (
     PolicyRule("kilonova:status", "admin", description="See what the cloud is made of"),
     PolicyRule("kilonova:audit", "admin", description="Count what should not exist"),
+    PolicyRule("kilonova:metrics", "admin", description="See the counters, where the API listens beyond loopback"),
 )
