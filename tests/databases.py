@@ -98,6 +98,12 @@ class Cluster:
         self._execute(f"CREATE DATABASE {name}")
         return f"postgresql://{ACCOUNT}@/{name}?host={self._folder}"
 
+    def renew(self, url: str) -> None:
+        """Throw a database away and make it anew, empty."""
+        name = url.partition("?")[0].rpartition("/")[2]
+        self._execute(f"DROP DATABASE {name} WITH (FORCE)")
+        self._execute(f"CREATE DATABASE {name}")
+
     def go_away(self) -> None:
         """Be killed, as by a power cut: connections break off, and there is nobody to connect to."""
         self._control.dispose()

@@ -132,8 +132,8 @@ class ConductorProcess(Process):
         self.teller = HostTeller(self.db, self.bus, self.clock)
         self.reconcilers = Reconcilers([self.power, self.teller], self.clock)
         parts = ConductorParts(
-            db=self.db, bus=self.bus, clock=self.clock, ids=world.ids, runner=self.runner, reconcilers=self.reconcilers,
-            networks=networks, host_defaults=RATIOS,
+            db=self.db, epoch=str, bus=self.bus, clock=self.clock, ids=world.ids, runner=self.runner,
+            reconcilers=self.reconcilers, networks=networks, host_defaults=RATIOS,
         )  # fmt: skip
         self.conductor = Conductor(parts)
         self._turns = 0

@@ -38,9 +38,11 @@ from kilonova.network.embedded import EmbeddedNetworks
 from kilonova.network.resolve import NicResolver
 from kilonova.network.telling import HostTeller
 from kilonova.rpc.inprocess import InProcessBus
+from kilonova.rpc.stamped import StampedBus
 from kilonova.scheduler.service import SchedulerService
 from kilonova.scheduler.settings import SchedulerSettings
 from kilonova.store.database import Database
+from kilonova.store.epoch import Epoch
 from kilonova.store.queries import flavors, server_facts
 from tests.world.clock import ManualClock
 
@@ -89,7 +91,19 @@ class World:
 
     def start(self) -> None:
         """Build the process."""
-        self.bus = InProcessBus()
+        self.epoch = Epoch(self.db, self.clock, self.ids)
+        self.bus = StampedBus(InProcessBus(), self.epoch)
+        self._start_plane()
+        self.drivers = {name: self._join(name) for name in self.names}
+        Heart(self.names, self.bus, self.clock).start()
+
+    def replace_plane(self) -> None:
+        """End the control plane alone, and start it anew: hosts and what they know stay."""
+        self._stop_plane()
+        self._start_plane()
+
+    def _start_plane(self) -> None:
+        self.epoch.read()
         self.networks = EmbeddedNetworks(self.ids, Changes(self.bus, self.clock))
         images = OneImage(self.clock)
         definitions = (boot_saga(self.bus, self.networks), delete_saga(self.bus, self.networks))
@@ -98,19 +112,23 @@ class World:
             on_journal=self._tell_of_journal,
         )  # fmt: skip
         self.scheduler = SchedulerService(self.db, self.bus, self.clock, SchedulerSettings(), random.Random(3))
-        self.bus.serve("scheduler", self.scheduler.handle, workers=0)
+        stop_scheduler = self.bus.serve("scheduler", self.scheduler.handle, workers=0)
         self.power = PowerStateReconciler(self.db, self.bus, self.clock)
+        self.teller = HostTeller(self.db, self.bus, self.clock)
         parts = ConductorParts(
-            db=self.db, bus=self.bus, clock=self.clock, ids=self.ids, runner=self.runner,
-            reconcilers=Reconcilers([self.power, HostTeller(self.db, self.bus, self.clock)], self.clock), networks=self.networks,
+            db=self.db, epoch=self.epoch, bus=self.bus, clock=self.clock, ids=self.ids, runner=self.runner,
+            reconcilers=Reconcilers([self.power, self.teller], self.clock), networks=self.networks,
             host_defaults=HostDefaults(),
         )  # fmt: skip
-        self.bus.serve("conductor", Conductor(parts).handle, workers=0)
-        self.drivers = {name: self._join(name) for name in self.names}
-        Heart(self.names, self.bus, self.clock).start()
+        stop_conductor = self.bus.serve("conductor", Conductor(parts).handle, workers=0)
+        self._stops = (stop_scheduler, stop_conductor)
         common = {"database": self.db, "bus": self.bus, "clock": self.clock, "ids": self.ids}
         self.boot_servers = BootServers(**common, images=images, nics=NicResolver(self.clock, self.ids, NETWORK))
         self.delete_server = DeleteServer(**common)
+
+    def _stop_plane(self) -> None:
+        for stop in self._stops:
+            stop()
 
     def kill(self) -> None:
         """Kill -9, and a new process on what is left."""

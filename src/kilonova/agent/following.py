@@ -6,6 +6,9 @@ time. They may overtake each other, as conductors take turns at telling: one tha
 `PATIENCE_S`. And one may be lost, and what was said before the host followed was not heard. So it says which generation it has of
 each: when one is new to it, when it waits in vain, and now and then. It is told the whole of what is newer in the records, and
 nothing when it is up to date.
+
+Generations count within one epoch of the records. What comes from another epoch than the host's state is not taken, be it older
+or newer: the host must be given the whole state anew (`service.py` joins again).
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ from kilonova.agent.hypervisor.port import Driver
 from kilonova.domain.clock import Clock
 from kilonova.domain.hostnet import HeldNetworks, HostNetwork, ShareChange
 from kilonova.rpc.bus import Bus
-from kilonova.rpc.messages import NetworksHeld
+from kilonova.rpc.messages import NetworksHeld, is_same
 
 PATIENCE_S = 5.0
 _log = structlog.get_logger(__name__)
@@ -33,31 +36,45 @@ class Following:
         self._host, self._driver, self._bus, self._clock = host, driver, bus, clock
         self._topic = f"agent.{host}"
         self._early: dict[str, dict[int, ShareChange]] = {}  # by thing and generation, steps that wait for those before
+        self._epoch = ""  # that the host's state is of
         self._stepping = threading.Lock()
         self._followed: frozenset[str] = frozenset()
         self._lock = threading.Lock()
 
-    def replace(self, state: HostNetwork) -> None:
+    def replace(self, state: HostNetwork, epoch: str) -> None:
         """The host's share is exactly this."""
-        self._carry_out(lambda: self._driver.set_network(state))
+        with self._stepping:
+            self._epoch = epoch
+            self._early.clear()
+            self._carry_out(lambda: self._driver.set_network(state))
         self.refresh()
 
-    def update(self, part: HostNetwork) -> None:
-        """Bring up to date what the host has of this."""
+    def update(self, part: HostNetwork, epoch: str) -> bool:
+        """Bring up to date what the host has of this. False, and nothing is done, when it is of another epoch."""
         with self._stepping:
+            if not is_same(epoch, self._epoch):
+                return False
             self._carry_out(lambda: self._driver.update_network(part))
             for ident in list(self._early):
                 self._step(ident)
         self.refresh()
+        return True
 
-    def change(self, change: ShareChange) -> None:
-        """Take a step, and those that waited for it; one that comes too early waits, and is asked about if that is in vain."""
+    def change(self, change: ShareChange, epoch: str) -> bool:
+        """
+        Take a step, and those that waited for it; one that comes too early waits, and is asked about if that is in vain.
+
+        False, and nothing is done, when it is of another epoch.
+        """
         with self._stepping:
+            if not is_same(epoch, self._epoch):
+                return False
             self._early.setdefault(change.id, {})[change.generation] = change
             is_waiting = self._step(change.id)
         self.refresh()
         if is_waiting:
             self._clock.call_later(PATIENCE_S, lambda: self._ask(change))
+        return True
 
     def _step(self, ident: str) -> bool:
         """Take all the steps that can be taken. Whether others wait."""
@@ -93,7 +110,7 @@ class Following:
         generations = self._driver.held_networks()
         if generations:
             held = HeldNetworks(generations=generations, urgent=tuple(sorted(urgent)))
-            self._bus.cast("conductor", NetworksHeld(host=self._host, held=held))
+            self._bus.cast("conductor", NetworksHeld(host=self._host, held=held, epoch=self._epoch))
 
     def _carry_out(self, work: Callable[[], bool | None]) -> bool:
         """False when the work says so; what the host refuses it refuses again until something else changes."""

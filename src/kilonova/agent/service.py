@@ -7,6 +7,10 @@ ports of their servers away.
 It keeps one thing of its own, the newest generation seen of each subject: a command older than that is refused, whatever the bus
 did with the order. A command that is already being carried out and comes again is dropped (its report will come); one that was
 carried out and comes again is carried out again, which changes nothing and reports again.
+
+Generations are those of one epoch of the database. Something of another epoch may be of a database that was restored, or a late
+word from before that: only the control plane knows. So the agent joins again, once the commands under way have ended, and is told
+the epoch with the whole state; commands wait meanwhile. What is of another epoch then still is refused.
 """
 
 from __future__ import annotations
@@ -21,6 +25,7 @@ import structlog
 
 from kilonova.agent.following import Following
 from kilonova.agent.hypervisor.port import Driver
+from kilonova.agent.seen import Seen
 from kilonova.agent.share import only_of
 from kilonova.domain.clock import Clock
 from kilonova.domain.errors import KilonovaError
@@ -73,12 +78,14 @@ class Agent:
         self._driver = driver
         self._bus = bus
         self._clock = clock
-        self._seen: dict[str, int] = {}
+        self._seen = Seen()
+        self._joins_when_idle = False
         self._under_way: dict[str, set[str]] = {}
         self._networks = Following(self.host, driver, bus, clock)
         self._early: list[Command] | None = []  # commands that came before the host had joined; None once it has
         self._lock = threading.Lock()
         self._stop_serving: Callable[[], None] = lambda: None
+        self._is_watching = False
         self._stopped = False
 
     @property
@@ -88,7 +95,6 @@ class Agent:
 
     def start(self) -> None:
         """Serve the host's topic, and join the cloud (again and again until it answers)."""
-        self._seen = dict(self._driver.generations())
         self._stop_serving = self._bus.serve(self._topic, self.handle, workers=self._workers)
         self._join()
 
@@ -112,10 +118,12 @@ class Agent:
                 return self._answer(lambda: Uptime(text=self._driver.uptime()))
             case CacheImage(image=image):
                 self._driver.cache_image(image)
-            case NetworkChanged(part=part):
-                self._networks.update(part)
-            case ShareChanged(change=change):
-                self._networks.change(change)
+            case NetworkChanged(part=part, epoch=epoch):
+                if not self._networks.update(part, epoch):
+                    self._join_if_new(epoch)
+            case ShareChanged(change=change, epoch=epoch):
+                if not self._networks.change(change, epoch):
+                    self._join_if_new(epoch)
             case _:
                 _log.warning("a message this agent does not know", message=type(message).__name__)
         return Ok()
@@ -123,21 +131,22 @@ class Agent:
     # --- commands ---
 
     def _command(self, command: Command) -> None:
+        if not command.epoch:
+            command = msgspec.structs.replace(command, epoch=self._seen.epoch)
+        self._join_if_new(command.epoch)
         with self._lock:
             if self._early is not None:
                 self._early.append(command)
                 return
-            newest = self._seen.get(command.subject.id, 0)
-            under_way = self._under_way.setdefault(command.subject.id, set())
-            is_stale = command.generation < newest
-            if not is_stale:
+            why_not = self._seen.why_stale(command)
+            if not why_not:
+                under_way = self._under_way.setdefault(command.subject.id, set())
                 if command.command_id in under_way:
                     return
-                self._seen[command.subject.id] = command.generation
+                self._seen.note(command)
                 under_way.add(command.command_id)
-        if is_stale:
-            message = f"Generation {command.generation} is older than {newest}, which this host has seen."
-            self._report(command, Outcome(fault=HostFault(message=message, code=409, elsewhere=False)))
+        if why_not:
+            self._report(command, Outcome(fault=HostFault(message=why_not, code=409, elsewhere=False)))
             return
         try:
             self._driver.submit(command, partial(self._stage, command), partial(self._done, command))
@@ -156,6 +165,11 @@ class Agent:
             under_way.discard(command.command_id)
             if not under_way:
                 self._under_way.pop(command.subject.id, None)
+            is_time = self._joins_when_idle and not self._under_way
+            if is_time:
+                self._joins_when_idle = False
+        if is_time:
+            self._join_soon(0.0)
 
     def _report(self, command: Command, outcome: Outcome) -> None:
         self._bus.cast(
@@ -166,6 +180,7 @@ class Agent:
                 command_id=command.command_id,
                 subject=command.subject,
                 generation=command.generation,
+                epoch=command.epoch,
                 outcome=msgspec.structs.replace(outcome, boot_id=self._boot_id),
             ),
         )
@@ -198,14 +213,37 @@ class Agent:
             answer = self._bus.call(CONDUCTOR, started, timeout_s=30.0)
         except NoAnswer as why:
             _log.warning("the control plane does not answer; joining again soon", host=self.host, why=str(why))
-            self._clock.call_later(_JOIN_RETRY_S, lambda: self._apart(self._join, "join"))
+            self._join_soon(_JOIN_RETRY_S)
             return
         if isinstance(answer, HostState):
-            self._networks.replace(only_of(answer.network, {seen.server_id for seen in started.observed}))
+            self._take_state(answer, {seen.server_id for seen in started.observed})
         # Not before: a guest that is down because the host was restarted would pass for one that was shut down by its user.
-        self._driver.watch(self._power_changed)
+        if not self._is_watching:
+            self._is_watching = True
+            self._driver.watch(self._power_changed)
+            self._observe_later()
         self._let_commands_in()
-        self._observe_later()
+
+    def _join_soon(self, delay_s: float) -> None:
+        self._clock.call_later(delay_s, lambda: self._apart(self._join, "join"))
+
+    def _join_if_new(self, epoch: str) -> None:
+        """Something names this epoch. Join again, should it be another than ours, and let commands wait."""
+        with self._lock:
+            if self._early is not None or not self._seen.is_to_be_asked(epoch, self._clock.monotonic()):
+                return
+            self._early = []
+            self._joins_when_idle = is_busy = bool(self._under_way)
+        _log.warning("the cloud's records may have been restored; joining anew", host=self.host, epoch=epoch)
+        if not is_busy:
+            self._join_soon(0.0)
+
+    def _take_state(self, state: HostState, there: set[str]) -> None:
+        """What the control plane says that this host is to have; of other servers than are `there`, nothing."""
+        carried_out = self._driver.generations(state.epoch or self._seen.epoch)
+        with self._lock:
+            self._seen.begin(state.epoch, carried_out)
+        self._networks.replace(only_of(state.network, there), self._seen.epoch)
 
     def _apart(self, work: Callable[[], None], name: str) -> None:
         """In a thread of its own, as it may block, and others wait for the clock's thread: their heartbeats, for one."""

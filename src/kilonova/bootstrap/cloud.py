@@ -31,8 +31,10 @@ from kilonova.network.defaults import DefaultNetwork
 from kilonova.network.embedded import EmbeddedNetworks
 from kilonova.network.networks import NetworkSettings
 from kilonova.rpc.inprocess import InProcessBus
+from kilonova.rpc.stamped import StampedBus
 from kilonova.settings import CloudSettings, load
 from kilonova.store.database import Database
+from kilonova.store.epoch import Epoch
 from kilonova.store.queries import hosts
 from kilonova.store.schema import ensure_schema
 
@@ -71,6 +73,7 @@ class Cloud:
     def start(self) -> None:
         """Bring up everything but the listener; at the first start, write the credentials down."""
         ensure_schema(self.ground.db)
+        self.ground.epoch.read()
         self._first_start()
         self._vouch_for_hosts()
         for role in self._roles:
@@ -144,12 +147,15 @@ def purge(data_dir: Path) -> None:
 
 
 def _ground(settings: CloudSettings) -> Ground:
-    faults = Faults(os.environ)
+    faults, clock, ids = Faults(os.environ), SystemClock(), Ids()
+    db = Database(settings.database_url, durable=settings.durable)
+    epoch = Epoch(db, clock, ids)
     return Ground(
-        db=Database(settings.database_url, durable=settings.durable),
-        bus=faults.bus(InProcessBus()),
-        clock=SystemClock(),
-        ids=Ids(),
+        db=db,
+        epoch=epoch,
+        bus=StampedBus(faults.bus(InProcessBus()), epoch),
+        clock=clock,
+        ids=ids,
         faults=faults,
         name=socket.gethostname(),
     )

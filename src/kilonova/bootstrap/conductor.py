@@ -93,6 +93,7 @@ class ConductorRole:
     def _parts(self) -> ConductorParts:
         return ConductorParts(
             db=self._ground.db,
+            epoch=self._ground.epoch,
             bus=self._ground.bus,
             clock=self._ground.clock,
             ids=self._ground.ids,

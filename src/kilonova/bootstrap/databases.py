@@ -20,7 +20,9 @@ from kilonova.settings import load
 from kilonova.store import move as moving
 from kilonova.store import schema
 from kilonova.store.away import DatabaseAway
+from kilonova.store.clock import DatabaseClock
 from kilonova.store.database import Database
+from kilonova.store.epoch import BY_HAND, Epoch
 
 
 class Moved(NamedTuple):
@@ -54,11 +56,23 @@ def bootstrap(config_file: Path) -> str | None:
         if problem := schema.what_lacks(fleet.db):
             raise Conflict(f"The database cannot be filled: {problem}", next_step="kilonova db upgrade")
         clock, ids = SystemClock(), Ids()
+        epoch = Epoch(fleet.db, clock, ids)
         ground = Ground(
-            db=fleet.db, bus=InProcessBus(), clock=clock, ids=ids, faults=Faults({}), name=socket.gethostname()
-        )
+            db=fleet.db, epoch=epoch, bus=InProcessBus(), clock=clock, ids=ids, faults=Faults({}),
+            name=socket.gethostname(),
+        )  # fmt: skip
         is_first = first_start(fleet.config)(ground, build_identity(fleet.db, clock, ids))
         return fleet.config.api.credentials_file if is_first else None
+
+
+def new_epoch(config_file: Path) -> None:
+    """Have hosts take all of their state anew: the records went back. Raises Conflict on a schema that is not this release's."""
+    with _Fleet(config_file) as fleet:
+        if problem := schema.what_lacks(fleet.db):
+            raise Conflict(f"The database is not ready: {problem}", next_step="kilonova db upgrade")
+        clock = DatabaseClock(fleet.db, SystemClock())
+        clock.measure()
+        Epoch(fleet.db, clock, Ids()).begin(BY_HAND)
 
 
 def move(config_file: Path, data_dir: Path, tell: Callable[[str], None]) -> Moved:

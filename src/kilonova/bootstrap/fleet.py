@@ -47,10 +47,12 @@ from kilonova.network.networks import NetworkSettings
 from kilonova.rpc.host_accounts import HostAccounts, NoAccounts
 from kilonova.rpc.observed import ObservedBus
 from kilonova.rpc.rabbitmq_accounts import RabbitAccounts
+from kilonova.rpc.stamped import StampedBus
 from kilonova.rpc.transports import make_bus
 from kilonova.store.away import DatabaseAway
 from kilonova.store.clock import DatabaseClock
 from kilonova.store.database import Database
+from kilonova.store.epoch import Epoch
 from kilonova.store.measured import measure
 from kilonova.store.schema import what_lacks
 from kilonova.store.tenure import Tenure
@@ -64,15 +66,16 @@ class ControlPlane:
         self.registry = CollectorRegistry()
         db = make_database(config.database)
         self._clock, faults = DatabaseClock(db, SystemClock()), Faults(os.environ)
-        clock = self._clock
+        clock, ids = self._clock, Ids()
+        epoch = Epoch(db, clock, ids)
         measure(db, self.registry)
         refusals, self.accounts = RefusalLog(db, clock), _accounts(config.bus)
         gate, shares = HostGate(db, clock, refusals), HostShares(clock, refusals, self.accounts)
         self._wire = make_bus(config.bus.url.reveal(), gate.admit, shares.has_room)
         self.registry.register(BusCollector(self._wire))
-        bus = faults.bus(ObservedBus(self._wire, self.registry))
+        bus = StampedBus(faults.bus(ObservedBus(self._wire, self.registry)), epoch)
         name = section.name or socket.gethostname()
-        self.ground = Ground(db=db, bus=bus, clock=clock, ids=Ids(), faults=faults, name=name)
+        self.ground = Ground(db=db, epoch=epoch, bus=bus, clock=clock, ids=ids, faults=faults, name=name)
         self.identity = build_identity(db, clock, self.ground.ids)
         self.changes = Changes(bus, clock)
         self.networks = EmbeddedNetworks(self.ground.ids, self.changes)
@@ -82,6 +85,7 @@ class ControlPlane:
 
         def on_one_clock() -> list[Role]:
             self._clock.measure()
+            self.ground.epoch.read()
             return [self._clock, *make_roles()]
 
         checks: dict[str, Check] = {"database": self._database_problem, "bus": bus_check(self._wire)}

@@ -64,6 +64,23 @@ def bootstrap(config_file: Path) -> None:
     )
 
 
+@db.command(name="new-epoch")
+@CONFIG_OPTION
+def new_epoch(config_file: Path) -> None:
+    """
+    Have every host take its whole state anew: for records that went back in time.
+
+    After pg_restore, and after a fail-over to a standby that lacked commits. Stop every API, conductor and scheduler before.
+    """
+    from kilonova.bootstrap import databases  # noqa: PLC0415 - the whole store
+
+    with explained():
+        databases.new_epoch(config_file)
+    say(
+        "A new epoch of the records has begun. Start the control plane: hosts ask for their state as soon as they hear of it."
+    )
+
+
 @db.command()
 @CONFIG_OPTION
 @click.option(

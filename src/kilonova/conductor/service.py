@@ -39,6 +39,7 @@ from kilonova.rpc.messages import (
     RemoveServer,
     Report,
     SagaReady,
+    is_same,
 )
 from kilonova.store.database import Database, Tx
 from kilonova.store.queries import hosts, saga_leases, server_facts
@@ -50,9 +51,10 @@ TOPIC = "conductor"
 
 @dataclass(frozen=True)
 class ConductorParts:
-    """What a conductor is made of."""
+    """What a conductor is made of. `epoch` names that of the records."""
 
     db: Database
+    epoch: Callable[[], str]
     bus: Bus
     clock: Clock
     ids: Ids
@@ -112,6 +114,9 @@ class Conductor:
 
     def _report(self, report: Report) -> None:
         now = self._parts.clock.now()
+        if not is_same(report.epoch, self._parts.epoch()):
+            _log.info("a report from before the records were restored", host=report.host, command=report.command_id)
+            return
         with self._parts.db.write() as tx:
             saga = saga_leases.accept_reply(tx, report.command_id, report.outcome, now)
             if saga is None:
@@ -133,7 +138,7 @@ class Conductor:
             self._remove_strays(tx, started.host, facts.strays(tx, started.host, started.observed))
             # Commands sent to this host may have died with its agent: what waits for one asks again now.
             waiting = saga_leases.wake_host(tx, started.host, now)
-            state = HostState(network=parts.networks.for_host(tx, started.host))
+            state = HostState(network=parts.networks.for_host(tx, started.host), epoch=parts.epoch())
         parts.bus.fanout("scheduler", FleetChanged())
         for saga in waiting:
             parts.runner.wake(saga.id, saga.project_id)
@@ -152,7 +157,8 @@ class Conductor:
             return
         with self._parts.db.read() as tx:
             newer = self._parts.networks.newer(tx, said.host, said.held, self._parts.clock.now())
-        if newer != HostNetwork():
+        # A host of another epoch may lack anything, whatever its numbers are: it will ask for all, once it hears of this one.
+        if newer != HostNetwork() or not is_same(said.epoch, self._parts.epoch()):
             self._parts.bus.cast(f"agent.{said.host}", NetworkChanged(part=newer))
 
     def _remove_strays(self, tx: Tx, host: str, strays: list[Server]) -> None:

@@ -26,10 +26,21 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag=True):
     request_id: str = ""
 
 
+class OfEpoch(Message, frozen=True, kw_only=True):
+    """A message with generations in it: they are compared within one `epoch` of the records; "" is said by who does not know."""
+
+    epoch: str = ""
+
+
+def is_same(one: str, other: str) -> bool:
+    """Whether two epochs may be the same one: that nobody named (a process of an earlier release does not) may be any."""
+    return one == other or not one or not other
+
+
 # --- commands to a host's agent (topic `agent.<host>`) ---------------------------------------------------------------
 
 
-class Command(Message, frozen=True, kw_only=True):
+class Command(OfEpoch, frozen=True, kw_only=True):
     """
     Something a host is to make true. Idempotent; refused when `generation` is older than the host has seen of its subject.
 
@@ -86,7 +97,7 @@ class CacheImage(Message, frozen=True, kw_only=True):
     image: ImageRef
 
 
-class NetworkChanged(Message, frozen=True, kw_only=True):
+class NetworkChanged(OfEpoch, frozen=True, kw_only=True):
     """
     Something in this host's networks changed, or it had missed that.
 
@@ -96,7 +107,7 @@ class NetworkChanged(Message, frozen=True, kw_only=True):
     part: HostNetwork
 
 
-class ShareChanged(Message, frozen=True, kw_only=True):
+class ShareChanged(OfEpoch, frozen=True, kw_only=True):
     """A network or group is one generation on. Fanned out to the hosts that share it; who misses it finds out by the next."""
 
     change: ShareChange
@@ -147,8 +158,8 @@ class Uptime(Message, frozen=True, kw_only=True):
 # --- from hosts to the conductor (topic `conductor`) -----------------------------------------------------------------
 
 
-class Report(Message, frozen=True, kw_only=True):
-    """The end of a command."""
+class Report(OfEpoch, frozen=True, kw_only=True):
+    """The end of a command, of whose epoch it is."""
 
     host: str
     command_id: str
@@ -194,7 +205,7 @@ class PowerChanged(Message, frozen=True, kw_only=True):
     boot_id: str = ""
 
 
-class HostState(Message, frozen=True, kw_only=True):
+class HostState(OfEpoch, frozen=True, kw_only=True):
     """
     Reply to HostStarted: the whole of the host's networks.
 
@@ -212,7 +223,7 @@ class HostObserved(Message, frozen=True, kw_only=True):
     boot_id: str = ""
 
 
-class NetworksHeld(Message, frozen=True, kw_only=True):
+class NetworksHeld(OfEpoch, frozen=True, kw_only=True):
     """
     Which generation of each of its networks and groups a host has.
 

@@ -166,18 +166,7 @@ def _sqlite_engine(url: str, *, durable: bool) -> Engine:
         connect_args={"check_same_thread": False, "timeout": 30, "isolation_level": None},
     )
 
-    @event.listens_for(engine, "do_connect")
-    def _keep_private(_dialect: Any, _record: Any, arguments: list[Any], _options: Any) -> None:
-        """
-        The file is its owner's alone from its first moment; SQLite gives its other files the mode of the first.
-
-        It is made without being opened. Whoever closes a file, however he came to open it, drops all locks that his process
-        holds on it: with SQLite's gone, the next program that looks into the database and leaves takes itself for the last
-        one, and deletes the log with what was committed.
-        """
-        if arguments and arguments[0] != ":memory:":
-            with suppress(OSError):  # it is there; or no such folder, not a file: SQLite says so in its own words
-                os.mknod(arguments[0], 0o600)
+    event.listen(engine, "do_connect", _keep_private)
 
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:
@@ -196,6 +185,19 @@ def _sqlite_engine(url: str, *, durable: bool) -> Engine:
         connection.create_function("regexp", 2, regex.found, deterministic=True)
 
     return engine
+
+
+def _keep_private(_dialect: Any, _record: Any, arguments: list[Any], _options: Any) -> None:
+    """
+    The file is its owner's alone from its first moment; SQLite gives its other files the mode of the first.
+
+    It is made without being opened. Whoever closes a file, however he came to open it, drops all locks that his process holds on
+    it: with SQLite's gone, the next program that looks into the database and leaves takes itself for the last one, and deletes
+    the log with what was committed.
+    """
+    if arguments and arguments[0] != ":memory:":
+        with suppress(OSError):  # it is there; or no such folder, not a file: SQLite says so in its own words
+            os.mknod(arguments[0], 0o600)
 
 
 def _url_options(url: str) -> str:

@@ -31,9 +31,11 @@ from kilonova.network.embedded import EmbeddedNetworks
 from kilonova.network.resolve import NicResolver
 from kilonova.network.telling import HostTeller
 from kilonova.rpc.bus import Bus
+from kilonova.rpc.stamped import StampedBus
 from kilonova.scheduler.service import SchedulerService
 from kilonova.scheduler.settings import SchedulerSettings
 from kilonova.store.database import Database
+from kilonova.store.epoch import Epoch
 from kilonova.store.queries import flavors, server_facts
 from tests.world.plane import FACTS, FLAVOR, IMAGE, NETWORK, TENANT, OneImage
 
@@ -47,6 +49,8 @@ class AmqpPlane:
     def __init__(self, database: Database, folder: Path, make_bus: Callable[[], Bus]) -> None:
         self._db, self._folder, self._make_bus = database, folder, make_bus
         self._clock, self._ids = SystemClock(), Ids()
+        self._epoch = Epoch(database, self._clock, self._ids)
+        self._epoch.read()
         self._stops: dict[str, tuple[Callable[[], None], Bus]] = {}
         with database.write() as tx:
             ensure_default(tx, NETWORK, "admin", ids=self._ids, now=self._clock.now())
@@ -61,7 +65,7 @@ class AmqpPlane:
     def start(self, *parts: str) -> None:
         """Start `conductor`, `scheduler`, `agent`."""
         for part in parts:
-            bus = self._make_bus()
+            bus = StampedBus(self._make_bus(), self._epoch)
             self._stops[part] = (getattr(self, f"_{part}")(bus), bus)
 
     def stop(self, *parts: str) -> None:
@@ -98,7 +102,7 @@ class AmqpPlane:
         definitions = (boot_saga(bus, networks), delete_saga(bus, networks))
         runner = Runner(self._db, bus, self._clock, definitions, owner="conductor", workers=2)
         parts = ConductorParts(
-            db=self._db, bus=bus, clock=self._clock, ids=self._ids, runner=runner,
+            db=self._db, epoch=self._epoch, bus=bus, clock=self._clock, ids=self._ids, runner=runner,
             reconcilers=Reconcilers(
                 [PowerStateReconciler(self._db, bus, self._clock), HostTeller(self._db, bus, self._clock)], self._clock
             ),

@@ -44,7 +44,7 @@ class Host:
     def _take(self, message: Message) -> Message:
         assert isinstance(message, ShareChanged)
         self.heard.append(message.change.id)
-        self.following.change(message.change)
+        self.following.change(message.change, message.epoch)
         return Ok()
 
 
@@ -54,7 +54,7 @@ def host() -> Host:
 
 
 def test_a_host_follows_what_it_has_and_says_so_when_it_is_new(host: Host) -> None:
-    host.following.replace(share(port(5, "default")))
+    host.following.replace(share(port(5, "default")), "")
     assert host.held() == [of({"n1": 0, "default": 0}, "default", "n1")]
     host.following.refresh()
     assert host.held() == []
@@ -66,7 +66,7 @@ def test_a_host_follows_what_it_has_and_says_so_when_it_is_new(host: Host) -> No
 
 
 def test_a_gap_has_it_say_what_it_has_and_the_answer_closes_it(host: Host) -> None:
-    host.following.replace(share(port(5, "default")))
+    host.following.replace(share(port(5, "default")), "")
     host.held()
     host.tell(ShareChange(id="default", generation=2, come={"n1": ("10.77.1.9",)}))
     assert host.held() == []
@@ -74,14 +74,14 @@ def test_a_gap_has_it_say_what_it_has_and_the_answer_closes_it(host: Host) -> No
     assert host.held() == [of({"n1": 0, "default": 0}, "default")]
     host.tell(ShareChange(id="default", generation=4))
     whole = HostNetwork(groups=(_of_generation(3),))
-    host.following.update(whole)
+    host.following.update(whole, "")
     assert host.driver.held_networks()["default"] == 4  # what had come too early for it follows at once
     host.clock.advance(PATIENCE_S + 1)
     assert host.held() == []
 
 
 def test_changes_that_overtake_each_other_are_taken_in_their_order_and_nobody_is_asked(host: Host) -> None:
-    host.following.replace(share(port(5, "default")))
+    host.following.replace(share(port(5, "default")), "")
     host.held()
     for generation in (3, 2, 2, 5, 1, 4):
         address = f"10.77.1.{100 + generation}"
@@ -94,18 +94,18 @@ def test_changes_that_overtake_each_other_are_taken_in_their_order_and_nobody_is
 
 
 def test_what_a_rule_brings_in_is_followed_and_asked_for(host: Host) -> None:
-    host.following.replace(share(port(5, "closed")))
+    host.following.replace(share(port(5, "closed")), "")
     host.held()
     host.tell(ShareChange(id="closed", generation=1, rules=DEFAULT.rules))
     assert host.held() == [of({"n1": 0, "closed": 1, "default": OUTLINE}, "default")]
-    host.following.update(HostNetwork(groups=(_of_generation(7),)))
+    host.following.update(HostNetwork(groups=(_of_generation(7),)), "")
     host.tell(ShareChange(id="default", generation=8))
     assert host.driver.held_networks()["default"] == 8
 
 
 def test_what_went_is_followed_no_longer(host: Host) -> None:
-    host.following.replace(share(port(5, "default"), networks=(tunnelled(1, "192.0.2.1"),)))
-    host.following.replace(HostNetwork())
+    host.following.replace(share(port(5, "default"), networks=(tunnelled(1, "192.0.2.1"),)), "")
+    host.following.replace(HostNetwork(), "")
     host.held()
     host.tell(ShareChange(id="default", generation=1))
     host.following.say()
@@ -113,7 +113,7 @@ def test_what_went_is_followed_no_longer(host: Host) -> None:
 
 
 def test_what_the_host_refuses_it_does_not_ask_for(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    host.following.replace(share(port(5, "default")))
+    host.following.replace(share(port(5, "default")), "")
     host.held()
 
     def refuse(change: ShareChange) -> bool:

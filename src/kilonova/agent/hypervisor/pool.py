@@ -67,8 +67,8 @@ class Pooled:
     def observe(self) -> list[Observed]:
         return self._driver.observe()
 
-    def generations(self) -> dict[str, int]:
-        return self._driver.generations()
+    def generations(self, epoch: str) -> dict[str, int]:
+        return self._driver.generations(epoch)
 
     def inventory(self) -> dict[str, tuple[tuple[str, str], ...]]:
         return self._driver.inventory()

@@ -6,7 +6,7 @@ thousand boots without a thread for any. A driver that blocks (libvirt) is writt
 `Driver` of it. Drivers are found by entry point (`kilonova.hypervisors`).
 
 Commands converge: carrying out the same one twice leaves the same world and answers the same. A driver never decides that a
-command is too old; the agent does (it knows the generations from `observe`).
+command is too old; the agent does (it knows the generations from `generations`).
 """
 
 from __future__ import annotations
@@ -60,8 +60,8 @@ class Host(Protocol):
     def observe(self) -> list[Observed]:
         """Every machine of ours that the hypervisor has, with the generation of the command last carried out."""
 
-    def generations(self) -> dict[str, int]:
-        """The newest generation carried out for each server, those removed lately included."""
+    def generations(self, epoch: str) -> dict[str, int]:
+        """Of this epoch, the newest generation carried out for each server, those removed lately included."""
 
     def watch(self, changed: Callable[[Observed], None]) -> None:
         """Call `changed` whenever a machine changes its power state by itself."""

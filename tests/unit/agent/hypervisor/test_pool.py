@@ -51,7 +51,7 @@ class ScriptedHost:
     def observe(self) -> list[Observed]:
         return []
 
-    def generations(self) -> dict[str, int]:
+    def generations(self, epoch: str) -> dict[str, int]:
         return {"a": 1}
 
     def inventory(self) -> dict[str, tuple[tuple[str, str], ...]]:

@@ -114,7 +114,7 @@ class LibvirtDriver:
             admin_pass=None,
         )
         spec = msgspec.structs.replace(kept.spec, guest=guest)
-        self._parts.kept.write(msgspec.structs.replace(kept, spec=spec, done=max(kept.done, command.generation)))
+        self._parts.kept.write(msgspec.structs.replace(kept, spec=spec).after(command))
         return Outcome()
 
     def cache_image(self, image: ImageRef) -> None:
@@ -136,8 +136,8 @@ class LibvirtDriver:
             for server_id, domain in sorted(self._parts.domains.all().items())
         ]
 
-    def generations(self) -> dict[str, int]:
-        return self._parts.kept.generations()
+    def generations(self, epoch: str) -> dict[str, int]:
+        return self._parts.kept.generations(epoch)
 
     def watch(self, changed: Callable[[Observed], None]) -> None:
         self._changed = changed

@@ -41,12 +41,12 @@ def ensure(parts: Parts, command: EnsureServer, stage: OnStage) -> Outcome:
     if (
         domain is not None
         and kept is not None
-        and kept.done >= command.generation
+        and kept.after(command) is kept
         and power_state(domain) is PowerState.RUNNING
     ):
         return _outcome(domain)
-    done = max(kept.done if kept is not None else 0, parts.kept.buried(spec.server_id))
-    parts.kept.write(Kept(spec=spec, done=done))
+    before = Kept(spec=spec, done=parts.kept.done(spec.server_id, command.epoch), epoch=command.epoch)
+    parts.kept.write(before)
     stage("image", 0)
     for image in images_of(spec):
         parts.cache.fetch(image)
@@ -59,12 +59,13 @@ def ensure(parts: Parts, command: EnsureServer, stage: OnStage) -> Outcome:
     try:
         domain = _define(parts, spec)
         guest = _told(spec, domain)
-        parts.kept.write(Kept(spec=msgspec.structs.replace(spec, guest=guest), done=done))
+        parts.kept.write(msgspec.structs.replace(before, spec=msgspec.structs.replace(spec, guest=guest)))
         _run(domain)
     except libvirt.libvirtError as error:
         raise hypervisor_failure("start the machine", error) from error
     guest = msgspec.structs.replace(guest, admin_pass=None)
-    parts.kept.write(Kept(spec=msgspec.structs.replace(spec, guest=guest), done=command.generation))
+    spec = msgspec.structs.replace(spec, guest=guest)
+    parts.kept.write(Kept(spec=spec, done=command.generation, epoch=command.epoch))
     return _outcome(domain)
 
 

@@ -1,9 +1,10 @@
 """
 What the host keeps of its servers beside their disks: the whole specification, and the newest command carried out.
 
-`Kept.done` is the generation of that command, 0 for none: the specification is written before the first disk is made, so
-that whatever a crash leaves can be told to whom it belongs, and `done` is raised when all of it is true. A removed server
-leaves its generation behind for a day, so that an old command which arrives late does not bring it back.
+`Kept.done` is the generation of that command, in its `epoch` of the control plane's records; 0 for none: the specification is
+written before the first disk is made, so that whatever a crash leaves can be told to whom it belongs, and `done` is raised when
+all of it is true. A removed server leaves its generation behind for a day, so that an old command which arrives late does not
+bring it back.
 
 The administrator's password is kept only until the machine has been made: then it is on the config drive and nowhere else.
 """
@@ -19,6 +20,7 @@ from kilonova.agent.hypervisor.libvirt.layout import Layout
 from kilonova.agent.images import durable
 from kilonova.domain.machine import GuestData, MachineSpec
 from kilonova.private import UNCHANGED, close_to_others, ensure_folder
+from kilonova.rpc.messages import ServerCommand
 
 REMEMBERED = timedelta(days=1)
 
@@ -28,6 +30,13 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True):
 
     spec: MachineSpec
     done: int = 0
+    epoch: str = ""
+
+    def after(self, command: ServerCommand) -> Kept:
+        """Once the command has been carried out; of its epoch it may not be the newest."""
+        if self.epoch == command.epoch and self.done >= command.generation:
+            return self
+        return msgspec.structs.replace(self, done=command.generation, epoch=command.epoch)
 
 
 _decoder = msgspec.json.Decoder(Kept)
@@ -67,11 +76,17 @@ class KeptServers:
         ensure_folder(folder.path, group=self._group)
         durable.write(folder.spec, msgspec.json.encode(kept))
 
-    def raise_done(self, server_id: str, generation: int) -> None:
-        """A command of this generation has been carried out."""
+    def raise_done(self, command: ServerCommand) -> None:
+        """The command has been carried out."""
+        kept = self.read(command.server_id)
+        if kept is not None and (after := kept.after(command)) != kept:
+            self.write(after)
+
+    def done(self, server_id: str, epoch: str) -> int:
+        """Of this epoch, the newest generation carried out, be it that which removed the server; 0 for none."""
         kept = self.read(server_id)
-        if kept is not None and kept.done < generation:
-            self.write(msgspec.structs.replace(kept, done=generation))
+        here = kept.done if kept is not None and kept.epoch == epoch else 0
+        return max(here, self._buried(server_id, epoch))
 
     def all(self) -> dict[str, Kept]:
         """Every server that has a record."""
@@ -82,29 +97,28 @@ class KeptServers:
         """Every server that has a folder, whatever is in it."""
         return sorted(path.name for path in self._layout.instances.iterdir())
 
-    def bury(self, server_id: str, generation: int) -> None:
-        """Remember that a server was removed by a command of this generation."""
-        durable.write(self._grave(server_id), str(generation).encode())
+    def bury(self, command: ServerCommand) -> None:
+        """Remember that a server was removed by this command."""
+        durable.write(self._grave(command.server_id), f"{command.generation} {command.epoch}".encode())
 
-    def buried(self, server_id: str) -> int:
-        """The generation that removed a server; 0 when none is remembered."""
-        try:
-            return int(self._grave(server_id).read_text())
-        except (FileNotFoundError, ValueError):
-            return 0
-
-    def generations(self) -> dict[str, int]:
-        """The newest generation seen of every server that is here, or was lately."""
-        graves = {
-            path.name: self.buried(path.name) for path in self._layout.removed.iterdir() if path.suffix != ".part"
-        }
-        return graves | {server_id: max(kept.done, graves.get(server_id, 0)) for server_id, kept in self.all().items()}
+    def generations(self, epoch: str) -> dict[str, int]:
+        """Of this epoch, the newest generation seen of every server that is here, or was lately."""
+        buried = [path.name for path in self._layout.removed.iterdir() if path.suffix != ".part"]
+        found = {server_id: self.done(server_id, epoch) for server_id in (*self.folders(), *buried)}
+        return {server_id: generation for server_id, generation in found.items() if generation}
 
     def forget(self, now: datetime) -> None:
         """Let go of what was removed more than a day ago."""
         for grave in self._layout.removed.iterdir():
             if now.timestamp() - grave.stat().st_mtime > REMEMBERED.total_seconds():
                 grave.unlink(missing_ok=True)
+
+    def _buried(self, server_id: str, epoch: str) -> int:
+        try:
+            generation, _, its_epoch = self._grave(server_id).read_text().partition(" ")
+            return int(generation) if its_epoch == epoch else 0
+        except (FileNotFoundError, ValueError):
+            return 0
 
     def _grave(self, server_id: str) -> Path:
         return self._layout.removed / server_id

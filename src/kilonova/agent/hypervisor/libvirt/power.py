@@ -26,7 +26,7 @@ def set_power(parts: Parts, command: SetPower) -> Outcome:
         _bring(parts, domain, command)
     except libvirt.libvirtError as error:
         raise hypervisor_failure(f"bring the machine to {command.target.name}", error) from error
-    parts.kept.raise_done(command.server_id, command.generation)
+    parts.kept.raise_done(command)
     return Outcome(power_state=power_state(domain))
 
 

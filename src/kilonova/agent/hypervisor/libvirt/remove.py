@@ -21,7 +21,7 @@ _UNDEFINE = (
 
 def remove(parts: Parts, command: RemoveServer) -> Outcome:
     """Carry the command out; fine when nothing is there. Raises HostFailure."""
-    parts.kept.bury(command.server_id, command.generation)
+    parts.kept.bury(command)
     domain = parts.domains.find(command.server_id)
     if domain is not None:
         try:

@@ -76,8 +76,8 @@ class SimDriver:
     def observe(self) -> list[Observed]:
         return self._machines.observed()
 
-    def generations(self) -> dict[str, int]:
-        return self._machines.generations()
+    def generations(self, epoch: str) -> dict[str, int]:
+        return self._machines.generations(epoch)
 
     def watch(self, changed: Callable[[Observed], None]) -> None:
         """Simulated guests do nothing of their own accord."""
@@ -181,15 +181,16 @@ class SimDriver:
             f"{command.spec.guest.hostname} login: "
         )
         machine = Machine(
-            server_id=command.server_id, generation=command.generation, power_state=PowerState.RUNNING, console=console
-        )
+            server_id=command.server_id, generation=command.generation, epoch=command.epoch,
+            power_state=PowerState.RUNNING, console=console,
+        )  # fmt: skip
         self._network.merge(command.network)
         self._machines.put(machine)
         done(Outcome(power_state=PowerState.RUNNING))
 
     def _removed(self, command: RemoveServer, done: Done) -> None:
         self._network.remove_server(command.server_id)
-        self._machines.remove(command.server_id, command.generation)
+        self._machines.remove(command.server_id, command.generation, command.epoch)
         done(Outcome(power_state=PowerState.NOSTATE))
 
     def _powered(self, command: SetPower, done: Done) -> None:
@@ -197,7 +198,9 @@ class SimDriver:
         if machine is None:
             done(Outcome(fault=HostFault(message=f"Server {command.server_id} is not on this host.", elsewhere=False)))
             return
-        changed = msgspec.structs.replace(machine, power_state=command.target, generation=command.generation)
+        changed = msgspec.structs.replace(
+            machine, power_state=command.target, generation=command.generation, epoch=command.epoch
+        )
         self._machines.put(changed)
         done(Outcome(power_state=command.target))
 

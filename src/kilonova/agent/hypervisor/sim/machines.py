@@ -16,10 +16,11 @@ _REMEMBER = 10_000  # removed machines whose generation is kept
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
-    """One machine; `removed` ones are remembered for their generation only."""
+    """One machine; `removed` ones are remembered for their generation only, which is of `epoch`."""
 
     server_id: str
     generation: int
+    epoch: str = ""
     power_state: PowerState
     console: str = ""
     removed: bool = False
@@ -51,9 +52,10 @@ class Machines:
             self._machines[machine.server_id] = machine
             self._append(machine)
 
-    def remove(self, server_id: str, generation: int) -> None:
+    def remove(self, server_id: str, generation: int, epoch: str) -> None:
         """Remove one, and remember at which generation."""
-        self.put(Machine(server_id=server_id, generation=generation, power_state=PowerState.NOSTATE, removed=True))
+        gone = PowerState.NOSTATE
+        self.put(Machine(server_id=server_id, generation=generation, epoch=epoch, power_state=gone, removed=True))
 
     def all_down(self) -> None:
         """None runs any more."""
@@ -88,9 +90,11 @@ class Machines:
         if data and not data.endswith(b"\n"):
             self._compact(path)
 
-    def generations(self) -> dict[str, int]:
-        """The generation of each, removed ones too."""
-        return {server_id: machine.generation for server_id, machine in self._machines.items()}
+    def generations(self, epoch: str) -> dict[str, int]:
+        """The generation of each that has one of this epoch, removed ones too."""
+        return {
+            server_id: machine.generation for server_id, machine in self._machines.items() if machine.epoch == epoch
+        }
 
     def _append(self, machine: Machine) -> None:
         if self._path is None:

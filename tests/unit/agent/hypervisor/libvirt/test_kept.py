@@ -10,6 +10,7 @@ import pytest
 
 from kilonova.agent.hypervisor.libvirt.kept import Kept, KeptServers
 from kilonova.agent.hypervisor.libvirt.layout import Layout
+from kilonova.rpc.messages import RemoveServer
 from tests.unit.agent.hypervisor.libvirt.machines import GUEST, SERVER, machine
 
 
@@ -31,11 +32,21 @@ def test_a_record_comes_back(kept: KeptServers, tmp_path: Path) -> None:
 
 def test_done_only_rises(kept: KeptServers) -> None:
     kept.write(Kept(spec=machine(), done=2))
-    kept.raise_done(SERVER, 5)
-    kept.raise_done(SERVER, 4)
-    assert kept.generations() == {SERVER: 5}
-    kept.raise_done("nobody", 4)
+    kept.raise_done(command(SERVER, 5))
+    kept.raise_done(command(SERVER, 4))
+    assert kept.generations("") == {SERVER: 5}
+    kept.raise_done(command("nobody", 4))
     assert kept.read("nobody") is None
+
+
+def test_what_was_done_in_another_epoch_of_the_records_counts_for_nothing(kept: KeptServers) -> None:
+    kept.write(Kept(spec=machine(), done=57, epoch="a"))
+    kept.bury(command("gone", 9, "a"))
+    assert kept.generations("a") == {SERVER: 57, "gone": 9}
+    assert kept.generations("b") == {}
+    kept.raise_done(command(SERVER, 6, "b"))
+    assert (kept.done(SERVER, "a"), kept.done(SERVER, "b")) == (0, 6)
+    assert kept.generations("b") == {SERVER: 6}
 
 
 def test_a_folder_without_a_record_is_still_seen(kept: KeptServers, tmp_path: Path) -> None:
@@ -45,12 +56,16 @@ def test_a_folder_without_a_record_is_still_seen(kept: KeptServers, tmp_path: Pa
 
 
 def test_the_removed_are_remembered_for_a_day(kept: KeptServers, tmp_path: Path) -> None:
-    kept.bury("old", 3)
-    kept.bury("new", 4)
+    kept.bury(command("old", 3))
+    kept.bury(command("new", 4))
     now = datetime.now(UTC)
     long_ago = (now - timedelta(days=2)).timestamp()
     os.utime(tmp_path / "removed" / "old", (long_ago, long_ago))
-    assert kept.generations() == {"old": 3, "new": 4}
+    assert kept.generations("") == {"old": 3, "new": 4}
     kept.forget(now)
-    assert kept.generations() == {"new": 4}
-    assert kept.buried("old") == 0
+    assert kept.generations("") == {"new": 4}
+    assert kept.done("old", "") == 0
+
+
+def command(server_id: str, generation: int, epoch: str = "") -> RemoveServer:
+    return RemoveServer(command_id="c", server_id=server_id, generation=generation, epoch=epoch)
