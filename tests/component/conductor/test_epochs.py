@@ -10,6 +10,7 @@ from kilonova.agent.following import PATIENCE_S
 from kilonova.domain.hostnet import ShareChange
 from kilonova.domain.network import SecurityGroupRule
 from kilonova.domain.report import Outcome
+from kilonova.domain.saga import about_server
 from kilonova.domain.server import Intent, PowerState
 from kilonova.domain.status import status_of
 from kilonova.network.changes import Changes
@@ -188,7 +189,7 @@ def test_a_report_from_before_the_restore_is_not_taken_for_an_answer(cloud: Clou
     cloud.restore(records.copied(world.db))
     server = world.server(cloud.server_id)
     late = Report(
-        host=cloud.host, command_id="power_state/x", server_id=server.id, generation=server.generation, epoch=before,
+        host=cloud.host, command_id="power_state/x", subject=about_server(server.id), generation=server.generation, epoch=before,
         outcome=Outcome(power_state=PowerState.SHUTDOWN, boot_id="first"),
     )  # fmt: skip
     world.bus.cast("conductor", late)
