@@ -15,6 +15,7 @@ from kilonova.daemon.descriptors import raise_descriptor_limit
 from kilonova.daemon.life import settle, until_told
 from kilonova.daemon.listener import Listener
 from kilonova.domain.errors import Missing
+from kilonova.logfile import LogFile
 from kilonova.logs import configure_logs
 from kilonova.private import close_to_others, keep_private
 from kilonova.settings import CloudSettings, load
@@ -22,12 +23,16 @@ from kilonova.settings import CloudSettings, load
 DRAIN_S = 10
 
 
-def serve(data_dir: Path) -> None:
-    """Run the cloud that lives in a data directory. Raises Missing when none does, Conflict when its port cannot be had."""
+def serve(data_dir: Path, log_file: Path | None = None) -> None:
+    """
+    Run the cloud that lives in a data directory; what it logs goes to the file, or to stderr.
+
+    Raises Missing when there is no cloud, Conflict when its port cannot be had.
+    """
     settings = load(data_dir)
     if settings is None:
         raise Missing("Cloud", data_dir, next_step="Make one with `kilonova up`.")
-    configure_logs()
+    configure_logs(to=None if log_file is None else LogFile(log_file, settings.log))
     raise_descriptor_limit()
     keep_private()
     close_to_others((data_dir, *data_dir.iterdir()))

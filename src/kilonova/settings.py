@@ -10,6 +10,7 @@ import msgspec
 from kilonova.api.settings import ApiSettings
 from kilonova.domain.host import HostDefaults
 from kilonova.domain.retention import Retention
+from kilonova.logfile import Rotation
 from kilonova.scheduler.settings import SchedulerSettings
 
 DEFAULT_PORT = 8774
@@ -36,6 +37,7 @@ class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
     guest_dir: Path | None = None  # where the tiny guest is, whose kernel shows whether KVM works
     durable: bool = False
     saga_workers: int = 4
+    log: Rotation = Rotation()
     api: ApiSettings = ApiSettings()
     scheduler: SchedulerSettings = SchedulerSettings()
     host_defaults: HostDefaults = HostDefaults()  # for hosts that join from now on

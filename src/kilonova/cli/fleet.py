@@ -45,7 +45,7 @@ def agent(config_file: Path) -> None:
     with explained():
         # A host that has joined needs no settings but what it was given then.
         config = load_config(AgentConfig, config_file, may_lack=config_file == DEFAULT_PATH)
-        configure_logs(config.log.level, {"process": "agent"})
+        configure_logs(config.log.level, {"process": "agent"}, config.log.sink("agent", config.agent.name))
         keep_private()
         live(make_agent(config))
 
@@ -61,6 +61,6 @@ def _control_plane(kind: str, config_file: Path) -> None:
     make = {"api": fleet.make_api, "conductor": fleet.make_conductor, "scheduler": fleet.make_scheduler_process}[kind]
     with explained():
         config = load_config(FleetConfig, config_file)
-        configure_logs(config.log.level, {"process": kind})
+        configure_logs(config.log.level, {"process": kind}, config.log.sink(kind, getattr(config, kind).name))
         keep_private()
         live(make(config))

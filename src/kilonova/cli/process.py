@@ -18,7 +18,6 @@ from pathlib import Path
 from kilonova.cli.errors import CliError
 from kilonova.cli.places import command_for
 
-_KEEP_LOG_BYTES = 8 << 20
 _TRACEBACK = (" ", "Traceback ", "The above exception was", "During handling of")
 _UNITS_BEFORE_START = 19  # of /proc/PID/stat, counted after the command's closing bracket
 
@@ -55,9 +54,7 @@ def running(data_dir: Path) -> int | None:
 def start(data_dir: Path) -> int:
     """Start `kilonova serve` in a session of its own, to outlive us; what it says goes to the log. Gives its pid."""
     log = log_file(data_dir)
-    if log.exists() and log.stat().st_size > _KEEP_LOG_BYTES:
-        log.replace(log.with_suffix(".log.1"))
-    command = [sys.executable, "-m", "kilonova.cli.main", "serve", "--data-dir", str(data_dir)]
+    command = [sys.executable, "-m", "kilonova.cli.main", "serve", "--data-dir", str(data_dir), "--log-file", str(log)]
     env = os.environ | {"KILONOVA_DEBUG": "1"}  # a log is the place for tracebacks
     said = (os.POSIX_SPAWN_OPEN, 1, str(log), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     nothing = (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0)

@@ -15,12 +15,17 @@ from kilonova.cli.places import DATA_DIR_OPTION, chosen_data_dir
 
 @click.command(hidden=True)
 @DATA_DIR_OPTION
-def serve(data_dir: Path | None) -> None:
+@click.option(
+    "--log-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Log to this file, which is set aside when it is full; default: stderr.",
+)
+def serve(data_dir: Path | None, log_file: Path | None) -> None:
     """Run the cloud that lives in a data directory, until SIGTERM."""
-    run(chosen_data_dir(data_dir))
+    run(chosen_data_dir(data_dir), log_file)
 
 
-def run(data_dir: Path) -> None:
+def run(data_dir: Path, log_file: Path | None = None) -> None:
     """Be the cloud's process; its pid file and lock are ours until the end."""
     if not data_dir.is_dir():
         raise CliError(f"There is no cloud in {data_dir}.", next_step="kilonova up")
@@ -30,6 +35,6 @@ def run(data_dir: Path) -> None:
         from kilonova.process import serve as serve_cloud  # noqa: PLC0415 - the whole cloud; nothing else here needs it
 
         with explained():
-            serve_cloud(data_dir)
+            serve_cloud(data_dir, log_file)
     finally:
         os.close(lock)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from kilonova.config.bus import BusSection
+from kilonova.config.log import LogSection
 from kilonova.config.sections import (
     AgentSection,
     ApiSection,
@@ -13,7 +14,6 @@ from kilonova.config.sections import (
     HealthHost,
     HealthPort,
     ImagesSection,
-    LogSection,
     MetricsSection,
     Name,
     NetworkSection,

@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from kilonova.api.settings import ApiSettings, Threads
 from kilonova.config.bus import BusSection
+from kilonova.config.log import LogSection
 from kilonova.config.secret import Secret
 from kilonova.config.section import Section
 from kilonova.domain.addresses import ip_network
@@ -234,12 +235,6 @@ class MetricsSection(Section, frozen=True, kw_only=True):
             " a process whose health_host is not loopback. Empty: /metrics is shown on loopback alone."
         ),
     ] = Secret("")
-
-
-class LogSection(Section, frozen=True, kw_only=True):
-    """JSON lines on stderr."""
-
-    level: Annotated[Literal["debug", "info", "warning", "error"], Meta(description="What is worth a line.")] = "info"
 
 
 class AgentConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
