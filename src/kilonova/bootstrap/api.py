@@ -9,7 +9,6 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-import kilonova
 from kilonova.api import explain, operations, rebalance
 from kilonova.api.compute.policies import POLICIES as COMPUTE_POLICIES
 from kilonova.api.compute.service import ComputePorts, compute_service
@@ -85,6 +84,7 @@ class ApiParts:
     accounts: HostAccounts = field(default_factory=NoAccounts)
     public_url: str | None = None
     limits: Limits | None = None
+    connections: Connections = field(default_factory=Connections)
     bounds: Bounds = field(default_factory=Bounds)
     shows_metrics: bool = True
     is_local: bool = False
@@ -105,6 +105,8 @@ class ApiRole:
             public_url=parts.public_url,
             limits=parts.limits,
         )
+        self._load = operations.Load(self.app, parts.connections, parts.identity.throttle)
+        parts.registry.register(self._load)
 
     def start(self) -> None:
         """Put right what a crash left of uploads."""
@@ -117,7 +119,7 @@ class ApiRole:
         ground, parts = self._ground, self._parts
         compute = self._compute_ports()
         audit = Audit(ground.db, ground.bus, ground.clock, [partial(recovery.audit, parts.images)])
-        about = operations.Operations(kilonova.__version__, parts.chosen, audit, parts.last_runs)
+        about = operations.Operations(parts.chosen, audit, parts.last_runs, lambda: self._load)
         return [
             identity_service(parts.identity),
             compute_service(compute),

@@ -121,6 +121,7 @@ class Cloud:
             chosen=self.chosen,
             last_runs=self.conductor.last_runs,
             registry=CollectorRegistry(),
+            connections=self.connections,
             limits=Limits.of(self.settings.api),
             scheduler=self.settings.scheduler,
             is_local=is_loopback(self.settings.host),

@@ -15,6 +15,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from kilonova.api.framework import Limits
+from kilonova.api.framework.connections import Connections
 from kilonova.bootstrap.api import ApiParts, ApiRole, make_connections, make_images
 from kilonova.bootstrap.conductor import ConductorRole, ConductorWiring
 from kilonova.bootstrap.first_start import FirstStart, write_credentials
@@ -127,7 +128,7 @@ def make_api(config: FleetConfig) -> Daemon:
 
     def make_roles() -> list[Role]:
         first_start(config)(plane.ground, plane.identity)
-        api = ApiRole(plane.ground, _api_parts(config, plane))
+        api = ApiRole(plane.ground, _api_parts(config, plane, connections))
         listener = Listener(
             api.app, config.api.host, config.api.port, drain_s=config.api.drain_s, connections=connections
         )
@@ -226,7 +227,7 @@ def public_url(api: ApiSection) -> str:
     return api.public_url or f"http://{host}:{api.port}"
 
 
-def _api_parts(config: FleetConfig, plane: ControlPlane) -> ApiParts:
+def _api_parts(config: FleetConfig, plane: ControlPlane, connections: Connections) -> ApiParts:
     return ApiParts(
         identity=plane.identity,
         images=make_images(plane.ground, Path(config.images.folder)),
@@ -239,6 +240,7 @@ def _api_parts(config: FleetConfig, plane: ControlPlane) -> ApiParts:
         registry=plane.registry,
         public_url=config.api.public_url or None,
         limits=Limits.of(config.api),
+        connections=connections,
         bounds=Bounds(per_project=config.api.project_backlog, whole=config.api.backlog),
         shows_metrics=False,
         scheduler=config.scheduler,

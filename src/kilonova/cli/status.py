@@ -35,16 +35,19 @@ def status(data_dir: Path | None, output: str) -> None:
         "data_dir": str(folder),
     }
     reconcilers: list[dict[str, Any]] = []
+    asked: dict[str, dict[str, int]] = {}
     if pid is not None:
         with local_client(folder) as client:
             told = client.get("kilonova", "/status")["status"]
         reconcilers = told["reconcilers"]
-        facts |= {"version": told["version"], **told["chosen"]}
+        asked = told["load"]
+        facts |= {"version": told["version"], **told["chosen"], "guessed": ", ".join(told["guessed"])}
     if output == "table":
         print_facts({name: value for name, value in facts.items() if value}, output)
         _print_reconcilers(reconcilers)
+        _print_load(asked)
     else:
-        print_facts(facts | {"reconcilers": reconcilers}, output)
+        print_facts(facts | {"reconcilers": reconcilers, "load": asked}, output)
     if pid is None:
         say(f"The cloud is not up. Next: {command_for(folder, 'kilonova up')}")
         raise SystemExit(FAILED)
@@ -66,6 +69,14 @@ def audit(output: str) -> None:
         say(f"Host {host} did not answer; what it has was not counted.")
     if report["total"] or report["silent_hosts"]:
         raise SystemExit(FAILED)
+
+
+def _print_load(load: dict[str, dict[str, int]]) -> None:
+    """A line for each kind of thing that clients were refused, or had to wait for: nothing where all is well."""
+    for kind, counts in load.items():
+        trouble = {what: count for what, count in counts.items() if count and what not in ("open", "inside", "limit")}
+        if trouble:
+            put(f"{kind}: {shown(trouble)}")
 
 
 def _print_reconcilers(reconcilers: list[dict[str, Any]]) -> None:

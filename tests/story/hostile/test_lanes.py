@@ -137,3 +137,23 @@ def test_a_path_without_end_leads_nowhere(cloud: World, path: str, shorter: int)
     with attacked(rim_of(cloud.cloud)) as at:
         assert status(at.ask(get(path + "a" * 60_000))) == 414
         assert status(at.ask(get(path + "a" * 1_000))) == shorter
+
+
+def test_the_operator_sees_who_is_guessed_at_and_what_was_refused(cloud: World) -> None:
+    for i in range(7):
+        wrong = {"name": "user-a", "domain": {"id": "default"}, "password": f"guess-{i}"}
+        identity = {"methods": ["password"], "password": {"user": wrong}}
+        answer = cloud.http.post("/identity/v3/auth/tokens", json={"auth": {"identity": identity}})
+        assert answer.status_code == 401
+    told = cloud.admin.ok("GET", "kilonova /status")["status"]
+    assert cloud.a.user_id in told["guessed"]
+    assert told["load"]["logins"]["failed"] >= 7
+    assert told["load"]["requests"] == {"inside": 1, "limit": 32 + 1024, "refused": 0}
+    assert told["load"]["connections"]["limit"] > 0
+    cloud.a.refused(403, "GET", "kilonova /status")
+    metrics = cloud.http.get("/metrics", headers={"X-Auth-Token": cloud.admin.token}).text
+    assert 'kilonova_logins_total{outcome="failed"}' in metrics
+    assert 'kilonova_api_refused_total{of="uploads"} 0.0' in metrics
+    assert "kilonova_api_connections" in metrics
+    warnings = [line for line in cloud.logged if line["event"] == "logins are being guessed"]
+    assert any(line["account"] == cloud.a.user_id for line in warnings)

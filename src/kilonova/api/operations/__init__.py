@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from kilonova.api.framework import COMPUTE, PolicyRule, Route, Service, bind
+from kilonova.api.operations.load import Load
 from kilonova.api.operations.metrics import LOCAL_ROUTES, METRICS_ROUTES, Metrics
 from kilonova.api.operations.operations import POLICIES, ROUTES, Operations
 
-__all__ = ["POLICIES", "Metrics", "Operations", "PolicyRule", "metrics_service", "operations_service"]
+__all__ = ["POLICIES", "Load", "Metrics", "Operations", "PolicyRule", "metrics_service", "operations_service"]
 
 
 def operations_service(operations: Operations, more: Iterable[Route] = ()) -> Service:

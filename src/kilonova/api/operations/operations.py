@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime
 
+import kilonova
 from kilonova.api.framework import PolicyRule, Query, Request, Route, View
+from kilonova.api.operations.load import Load
 from kilonova.conductor.audit import Audit
 from kilonova.conductor.reconcilers.base import LastRun
 
@@ -28,11 +30,13 @@ class ReconcilerView(View):
 
 
 class StatusView(View):
-    """What was chosen when the cloud came up, and how its reconcilers fare."""
+    """What was chosen when the cloud came up, how its reconcilers fare, what is asked of it, which accounts are guessed at."""
 
     version: str
     chosen: dict[str, str]
     reconcilers: list[ReconcilerView]
+    load: dict[str, dict[str, int]]
+    guessed: list[str]
 
 
 class AuditView(View):
@@ -45,12 +49,17 @@ class AuditView(View):
 
 
 class Operations:
-    """`chosen` says in words what the cloud runs on: database, bus, hypervisor, accelerator."""
+    """`chosen` says in words what the cloud runs on: database, bus, hypervisor, accelerator. `load` is asked for at each look."""
 
     def __init__(
-        self, version: str, chosen: Callable[[], dict[str, str]], audit: Audit, last_runs: Callable[[], list[LastRun]]
+        self,
+        chosen: Callable[[], dict[str, str]],
+        audit: Audit,
+        last_runs: Callable[[], list[LastRun]],
+        load: Callable[[], Load],
     ) -> None:
-        self._version, self._chosen, self._audit, self._last_runs = version, chosen, audit, last_runs
+        self._version = kilonova.__version__
+        self._chosen, self._audit, self._last_runs, self._load = chosen, audit, last_runs, load
 
     def health(self, _req: Request[None, Query]) -> HealthView:
         """It answers, so it is up."""
@@ -58,6 +67,7 @@ class Operations:
 
     def status(self, _req: Request[None, Query]) -> StatusView:
         """What it is made of."""
+        load = self._load()
         return StatusView(
             version=self._version,
             chosen=self._chosen(),
@@ -65,6 +75,8 @@ class Operations:
                 ReconcilerView(name=run.name, last_run_at=run.at, took_s=run.took_s, did=run.did, error=run.error)
                 for run in self._last_runs()
             ],
+            load=load.counts(),
+            guessed=load.guessed(),
         )
 
     def audit(self, _req: Request[None, Query]) -> AuditView:
