@@ -20,9 +20,12 @@ from kilonova.domain.clock import Clock
 from kilonova.domain.errors import Rejected
 from kilonova.domain.host import HostFacts
 from kilonova.rpc.bus import Bus
+from kilonova.rpc.sealed_bus import OpeningBus
+from kilonova.rpc.sealing import HostKey
 
 ENTRY_POINTS = "kilonova.hypervisors"
 _RETRY_S = 10.0
+KeyOf = Callable[[HostSetup], HostKey]
 _log = structlog.get_logger(__name__)
 
 
@@ -36,10 +39,16 @@ def driver_factory(name: str) -> Callable[[HostSetup], Driver]:
 
 
 class LocalHosts:
-    """Agents for these hosts, with drivers of one kind. `boot_id` is the machine's."""
+    """
+    Agents for these hosts, with drivers of one kind. `boot_id` is the machine's. `key_of` gives a host's own key, where its bus
+    leads out of this process.
+    """
 
-    def __init__(self, kind: str, setups: Sequence[HostSetup], boot_id: str, bus: Bus, clock: Clock) -> None:
+    def __init__(  # noqa: PLR0917 - what it is made of
+        self, kind: str, setups: Sequence[HostSetup], boot_id: str, bus: Bus, clock: Clock, key_of: KeyOf | None = None
+    ) -> None:
         self._kind, self._setups, self._boot_id, self._bus, self._clock = kind, setups, boot_id, bus, clock
+        self._key_of = key_of
         self._agents: list[Agent] = []
         self._heart: Heart | None = None
         self._facts: HostFacts | None = None
@@ -98,6 +107,11 @@ class LocalHosts:
     def _bring_up_one(self, setup: HostSetup, make: Callable[[HostSetup], Driver]) -> None:
         driver = make(setup)
         self._facts = driver.facts()
-        agent = Agent(HostIdentity(setup.name, self._boot_id), driver, self._bus, self._clock, workers=driver.workers)
+        bus, public = self._bus, ""
+        if self._key_of is not None:
+            key = self._key_of(setup)
+            bus, public = OpeningBus(bus, key), key.public
+        identity = HostIdentity(setup.name, self._boot_id, public)
+        agent = Agent(identity, driver, bus, self._clock, workers=driver.workers)
         agent.start()
         self._agents.append(agent)

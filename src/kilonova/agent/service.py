@@ -61,10 +61,11 @@ _JOIN_RETRY_S = 2.0
 
 
 class HostIdentity(NamedTuple):
-    """A host's name in the cloud, and what changes when the host itself is restarted."""
+    """A host's name, what changes when the host itself is restarted, and what its guests' secrets are sealed with."""
 
     name: str
     boot_id: str
+    seal_key: str = ""
 
 
 class Agent:
@@ -72,7 +73,7 @@ class Agent:
 
     def __init__(self, host: HostIdentity, driver: Driver, bus: Bus, clock: Clock, *, workers: int = 1) -> None:
         self.host = host.name
-        self._boot_id = host.boot_id
+        self._boot_id, self._seal_key = host.boot_id, host.seal_key
         self._workers = workers
         self._topic = f"agent.{self.host}"
         self._driver = driver
@@ -208,6 +209,7 @@ class Agent:
             boot_id=self._boot_id,
             facts=self._driver.facts(),
             observed=tuple(self._driver.observe()),
+            seal_key=self._seal_key,
         )
         try:
             answer = self._bus.call(CONDUCTOR, started, timeout_s=30.0)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kilonova.agent.hypervisor.port import HostSetup, ImageSource
-from kilonova.agent.local import LocalHosts
+from kilonova.agent.local import KeyOf, LocalHosts
 from kilonova.domain.clock import Clock
 from kilonova.rpc.bus import Bus
 
@@ -36,7 +36,7 @@ def host_setups(plan: HostPlan, images: ImageSource, clock: Clock) -> Iterator[H
         yield HostSetup(name=name, data_dir=folder, images=images, clock=clock, options=plan.options)
 
 
-def make_hosts(plan: HostPlan, images: ImageSource, bus: Bus, clock: Clock) -> LocalHosts:
+def make_hosts(plan: HostPlan, images: ImageSource, bus: Bus, clock: Clock, key_of: KeyOf | None = None) -> LocalHosts:
     """The hosts, stopped."""
     boot_id = _BOOT_ID.read_text().strip() if _BOOT_ID.exists() else "unknown"
-    return LocalHosts(plan.hypervisor, list(host_setups(plan, images, clock)), boot_id, bus, clock)
+    return LocalHosts(plan.hypervisor, list(host_setups(plan, images, clock)), boot_id, bus, clock, key_of)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,7 +33,8 @@ class ConductorWiring:
     What a conductor is made of besides the ground.
 
     `binaries` are the services that this process keeps the records of, as os-services names them; `on_journal` hears of
-    every line of a saga's journal; `accounts` are looked through for those of hosts that are gone.
+    every line of a saga's journal; `accounts` are looked through for those of hosts that are gone; `on_host_key` hears that a
+    host has told its key.
     """
 
     networks: EmbeddedNetworks
@@ -46,6 +47,7 @@ class ConductorWiring:
     lease_s: float = LEASE_S
     workers: int = 2
     accounts: HostAccounts | None = None
+    on_host_key: Callable[[], None] = lambda: None
 
 
 class ConductorRole:
@@ -101,4 +103,5 @@ class ConductorRole:
             reconcilers=self.reconcilers,
             networks=self._wiring.networks,
             host_defaults=self._wiring.host_defaults,
+            on_host_key=self._wiring.on_host_key,
         )

@@ -24,6 +24,7 @@ from kilonova.bootstrap.scheduler import make_scheduler
 from kilonova.bootstrap.watching import BusCollector, bus_check
 from kilonova.compute.backlog import Bounds
 from kilonova.conductor.host_gate import HostGate
+from kilonova.conductor.host_keys import HostKeys
 from kilonova.conductor.host_shares import HostShares
 from kilonova.conductor.reconcilers.base import Reconcilers
 from kilonova.conductor.reconcilers.service_pulse import ServicePulse
@@ -48,6 +49,7 @@ from kilonova.network.networks import NetworkSettings
 from kilonova.rpc.host_accounts import HostAccounts, NoAccounts
 from kilonova.rpc.observed import ObservedBus
 from kilonova.rpc.rabbitmq_accounts import RabbitAccounts
+from kilonova.rpc.sealed_bus import SealingBus
 from kilonova.rpc.stamped import StampedBus
 from kilonova.rpc.transports import make_bus
 from kilonova.store.away import DatabaseAway
@@ -74,7 +76,9 @@ class ControlPlane:
         gate, shares = HostGate(db, clock, refusals), HostShares(clock, refusals, self.accounts)
         self._wire = make_bus(config.bus.url.reveal(), gate.admit, shares.has_room)
         self.registry.register(BusCollector(self._wire))
-        bus = StampedBus(faults.bus(ObservedBus(self._wire, self.registry)), epoch)
+        self.host_keys = HostKeys(db, clock)
+        sealing = SealingBus(self._wire, self.host_keys.of)
+        bus = StampedBus(faults.bus(ObservedBus(sealing, self.registry)), epoch)
         name = section.name or socket.gethostname()
         self.ground = Ground(db=db, epoch=epoch, bus=bus, clock=clock, ids=ids, faults=faults, name=name)
         self.identity = build_identity(db, clock, self.ground.ids)
@@ -154,6 +158,7 @@ def make_conductor(config: FleetConfig) -> Daemon:
             lease_s=config.conductor.lease_s,
             workers=config.conductor.workers,
             accounts=plane.accounts,
+            on_host_key=plane.host_keys.forget,
         )
         conductor = ConductorRole(plane.ground, wiring)
         plane.registry.register(

@@ -15,7 +15,7 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from kilonova.agent.credential import FILE, Membership, read_membership
-from kilonova.agent.hypervisor.port import ImageSource
+from kilonova.agent.hypervisor.port import HostSetup, ImageSource
 from kilonova.agent.images.folder import FolderImages
 from kilonova.agent.images.remote import RemoteImages
 from kilonova.bootstrap.agent import HostPlan, make_hosts, numbered
@@ -27,6 +27,7 @@ from kilonova.domain.clock import SystemClock
 from kilonova.domain.errors import Rejected
 from kilonova.faults import Faults
 from kilonova.rpc.observed import ObservedBus
+from kilonova.rpc.sealing import HostKey
 from kilonova.rpc.transports import make_bus
 
 
@@ -39,7 +40,7 @@ def make_agent(config: AgentConfig) -> Daemon:
     clock, bus = SystemClock(), Faults(os.environ).bus(ObservedBus(wire, registry))
     plan = host_plan(config, membership)
     images: ImageSource = FolderImages(Path(config.images.folder)) if membership is None else RemoteImages(membership)
-    hosts = make_hosts(plan, images, bus, clock)
+    hosts = make_hosts(plan, images, bus, clock, _simulated_key if plan.hypervisor == "sim" else _kept_key)
 
     def make_roles() -> list[Role]:
         return [hosts]
@@ -72,6 +73,16 @@ def host_plan(config: AgentConfig, membership: Membership | None) -> HostPlan:
             "tunnel_ip": agent.tunnel_ip,
         },
     )
+
+
+def _kept_key(setup: HostSetup) -> HostKey:
+    """A host's own, beside its guests' data."""
+    return HostKey.kept_in(setup.data_dir)
+
+
+def _simulated_key(setup: HostSetup) -> HostKey:
+    """Simulated guests have no secrets, and thousands of hosts need no file each."""
+    return HostKey.of_simulated(setup.name)
 
 
 def _membership(config: AgentConfig) -> Membership | None:

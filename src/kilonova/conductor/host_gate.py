@@ -54,6 +54,7 @@ from kilonova.rpc.messages import (
     Progress,
     Report,
 )
+from kilonova.rpc.sealing import is_key
 from kilonova.store.database import Database
 from kilonova.store.queries import host_access, host_word
 
@@ -74,6 +75,7 @@ OTHER_SERVER = "it speaks of a server that is not on it and never was sent there
 NO_MACHINE = "there is no machine like that"
 NO_ID = "that is no id"
 NO_STAGE = "there is no such stage"
+NO_KEY = "nothing can be sealed with that key"
 TOO_MANY = "it speaks of more than a host can have"
 OTHER_COMMAND = "the command was not sent to it, or is about another server"
 
@@ -196,6 +198,8 @@ def _no_machine(word: HostStarted | HostObserved) -> Objection | None:
     """What a host says of itself every scheduler reads: it may be a lie, and must not be nonsense."""
     if isinstance(word, HostObserved):
         return None
+    if word.seal_key and not is_key(word.seal_key):
+        return Objection(NO_KEY)
     facts = word.facts
     sizes = (facts.vcpus, facts.ram_mib, facts.disk_gib, facts.hypervisor_version, *facts.cpu_topology.values())
     if all(0 <= size < _MOST_OF_ANYTHING for size in sizes) and len(msgspec.json.encode(facts)) <= _MOST_FACTS:

@@ -42,7 +42,7 @@ from kilonova.rpc.messages import (
     is_same,
 )
 from kilonova.store.database import Database, Tx
-from kilonova.store.queries import hosts, saga_leases, server_facts
+from kilonova.store.queries import host_access, hosts, saga_leases, server_facts
 
 _log = structlog.get_logger(__name__)
 
@@ -62,6 +62,7 @@ class ConductorParts:
     reconcilers: Reconcilers
     networks: Networks
     host_defaults: HostDefaults
+    on_host_key: Callable[[], None] = lambda: None  # a host has told what is sealed for it
 
 
 class Conductor:
@@ -134,6 +135,8 @@ class Conductor:
             joined = hosts.register(
                 tx, started.host, started.boot_id, started.facts, defaults=parts.host_defaults, ids=parts.ids, now=now
             )
+            host_access.set_seal_key(tx, started.host, started.seal_key)
+            tx.after_commit(parts.on_host_key)
             facts.fold_host(tx, started.host, started.observed, now, was_restarted=joined.was_restarted)
             self._remove_strays(tx, started.host, facts.strays(tx, started.host, started.observed))
             # Commands sent to this host may have died with its agent: what waits for one asks again now.

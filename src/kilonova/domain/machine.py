@@ -9,12 +9,6 @@ from __future__ import annotations
 
 import msgspec
 
-GUEST_SECRETS = (
-    "admin_pass",
-    "user_data",
-    "files",
-)  # the fields of GuestData that are its owner's and the guest's alone
-
 
 class ImageRef(msgspec.Struct, frozen=True, kw_only=True):
     """An image as a host needs to know it; size and virtual_size in bytes."""
@@ -82,6 +76,18 @@ class GuestDevice(msgspec.Struct, frozen=True, kw_only=True):
     serial: str | None = None
 
 
+class GuestSecrets(msgspec.Struct, frozen=True, kw_only=True):
+    """The fields of GuestData that are its owner's and the guest's alone."""
+
+    admin_pass: str | None = None
+    user_data: str | None = None
+    files: dict[str, str] = {}
+
+    def __repr__(self) -> str:
+        """For logs."""
+        return "GuestSecrets(…)"
+
+
 class GuestData(msgspec.Struct, frozen=True, kw_only=True):
     """What the guest may read of itself, by metadata service and by config drive."""
 
@@ -106,6 +112,15 @@ class GuestData(msgspec.Struct, frozen=True, kw_only=True):
     random_seed: str = ""  # base64, the same at each reading; made by the host, once
     block_devices: dict[str, str] = {}  # EC2's names (ami, root, ephemeral0, swap) -> device; filled in by the host
     devices: tuple[GuestDevice, ...] = ()  # the tagged ones; filled in by the host
+    sealed: str | None = None  # GuestSecrets on their way to the host, which alone can open them
+
+    def __repr__(self) -> str:
+        """For logs: nothing of what is secret in it."""
+        return f"GuestData(server_id={self.server_id!r}, name={self.name!r})"
+
+    def secrets(self) -> GuestSecrets:
+        """What is in it that is secret."""
+        return GuestSecrets(admin_pass=self.admin_pass, user_data=self.user_data, files=self.files)
 
 
 class MachineSpec(msgspec.Struct, frozen=True, kw_only=True):

@@ -182,13 +182,15 @@ class HostStarted(Message, frozen=True, kw_only=True):
     """
     An agent came up: what its host is, and what it found there.
 
-    `boot_id` changes when the host itself was restarted: then its machines are down by no wish of anybody's.
+    `boot_id` changes when the host itself was restarted: then its machines are down by no wish of anybody's. `seal_key` is what
+    secrets of its guests are to be sealed with on their way ("": they need not be).
     """
 
     host: str
     boot_id: str
     facts: HostFacts
     observed: tuple[Observed, ...]
+    seal_key: str = ""
 
 
 class Heartbeat(Message, frozen=True, kw_only=True):

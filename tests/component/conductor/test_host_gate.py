@@ -16,6 +16,7 @@ from sqlalchemy import event
 from kilonova.conductor.host_gate import (
     MOST_SERVERS,
     NO_CREDENTIAL,
+    NO_KEY,
     NO_SENDER,
     NOT_FOR_HOSTS,
     OTHER_COMMAND,
@@ -174,6 +175,7 @@ def test_who_does_not_say_who_it_is_says_nothing(world: GatedWorld) -> None:
         (PowerChanged(host=B, observed=observed("x")), OTHER_HOST),
         (report(B, "x", "x/1/spawn/do"), OTHER_HOST),
         (progress(B, "x", "x/1/spawn/do"), OTHER_HOST),
+        (HostStarted(host="host-0", boot_id="b", facts=FACTS, observed=(), seal_key="no key"), NO_KEY),
         (SagaReady(saga_id="x"), NOT_FOR_HOSTS),
         (Place(request=request()), NOT_FOR_HOSTS),
         (FleetChanged(), NOT_FOR_HOSTS),

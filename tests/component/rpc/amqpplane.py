@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from kilonova.agent.hypervisor.sim.driver import Pace, SimDriver, SimSettings
 from kilonova.agent.service import Agent, HostIdentity
 from kilonova.compute.boot import BootServers
 from kilonova.compute.delete import DeleteServer
 from kilonova.compute.request import BootRequest
+from kilonova.conductor.host_keys import HostKeys
 from kilonova.conductor.kernel.runner import Runner
 from kilonova.conductor.reconcilers.base import Reconcilers
 from kilonova.conductor.reconcilers.power_state import PowerStateReconciler
@@ -31,6 +33,9 @@ from kilonova.network.embedded import EmbeddedNetworks
 from kilonova.network.resolve import NicResolver
 from kilonova.network.telling import HostTeller
 from kilonova.rpc.bus import Bus
+from kilonova.rpc.messages import Command
+from kilonova.rpc.sealed_bus import OpeningBus, SealingBus
+from kilonova.rpc.sealing import HostKey
 from kilonova.rpc.stamped import StampedBus
 from kilonova.scheduler.service import SchedulerService
 from kilonova.scheduler.settings import SchedulerSettings
@@ -51,6 +56,7 @@ class AmqpPlane:
         self._clock, self._ids = SystemClock(), Ids()
         self._epoch = Epoch(database, self._clock, self._ids)
         self._epoch.read()
+        self.commands: list[Command] = []  # that have come to the host's driver
         self._stops: dict[str, tuple[Callable[[], None], Bus]] = {}
         with database.write() as tx:
             ensure_default(tx, NETWORK, "admin", ids=self._ids, now=self._clock.now())
@@ -59,6 +65,7 @@ class AmqpPlane:
         bus = make_bus()
         self._stops["api"] = (lambda: None, bus)
         common = {"database": database, "bus": bus, "clock": self._clock, "ids": self._ids}
+        self.host_keys = HostKeys(database, self._clock)
         self._boot = BootServers(**common, images=images, nics=NicResolver(self._clock, self._ids, NETWORK))
         self._delete = DeleteServer(**common)
 
@@ -79,9 +86,9 @@ class AmqpPlane:
         """Stop all there is."""
         self.stop(*reversed(self._stops))
 
-    def boot(self) -> str:
+    def boot(self, **what: Any) -> str:
         """Ask for a server; its id."""
-        request = BootRequest(name="vm", flavor_ref=FLAVOR, image_ref=IMAGE)
+        request = BootRequest(name="vm", flavor_ref=FLAVOR, image_ref=IMAGE, **what)
         return self._boot(TENANT, request).server_ids[0]
 
     def delete(self, server_id: str) -> None:
@@ -98,6 +105,7 @@ class AmqpPlane:
         return str(status_of(self.server(server_id)).status)
 
     def _conductor(self, bus: Bus) -> Callable[[], None]:
+        bus = SealingBus(bus, self.host_keys.of)
         networks = EmbeddedNetworks(self._ids, Changes(bus, self._clock))
         definitions = (boot_saga(bus, networks), delete_saga(bus, networks))
         runner = Runner(self._db, bus, self._clock, definitions, owner="conductor", workers=2)
@@ -106,7 +114,7 @@ class AmqpPlane:
             reconcilers=Reconcilers(
                 [PowerStateReconciler(self._db, bus, self._clock), HostTeller(self._db, bus, self._clock)], self._clock
             ),
-            networks=networks, host_defaults=HostDefaults(),
+            networks=networks, host_defaults=HostDefaults(), on_host_key=self.host_keys.forget,
         )  # fmt: skip
         made = Conductor(parts)
         made.start()
@@ -117,9 +125,21 @@ class AmqpPlane:
         made.start()
         return made.stop
 
+    def watched(self, driver: SimDriver) -> SimDriver:
+        """The same, whose commands are remembered."""
+        submit = driver.submit
+
+        def remembering(command: Command, *more: Any) -> None:
+            self.commands.append(command)
+            submit(command, *more)
+
+        driver.submit = remembering  # type: ignore[method-assign]
+        return driver
+
     def _agent(self, bus: Bus) -> Callable[[], None]:
         driver = SimDriver(SimSettings(facts=FACTS, pace=QUICK, state_dir=self._folder / HOST), self._clock)
-        made = Agent(HostIdentity(HOST, "first"), driver, bus, self._clock)
+        key = HostKey.kept_in(self._folder / HOST)
+        made = Agent(HostIdentity(HOST, "first", key.public), self.watched(driver), OpeningBus(bus, key), self._clock)
         made.start()
         return made.stop
 

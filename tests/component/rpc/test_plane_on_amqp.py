@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from kombu import Connection
 
 from kilonova.rpc.amqp.deadletters import DeadLetters
+from kilonova.rpc.messages import EnsureServer
+from kilonova.rpc.sealing import FILE
 from kilonova.store.database import Database
 from tests.brokers import Broker
 from tests.component.rpc.amqpplane import HOST, AmqpPlane
@@ -47,6 +52,55 @@ def test_servers_are_booted_and_deleted(plane: AmqpPlane, vhost: str) -> None:
     for server_id in made:
         wait_for(plane, server_id, "DELETED")
     assert DeadLetters(vhost).every() == []
+
+
+def test_what_waits_for_a_host_and_what_dies_there_holds_no_secret(
+    plane: AmqpPlane, rabbitmq: Broker, vhost: str
+) -> None:
+    secret, encoded = "hunter2-nobody-shall-read", base64.b64encode(b"hunter2-nobody-shall-read").decode()
+    secrets = {"admin_pass": secret, "user_data": encoded, "personality": {"/etc/key": encoded}}
+    plane.start("conductor", "scheduler", "agent")
+    wait_for(plane, plane.boot(**secrets), "ACTIVE")
+    plane.stop("agent")
+    server_id = plane.boot(**secrets)
+    queue = f"cast:agent.{HOST}"
+    with Connection(vhost) as connection:
+        channel = connection.channel()
+        raw: Any = wait_until(lambda: channel.basic_get(queue), "it waits for its host")
+        body = raw.body if isinstance(raw.body, str) else raw.body.decode()
+        assert '"EnsureServer"' in body
+        assert server_id in body
+        for told in (secret, encoded):
+            assert told not in body
+        channel.basic_reject(raw.delivery_tag, False)
+    [letter] = wait_until(DeadLetters(vhost).every, "a dead letter")
+    assert '"sealed"' in letter.body
+    plane.start("agent")
+    wait_for(plane, server_id, "ACTIVE")
+    guests = [command.spec.guest for command in plane.commands if isinstance(command, EnsureServer)]
+    assert len(guests) >= 2
+    assert {(guest.admin_pass, guest.user_data, guest.files["/etc/key"]) for guest in guests} == {
+        (secret, encoded, encoded)
+    }  # fmt: skip
+    assert all(guest.sealed is None for guest in guests)
+
+
+def test_a_host_with_another_key_is_sent_all_anew(plane: AmqpPlane, tmp_path: Path, vhost: str) -> None:
+    plane.start("conductor", "scheduler", "agent")
+    wait_for(plane, plane.boot(admin_pass="x"), "ACTIVE")
+    plane.stop("agent")
+    server_id = plane.boot(admin_pass="hunter2")
+    with Connection(vhost) as connection:
+        wait_until(lambda: waiting(connection, f"cast:agent.{HOST}"), "it waits for its host")
+    (tmp_path / HOST / FILE).unlink()
+    plane.start("agent")
+    wait_for(plane, server_id, "ACTIVE")
+    assert plane.commands[-1].server_id == server_id
+    assert DeadLetters(vhost).every() == []
+
+
+def waiting(connection: Connection, queue: str) -> int:
+    return int(connection.channel().queue_declare(queue, passive=True).message_count)
 
 
 def test_the_broker_loses_every_wake_up_and_the_server_is_active_anyway(

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import get_type_hints
 
-from kilonova.domain.machine import GUEST_SECRETS, GuestData
-from kilonova.rpc.amqp.unsaid import HIDDEN, without_secrets
+from kilonova.domain.machine import GuestData
+from kilonova.rpc.amqp.unsaid import GUEST_SECRETS, HIDDEN, without_secrets
 
 
 def test_secrets_are_left_out_wherever_they_are_and_the_rest_stays() -> None:

@@ -6,8 +6,9 @@ from typing import Any
 
 import msgspec
 
-from kilonova.domain.machine import GUEST_SECRETS
+from kilonova.domain.machine import GuestSecrets
 
+GUEST_SECRETS = GuestSecrets.__struct_fields__
 HIDDEN = "(not shown)"
 
 

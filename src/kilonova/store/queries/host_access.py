@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from kilonova.domain.host_access import HostCredential, JoinToken, Refusal
 from kilonova.store.database import Tx
-from kilonova.store.tables.host_access import credentials, image_grants, join_tokens, refusals
+from kilonova.store.tables.host_access import credentials, image_grants, join_tokens, refusals, seal_keys
 
 KEPT_REFUSALS = 1000
 GRANT_FOR = timedelta(hours=6)
@@ -147,3 +147,16 @@ def joined(tx: Tx) -> Mapping[str, HostCredential]:
 
 def _dialect(tx: Tx) -> Any:
     return postgresql if tx.connection.dialect.name == "postgresql" else sqlite
+
+
+def seal_keys_of_all(tx: Tx) -> dict[str, str]:
+    """Each host's public key."""
+    return {row.host: row.public_key for row in tx.execute(select(seal_keys))}
+
+
+def set_seal_key(tx: Tx, host: str, public_key: str) -> None:
+    """A host told its key; "" that it has none. Under the lock of the host's record."""
+    tx.execute(delete(seal_keys).where(seal_keys.c.host == host, seal_keys.c.public_key != public_key))
+    is_there = tx.execute(select(seal_keys.c.host).where(seal_keys.c.host == host)).first() is not None
+    if public_key and not is_there:
+        tx.execute(insert(seal_keys), {"host": host, "public_key": public_key})

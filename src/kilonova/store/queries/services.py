@@ -17,6 +17,7 @@ from kilonova.domain.errors import Missing
 from kilonova.domain.host import ServiceRecord
 from kilonova.store.database import Tx
 from kilonova.store.queries.counters import next_number
+from kilonova.store.tables.host_access import seal_keys
 from kilonova.store.tables.hosts import hosts, services
 
 COMPUTE = "nova-compute"
@@ -70,6 +71,7 @@ def remove(tx: Tx, service: ServiceRecord) -> None:
     """Delete a service; for a host's, the host with it, which must be empty."""
     if service.binary == COMPUTE:
         tx.execute(delete(hosts).where(hosts.c.service_id == service.id))
+        tx.execute(delete(seal_keys).where(seal_keys.c.host == service.host))
     else:
         tx.execute(delete(services).where(services.c.id == service.id))
 

@@ -52,6 +52,7 @@ BOUNDS: dict[str, Bound] = {
     "host_refusals": Bound("host", "limit", "1000 kinds, the newest"),
     "host_image_grants": Bound("operator", "kept for", "6 hours"),
     "host_credentials": _OPERATOR,
+    "host_seal_keys": Bound("host", "hangs on", "hosts"),
     "host_join_tokens": _OPERATOR,
     "hosts": _OPERATOR,
     "services": Bound("cloud", "operator", "a row for each process by name"),

@@ -20,6 +20,13 @@ join_tokens = Table(
     CheckConstraint("(used_by IS NULL) = (used_at IS NULL)", name="used_by_somebody"),
 )  # fmt: skip
 
+# What the secrets of a host's guests are sealed with on their way to it: the public half of a pair of its own.
+seal_keys = Table(
+    "host_seal_keys", metadata,
+    Column("host", Name, primary_key=True),
+    Column("public_key", String(64), nullable=False),
+)  # fmt: skip
+
 credentials = Table(
     "host_credentials", metadata,
     Column("host", Name, primary_key=True),
