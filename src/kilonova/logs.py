@@ -10,6 +10,7 @@ import itertools
 import logging
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Protocol, TextIO, cast
 
 import msgspec
@@ -33,7 +34,7 @@ class Sink(Protocol):
 
 def configure_logs(level: str = "info", always: Mapping[str, str] | None = None, to: Sink | None = None) -> None:
     """One JSON object a line, for our own logs and the libraries'; `always` are fields that each of them has."""
-    sink = sys.stderr if to is None else to
+    sink = _Forgiving(sys.stderr if to is None else to)
 
     def sign(_logger: object, _method: str, event: EventDict) -> EventDict:
         return {**event, **(always or {})}
@@ -56,6 +57,23 @@ def configure_logs(level: str = "info", always: Mapping[str, str] | None = None,
     handler = logging.StreamHandler(cast("TextIO", sink))
     handler.setFormatter(structlog.stdlib.ProcessorFormatter(processor=renderer, foreign_pre_chain=shared))
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+
+
+class _Forgiving:
+    """Of a sink: a line that finds no room on the disk is lost, and who wrote it goes on with what it was doing."""
+
+    def __init__(self, sink: Sink) -> None:
+        self._sink = sink
+
+    def write(self, text: str, /) -> None:
+        """Write it, if it can be."""
+        with suppress(OSError):
+            self._sink.write(text)
+
+    def flush(self) -> None:
+        """Have it where it belongs, if it can be."""
+        with suppress(OSError):
+            self._sink.flush()
 
 
 def bound_fields(_logger: object, _method: str, event: EventDict) -> EventDict:

@@ -36,6 +36,8 @@ class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
     sim_pace: float = 1.0  # times life-like; 0: at once
     guest_dir: Path | None = None  # where the tiny guest is, whose kernel shows whether KVM works
     durable: bool = False
+    database_reserve_mib: int = 64  # of its disk, kept for changes and deletions: less, and nothing more is made
+    image_reserve_mib: int = 256  # that uploads leave of the images' disk, which is the database's here
     saga_workers: int = 4
     log: Rotation = Rotation()
     api: ApiSettings = ApiSettings()

@@ -116,3 +116,19 @@ def test_two_do_not_share_a_file(tmp_path: Path) -> None:
     path = tmp_path / "api-here.log"
     run(SECOND, path)
     assert "Another process writes the log" in path.read_text()
+
+
+def test_a_line_that_finds_no_room_is_lost_and_nothing_else() -> None:
+    script = """
+import sys, structlog
+from kilonova.logs import configure_logs
+configure_logs(to=open("/dev/full", "w", buffering=1))
+for _ in range(3):
+    structlog.get_logger("x").info("a line", text="x" * 100)
+print("went on", flush=True)
+sys.stdout.close()
+import os
+os._exit(0)  # closing what is full complains once more
+"""
+    done = run(script)
+    assert (done.returncode, done.stdout.strip()) == (0, "went on"), done.stderr

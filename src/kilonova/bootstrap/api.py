@@ -39,6 +39,7 @@ from kilonova.identity.service import Identity
 from kilonova.image import recovery
 from kilonova.image.bits import FileBits
 from kilonova.image.catalog import ImageCatalog
+from kilonova.image.limits import ImageLimits
 from kilonova.image.service import ImageService
 from kilonova.network.backing import Backing
 from kilonova.network.changes import Changes
@@ -48,6 +49,7 @@ from kilonova.network.resolve import NicResolver
 from kilonova.rebalance.records import Rebalancing
 from kilonova.rpc.host_accounts import HostAccounts, NoAccounts
 from kilonova.scheduler.settings import SchedulerSettings
+from kilonova.store.room import MIB, DatabaseRoom
 
 _POLICIES = (
     *IDENTITY_POLICIES,
@@ -89,6 +91,7 @@ class ApiParts:
     shows_metrics: bool = True
     is_local: bool = False
     scheduler: SchedulerSettings
+    database_reserve: int = 0
 
 
 class ApiRole:
@@ -97,6 +100,8 @@ class ApiRole:
     def __init__(self, ground: Ground, parts: ApiParts) -> None:
         self._ground, self._parts = ground, parts
         self.services = self._services()
+        for service in self.services:
+            service.check_room = DatabaseRoom(ground.db, parts.database_reserve).check
         self.app = Rim(
             self.services,
             authenticator=parts.identity.authenticator,
@@ -187,6 +192,7 @@ def make_connections(settings: ApiSettings) -> Connections:
     return Connections(ConnectionLimits.of(settings).within(descriptor_limit()))
 
 
-def make_images(ground: Ground, folder: Path) -> ImageService:
-    """The image service, with its bits in a folder."""
-    return ImageService(database=ground.db, clock=ground.clock, ids=ground.ids, bits=FileBits(folder))
+def make_images(ground: Ground, folder: Path, reserve_mib: int) -> ImageService:
+    """The image service, with its bits in a folder; uploads leave so much of its disk."""
+    limits = ImageLimits(disk_reserve=reserve_mib * MIB)
+    return ImageService(database=ground.db, clock=ground.clock, ids=ground.ids, bits=FileBits(folder), limits=limits)

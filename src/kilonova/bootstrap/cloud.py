@@ -36,6 +36,7 @@ from kilonova.settings import CloudSettings, load
 from kilonova.store.database import Database
 from kilonova.store.epoch import Epoch
 from kilonova.store.queries import hosts
+from kilonova.store.room import MIB
 from kilonova.store.schema import ensure_schema
 
 
@@ -47,7 +48,7 @@ class Cloud:
         self.ground = _ground(settings)
         self.clock = self.ground.clock
         self.identity = build_identity(self.ground.db, self.clock, self.ground.ids)
-        self.images = make_images(self.ground, settings.data_dir / "images")
+        self.images = make_images(self.ground, settings.data_dir / "images", settings.image_reserve_mib)
         self.changes = Changes(self.ground.bus, self.clock)
         self.networks = EmbeddedNetworks(self.ground.ids, self.changes)
         self.scheduler = make_scheduler(self.ground, settings.scheduler)
@@ -125,6 +126,7 @@ class Cloud:
             limits=Limits.of(self.settings.api),
             scheduler=self.settings.scheduler,
             is_local=is_loopback(self.settings.host),
+            database_reserve=self.settings.database_reserve_mib * MIB,
         )
 
 

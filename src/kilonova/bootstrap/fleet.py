@@ -57,6 +57,7 @@ from kilonova.store.clock import DatabaseClock
 from kilonova.store.database import Database
 from kilonova.store.epoch import Epoch
 from kilonova.store.measured import measure
+from kilonova.store.room import MIB
 from kilonova.store.schema import what_lacks
 from kilonova.store.tenure import Tenure
 
@@ -235,7 +236,7 @@ def public_url(api: ApiSection) -> str:
 def _api_parts(config: FleetConfig, plane: ControlPlane, connections: Connections) -> ApiParts:
     return ApiParts(
         identity=plane.identity,
-        images=make_images(plane.ground, Path(config.images.folder)),
+        images=make_images(plane.ground, Path(config.images.folder), config.images.reserve_mib),
         networks=plane.networks,
         changes=plane.changes,
         default_network=_default_network(config.network),
@@ -249,6 +250,7 @@ def _api_parts(config: FleetConfig, plane: ControlPlane, connections: Connection
         bounds=Bounds(per_project=config.api.project_backlog, whole=config.api.backlog),
         shows_metrics=False,
         scheduler=config.scheduler,
+        database_reserve=config.database.reserve_mib * MIB,
         accounts=plane.accounts,
     )
 

@@ -77,6 +77,10 @@ class DatabaseSection(Section, frozen=True, kw_only=True):
     connect_timeout_s: Annotated[
         int, Meta(ge=1, le=60, description="Seconds to wait for a connection before it counts as refused.")
     ] = 5
+    reserve_mib: Annotated[
+        int,
+        Meta(ge=0, description="With SQLite: MiB of its disk kept for changes and deletions; then creations get 507."),
+    ] = 64
     share_sqlite: Annotated[
         bool,
         Meta(
@@ -191,6 +195,9 @@ class ImagesSection(Section, frozen=True, kw_only=True):
     folder: Annotated[
         str, Meta(description="A folder that every API process shares (one machine, or a network file system).")
     ] = "/var/lib/kilonova/images"
+    reserve_mib: Annotated[
+        int, Meta(ge=0, description="MiB of its disk that uploads leave, all those under way counted; more get 507.")
+    ] = 256
 
 
 class NetworkSection(Section, frozen=True, kw_only=True):

@@ -139,5 +139,20 @@ class Unavailable(KilonovaError):
         self.retry_after_s = retry_after_s
 
 
+class DiskFull(KilonovaError):
+    """507: a disk of the cloud is full, or what is left is kept for deleting. Reading, deleting and logging in still work."""
+
+    status = 507
+    code = "disk_full"
+
+    def __init__(self, disk: str, *, kept_back: bool = False) -> None:
+        state = "has only left what is kept for deleting" if kept_back else "is full"
+        super().__init__(
+            f"The disk that the cloud keeps its {disk} on {state}.",
+            next_step="Delete what is not needed, or ask the cloud's operator for room.",
+        )
+        self.disk = disk
+
+
 class Bug(KilonovaError):
     """500: our fault. What happened is in the log under the request id; the user is told only that id."""

@@ -19,7 +19,7 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import IO
@@ -27,6 +27,7 @@ from typing import IO
 from kilonova.domain.errors import Missing, Unavailable
 
 CHUNK = 1024 * 1024
+_BLOCK = 512  # bytes that stat counts in
 _SAFE_ID = re.compile(r"[0-9a-fA-F-]{1,36}")
 
 
@@ -36,12 +37,24 @@ class Part:
     def __init__(self, path: Path, final: Path, file: IO[bytes]) -> None:
         self.path, self._final, self._file = path, final, file
         self.size = 0
-        self._published = False
+        self._published, self._promised = False, 0
         self._md5, self._sha512 = hashlib.md5(usedforsecurity=False), hashlib.sha512()
+
+    def promise(self, size: int) -> None:
+        """
+        Say that it will have this size: `FileBits.free` counts what of it is still to come, whichever process asks.
+
+        The file is given the size at once, without taking the room: what it has not taken is what is to come.
+        """
+        if size > self._promised:
+            self._file.truncate(size)
+            self._promised = size
 
     def write(self, chunk: bytes) -> None:
         """Append. Raises OSError, for example when the disk is full."""
-        self._file.write(chunk)
+        left = memoryview(chunk)
+        while left:  # where the disk ends inside of a chunk, a write takes what fits, and the next one fails
+            left = left[self._file.write(left) :]
         self._md5.update(chunk)
         self._sha512.update(chunk)
         self.size += len(chunk)
@@ -137,8 +150,19 @@ class FileBits:
         return part.exists() and not _abandoned(part, lambda: None)
 
     def free(self) -> int:
-        """Bytes that the disk has room for."""
-        return shutil.disk_usage(self._folder).free
+        """Bytes that the disk has room for beyond what uploads under way were promised; below 0 when that is too much."""
+        return shutil.disk_usage(self._folder).free - self._promised()
+
+    def _promised(self) -> int:
+        """Bytes that are still to come of all uploads under way, in any process."""
+        to_come = 0
+        for path in self._folder.glob("*.part"):
+            with suppress(FileNotFoundError):
+                found = path.stat()
+                missing = found.st_size - found.st_blocks * _BLOCK
+                if missing > 0 and not _abandoned(path, lambda: None):
+                    to_come += missing
+        return to_come
 
     def _path(self, image_id: str) -> Path:
         """Ids are checked before they become names in the file system."""

@@ -26,7 +26,7 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from kilonova.domain.context import RequestContext
-from kilonova.domain.errors import Conflict, Gone, OverQuota, Rejected, TooLarge
+from kilonova.domain.errors import Conflict, DiskFull, Gone, OverQuota, Rejected, TooLarge
 from kilonova.domain.image import Image, ImageStatus
 from kilonova.domain.image_format import ImageRefused, Inspection
 from kilonova.image import qcow2
@@ -50,8 +50,8 @@ def begin(service: ImageService, ctx: RequestContext, image_id: str, length: int
     Receive an image's bits. `length` is how many bytes the client said there are, None when it did not.
 
     Raises Missing. What is given raises, as it is begun, Conflict when the image is not queued, and then Rejected for bits that
-    are not what they should be or not all there, TooLarge, OverQuota, Gone when the image was deleted meanwhile. After any of
-    these, nothing is left behind.
+    are not what they should be or not all there, TooLarge, DiskFull, OverQuota, Gone when the image was deleted meanwhile. After
+    any of these, nothing is left behind.
     """
     with service.database.read() as tx:
         image = images.get(tx, ctx, image_id)
@@ -62,7 +62,7 @@ def begin(service: ImageService, ctx: RequestContext, image_id: str, length: int
 def _receive(service: ImageService, image: Image, length: int | None) -> Upload:
     ident = service.ids.uuid()
     with service.bits.part(image.id, ident) as part:
-        image, room = _begin(service, image, ident, length or 0)
+        image, room = _begin(service, image, part, ident, length or 0)
         try:
             arriving = _Arriving()
             inspection = Inspection(image.disk_format or "", arriving)
@@ -93,20 +93,21 @@ class _Arriving:
 
 
 class _Room(NamedTuple):
-    """How many bytes may come, and why no more."""
+    """How many bytes may come, and why no more. `left` is what the disk has for images that is not promised to any upload."""
 
     image: int
-    disk: int
+    left: Callable[[], int]
     project: int
     used: int
 
-    def check(self, size: int) -> None:
-        """Raise TooLarge or OverQuota unless an image of so many bytes fits."""
+    def check(self, part: Part, size: int) -> None:
+        """Promise the part so many bytes. Raises TooLarge, OverQuota or DiskFull unless they fit."""
         if size > self.image:
             raise TooLarge(f"An image may have at most {self.image} bytes ({self.image / GIB:.3g} GiB).")
-        if size > self.disk:
-            raise TooLarge("There is not enough disk space on the image storage media.")
         self.check_project(size)
+        part.promise(size)
+        if self.left() < 0:
+            raise DiskFull("images", kept_back=True)
 
     def check_project(self, size: int) -> None:
         """As `check`, for bits that are on the disk already: uploads at once share what the project has left."""
@@ -116,17 +117,21 @@ class _Room(NamedTuple):
 
 def _room(service: ImageService, tx: Tx, image: Image) -> _Room:
     limits, used = service.limits, images.use(tx, image.owner).size
-    disk = service.bits.free() - limits.disk_reserve
-    return _Room(image=limits.image_size, disk=disk, project=limits.project_size, used=used)
+    return _Room(
+        image=limits.image_size,
+        left=lambda: service.bits.free() - limits.disk_reserve,
+        project=limits.project_size,
+        used=used,
+    )
 
 
-def _begin(service: ImageService, image: Image, ident: str, length: int) -> tuple[Image, _Room]:
+def _begin(service: ImageService, image: Image, part: Part, ident: str, length: int) -> tuple[Image, _Room]:
     with service.database.write() as tx:
         image = images.get_any(tx, image.id, lock=True)
         if image.disk_format is None or image.container_format is None:
             raise Rejected("Properties disk_format, container_format must be set prior to saving data.")
         room = _room(service, tx, image)
-        room.check(length)
+        room.check(part, length)
         if not images.begin_upload(tx, image.id, ident, service.clock.now()):
             raise Conflict(
                 f"Image status transition from {image.status} to saving is not allowed: only a queued image takes data."
@@ -137,7 +142,7 @@ def _begin(service: ImageService, image: Image, ident: str, length: int) -> tupl
 def _write(passing: Iterator[bytes], room: _Room, part: Part) -> None:
     """Write to the part what passes the inspection of what has arrived."""
     chunk = next(passing, b"")
-    room.check(part.size + len(chunk))
+    room.check(part, part.size + len(chunk))
     with _room_on_disk():
         part.write(chunk)
 
@@ -157,7 +162,7 @@ def _room_on_disk() -> Iterator[None]:
     except OSError as problem:
         if problem.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise
-        raise TooLarge("There is not enough disk space on the image storage media.") from problem
+        raise DiskFull("images") from problem
 
 
 def _judge(service: ImageService, image: Image, inspection: Inspection, part: Part) -> int:

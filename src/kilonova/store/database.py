@@ -28,7 +28,7 @@ from sqlalchemy.pool import QueuePool
 
 from kilonova.domain import regex
 from kilonova.store import again
-from kilonova.store.away import DatabaseAway, Overtaken, is_away, is_overtaken, is_read_only
+from kilonova.store.away import DatabaseAway, DatabaseFull, Overtaken, is_away, is_full, is_overtaken, is_read_only
 from kilonova.store.error_texts import keep_values_out
 
 _POOL_SIZE = 16
@@ -36,6 +36,9 @@ _STATEMENTS = 500  # that a connection keeps prepared; fewer than there are woul
 _TRUSTED_S = 1.0  # so long after its last use a connection is taken for alive, and not asked
 _log = structlog.get_logger(__name__)
 _POOL_WAIT_S = 10  # for a connection of the pool; longer, and whoever asked has better things to do
+_PRAGMAS = (
+    "journal_mode=WAL", f"journal_size_limit={64 * 1024 * 1024}", "foreign_keys=ON", "temp_store=MEMORY", "cache_size=-16000",
+)  # fmt: skip
 _IDLE_TRANSACTION_MS = 60_000  # no transaction of ours waits so long between two statements
 
 
@@ -143,6 +146,8 @@ class Database:
         try:
             yield
         except (DBAPIError, PoolTimeout) as error:
+            if is_full(error):
+                raise DatabaseFull(str(error.__cause__ or error).partition("\n")[0]) from error
             if not is_away(error):
                 raise
             if is_read_only(error):
@@ -171,16 +176,9 @@ def _sqlite_engine(url: str, *, durable: bool) -> Engine:
     @event.listens_for(engine, "connect")
     def _configure(connection: Any, _record: Any) -> None:
         is_new = connection.execute("PRAGMA page_count").fetchone() == (0,)
-        for pragma in (
-            # See `space.py`. Of a file that is there it would change nothing, and wait for whoever writes.
-            *(["auto_vacuum=INCREMENTAL"] if is_new else []),
-            "journal_mode=WAL",
-            f"journal_size_limit={64 * 1024 * 1024}",
-            f"synchronous={'FULL' if durable else 'NORMAL'}",
-            "foreign_keys=ON",
-            "temp_store=MEMORY",
-            "cache_size=-16000",
-        ):
+        # See `space.py`. Of a file that is there it would change nothing, and wait for whoever writes.
+        first = ("auto_vacuum=INCREMENTAL",) if is_new else ()
+        for pragma in (*first, *_PRAGMAS, f"synchronous={'FULL' if durable else 'NORMAL'}"):
             connection.execute(f"PRAGMA {pragma}")
         connection.create_function("regexp", 2, regex.found, deterministic=True)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kilonova.domain.errors import Conflict, Gone, KilonovaError, Missing, OverQuota, Rejected, TooLarge
+from kilonova.domain.errors import Conflict, DiskFull, Gone, KilonovaError, Missing, OverQuota, Rejected, TooLarge
 from kilonova.domain.image import ImageStatus
 from kilonova.domain.image_format import ImageRefused
 from kilonova.image import records
@@ -99,7 +99,7 @@ def test_a_full_disk_is_told_as_that(service: ImageService, monkeypatch: pytest.
     ident = make(service)
     with monkeypatch.context() as patched:
         patched.setattr(Part, "write", full)
-        with pytest.raises(TooLarge, match="disk space"):
+        with pytest.raises(DiskFull, match="keeps its images on"):
             send(service, ident, b"x")
     assert audit(service) == CLEAN
     send(service, ident, b"x")
@@ -109,7 +109,7 @@ def test_a_disk_is_not_filled_to_the_brim(service: ImageService) -> None:
     service = replace(service, limits=ImageLimits(disk_reserve=service.bits.free()))
     ident = make(service)
     for length in (CHUNK, None):
-        with pytest.raises(TooLarge, match="disk space"):
+        with pytest.raises(DiskFull, match="keeps its images on"):
             send(service, ident, b"x" * CHUNK, length=length)
     assert status(service, ident) == ImageStatus.QUEUED
 

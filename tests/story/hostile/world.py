@@ -148,9 +148,9 @@ def _with_lifespan(app: ASGIApp) -> ASGIApp:
 
 
 @contextmanager
-def world(folder: Path, *, hosts: int = 2) -> Iterator[World]:
+def world(folder: Path, *, hosts: int = 2, **settings: Any) -> Iterator[World]:
     """A cloud that runs, and stops in the end."""
-    made = Cloud(CloudSettings(data_dir=folder, hypervisor="sim", sim_hosts=hosts, sim_pace=0.0))
+    made = Cloud(CloudSettings(data_dir=folder, hypervisor="sim", sim_hosts=hosts, sim_pace=0.0, **settings))
     object.__setattr__(made.identity, "passwords", cheap_passwords())
     with structlog.testing.capture_logs() as logged:
         made.start()

@@ -18,6 +18,7 @@ import structlog
 
 from kilonova.agent.hypervisor.failure import HostFailure
 from kilonova.agent.hypervisor.port import BlockingDriver, Done, OnStage
+from kilonova.agent.images.space import DISK_FULL, is_full
 from kilonova.domain.host import HostFacts
 from kilonova.domain.hostnet import HostNetwork, ShareChange
 from kilonova.domain.machine import ImageRef
@@ -113,10 +114,19 @@ class Pooled:
             return self._carry_out(command, stage)
         except HostFailure as failure:
             return Outcome(fault=failure.fault)
+        except OSError as error:
+            if is_full(error):
+                _log.error("the host's disk is full", subject=command.subject.id, file=error.filename)
+                return Outcome(fault=DISK_FULL)
+            return self._unforeseen(command)
         except Exception:  # noqa: BLE001 - a command always has an answer
-            _log.exception("driver broke", subject=command.subject.id, command=type(command).__name__)
-            message = "The host failed in a way nobody foresaw; its log has the details under its id."
-            return Outcome(fault=HostFault(message=message, elsewhere=True))
+            return self._unforeseen(command)
+
+    def _unforeseen(self, command: Command) -> Outcome:
+        """To be called where an exception is handled."""
+        _log.exception("driver broke", subject=command.subject.id, command=type(command).__name__)
+        message = "The host failed in a way nobody foresaw; its log has the details under its id."
+        return Outcome(fault=HostFault(message=message, elsewhere=True))
 
     def _carry_out(self, command: Command, stage: OnStage) -> Outcome:
         match command:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
 from kilonova.agent.hypervisor.failure import HostFailure
-from kilonova.agent.images.space import require_space
+from kilonova.agent.images.space import check_said, require_space
 from kilonova.domain.report import HostFault
 
 _TIMEOUT_S = 300
@@ -38,10 +39,13 @@ def create_blank(path: Path, size: int, *, filesystem: str | None, label: str, r
         )
     command = [*_MAKERS[filesystem], label, str(path)]
     try:
-        subprocess.run(command, check=True, capture_output=True, timeout=_TIMEOUT_S, text=True)
+        subprocess.run(
+            command, check=True, capture_output=True, timeout=_TIMEOUT_S, text=True, env={**os.environ, "LC_ALL": "C"}
+        )
     except FileNotFoundError as missing:
         raise HostFailure(HostFault(message=f"This host has no {command[0]}; install it there.")) from missing
     except subprocess.CalledProcessError as failed:
+        check_said(str(failed.stderr))
         said = str(failed.stderr).strip().replace(str(path), "the disk").splitlines()
         message = f"A disk of {size >> 20} MiB could not be formatted as {filesystem}: {said[-1] if said else 'no reason given'}."
         raise HostFailure(HostFault(message=message, elsewhere=False)) from failed

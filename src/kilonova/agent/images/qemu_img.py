@@ -1,9 +1,16 @@
-"""qemu-img, on a leash: bounded memory, processor time and wall time, and never left to guess a format."""
+"""
+qemu-img, on a leash: bounded memory, processor time and wall time, and never left to guess a format.
+
+Where the disk is full it raises OSError, as whoever writes there does.
+"""
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
+
+from kilonova.agent.images.space import check_said
 
 _MEMORY_BYTES = 1 << 30
 _CPU_S = 600
@@ -34,11 +41,13 @@ def _run(verb: str, *arguments: str, accept: tuple[int, ...] = (0,)) -> None:
     command = [*limits, "qemu-img", verb, *arguments]
     try:
         done = subprocess.run(
-            command, check=False, capture_output=True, text=True, timeout=_TIMEOUT_S, stdin=subprocess.DEVNULL
-        )
+            command, check=False, capture_output=True, text=True, timeout=_TIMEOUT_S, stdin=subprocess.DEVNULL,
+            env={**os.environ, "LC_ALL": "C"},
+        )  # fmt: skip
     except subprocess.TimeoutExpired as late:
         raise QemuImgFailed(f"qemu-img {verb} took longer than {_TIMEOUT_S} s") from late
     if done.returncode not in accept:
+        check_said(done.stderr)
         said = (done.stderr or done.stdout).strip().splitlines()
         raise QemuImgFailed(
             f"qemu-img {verb}: {_without_paths(said[-1] if said else f'ended with {done.returncode}', arguments)}"

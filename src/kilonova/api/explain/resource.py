@@ -56,7 +56,7 @@ def _chosen(decision: Decision) -> Choice:
 ROUTES = (
     Route("GET", "/servers/{server_id}/placement", Placements.show, policy=f"{_RULE}:show", view=PlacementView,
           view_key="placement", summary="Show why a server is where it is"),
-    Route("POST", "/placement", Placements.ask, policy=f"{_RULE}:ask", params=AskBody, view=PlacementView,
+    Route("POST", "/placement", Placements.ask, policy=f"{_RULE}:ask", params=AskBody, view=PlacementView, only_asks=True,
           view_key="placement", summary="Ask where servers would go"),
 )  # fmt: skip
 POLICIES = (

@@ -17,13 +17,14 @@ import msgspec
 from kilonova.api.framework.versions import VersionOutOfRange
 from kilonova.domain.errors import (
     Denied,
+    DiskFull,
     KilonovaError,
     Missing,
     OverQuota,
     Unauthenticated,
     Unavailable,
 )
-from kilonova.store.away import DatabaseAway
+from kilonova.store.away import DatabaseAway, DatabaseFull
 
 _COMPUTE_KEYS = {
     400: "badRequest",
@@ -37,7 +38,10 @@ _COMPUTE_KEYS = {
     429: "overLimit",
     501: "notImplemented",
     503: "serviceUnavailable",
+    507: "insufficientStorage",
 }
+_TOLD = (503, 507)
+"""Of what is no fault of the request, what is said: trying again, or room, helps."""
 _NETWORK_TYPES = {
     400: "BadRequest",
     401: "HTTPUnauthorized",
@@ -47,6 +51,7 @@ _NETWORK_TYPES = {
     413: "HTTPRequestEntityTooLarge",
     415: "HTTPUnsupportedMediaType",
     503: "ServiceUnavailable",
+    507: "InsufficientStorage",
 }
 _LONGEST = 1000  # characters of a message, without its next step
 
@@ -157,13 +162,15 @@ PLACEMENT = Style(_placement)
 
 def fail(error: Exception, style: Style, request_id: str) -> Failure:
     """
-    What the user is told. Anything but a KilonovaError with a status below 500, or 503, is our bug: only its id is told.
+    What the user is told. Anything but a KilonovaError with a status below 500, or of `_TOLD`, is our bug: only its id is told.
 
-    A database that is away is no bug; what was asked may be asked again.
+    A database that is away is no bug, nor one whose disk is full; what was asked may be asked again.
     """
-    if isinstance(error, DatabaseAway):
+    if isinstance(error, DatabaseFull):
+        error = DiskFull("records")
+    elif isinstance(error, DatabaseAway):
         error = Unavailable("The database does not answer just now.", next_step="Send the request again.")
-    if isinstance(error, KilonovaError) and (error.status < 500 or error.status == 503):
+    if isinstance(error, KilonovaError) and (error.status < 500 or error.status in _TOLD):
         status = style.quota_status if isinstance(error, OverQuota) else error.status
         parts = [_shortened(error.message), error.next_step]
         message = " ".join(

@@ -40,7 +40,8 @@ from kilonova.api.framework.serve import Authenticator, Call, Response, answer, 
 from kilonova.api.framework.service import Service
 from kilonova.api.framework.transfers import Kind, Transfers
 from kilonova.domain.context import new_request_id
-from kilonova.domain.errors import Postponed, Unavailable
+from kilonova.domain.errors import DiskFull, Postponed, Unavailable
+from kilonova.seldom import Seldom
 
 _BROKEN_OFF = "This API is being stopped, and could not wait any longer for what was asked."
 _LOOK_FIRST = "It may have been carried out all the same: look, before you ask again."
@@ -74,7 +75,7 @@ class Rim:
         self._limits = limits or Limits()
         self.lanes, self.transfers = make_lanes(self._limits), Transfers(self._limits)
         self._movers = {name: anyio.CapacityLimiter(self._limits.streams) for name in self.lanes}
-        self._log = log or structlog.get_logger("kilonova.api")
+        self._log, self._seldom = log or structlog.get_logger("kilonova.api"), Seldom()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
@@ -180,6 +181,8 @@ class Rim:
         failure = fail(error, call.service.style, call.request_id)
         if failure.status == 500:
             self._log_bug(call, error)
+        if failure.status == DiskFull.status and (times := self._seldom(failure.message)):
+            self._log.error("a disk has no room left for what clients ask", what=failure.message, times=times)
         auth_url = self._auth_url if "://" in self._auth_url else call.origin + self._auth_url
         response = _json(failure.status, call.service.style.document(failure))
         response.headers |= failure_headers(failure, auth_url)

@@ -27,6 +27,8 @@ class Route(msgspec.Struct, frozen=True):
     for a token, `auth=False` not even for that; `late_policy` leaves the check to the handler, where it hangs on the thing found.
     `stream` leaves the body to what the handler returns. `media` are the content types read. `lane` names the threads that it
     is worked on in (`lanes`). `is_absent`: known, not served, and shown nowhere (see `absent`).
+    `stream` hands the raw body to the handler. `media` are the content types read. `only_asks` is a POST
+    that makes nothing.
     """
 
     method: str
@@ -49,6 +51,13 @@ class Route(msgspec.Struct, frozen=True):
     name: str = ""
     summary: str = ""
     is_absent: bool = False
+    only_asks: bool = False
+
+    @property
+    def grows(self) -> bool:
+        """Whether it makes more of something: then it is refused while a disk is nearly full. Actions and changes are not."""
+        makes = self.method == "POST" and self.action is None and self.auth
+        return (makes and not self.only_asks and not self.is_absent) or (self.stream and self.method != "GET")
 
     @property
     def label(self) -> str:

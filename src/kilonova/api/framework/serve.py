@@ -108,6 +108,8 @@ def answer(call: Call, authenticator: Authenticator, policy: Authoriser) -> Resp
     route = call.route = _route(call, match)
     if route.policy is not None and not route.late_policy:
         policy.authorize(ctx, route.policy)
+    if route.grows:
+        call.service.check_room()
     if route.lane == "hashing" and call.ticket is None:
         raise Postponed(0.0, "hashing", "let through")
     plan = call.service.plan(route)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -16,6 +16,10 @@ from kilonova.api.framework.schema import edges_of
 from kilonova.api.framework.versions import Version, VersionRange, negotiate
 
 MIB = 1024 * 1024
+
+
+def _room_enough() -> None:
+    """There is a disk for everything."""
 
 
 class Plan:
@@ -72,6 +76,7 @@ class Service:
 
     `mount` is its place on the port (`/compute`), `prefix` that of its API below (`/v2.1`). `routes` live below both,
     `root_routes` (version discovery) below `mount` alone. `project_in_path` lets clients put their project's id after the prefix.
+    `check_room` raises DiskFull while nothing more is to be made; whoever has a disk to watch sets it.
     `tell_methods=False` answers an unknown method with 404, as Nova does, rather than 405.
     """
 
@@ -96,6 +101,7 @@ class Service:
         self.spoken = microversions.spoken if microversions else VersionRange()
         self.router = Router(self.routes, project_in_path=project_in_path, tell_methods=tell_methods)
         self.root_router = Router(self.root_routes, tell_methods=tell_methods)
+        self.check_room: Callable[[], None] = _room_enough
         self._plans = {id(route): Plan(route) for route in (*self.routes, *self.root_routes)}
 
     def plan(self, route: Route) -> Plan:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import threading
 from collections.abc import Callable, Iterator
 
@@ -128,6 +130,19 @@ def test_a_failure_is_the_outcomes_fault(host: ScriptedHost, pool: Pooled) -> No
 
     host.scripts["a"] = fail
     assert outcome_of(pool, removal("a")).fault == fault
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
+def test_a_full_disk_is_the_outcomes_fault_and_another_host_may_do(
+    host: ScriptedHost, pool: Pooled, number: int
+) -> None:
+    def full(_generation: int) -> Outcome:
+        raise OSError(number, os.strerror(number), "/var/lib/secret")
+
+    host.scripts["a"] = full
+    assert outcome_of(pool, removal("a")).fault == HostFault(
+        message="The host's disk is full.", code=507, elsewhere=True
+    )
 
 
 def test_a_break_tells_nothing_of_the_host_and_the_next_command_goes_on(host: ScriptedHost, pool: Pooled) -> None:

@@ -17,10 +17,12 @@ from pathlib import Path
 import pytest
 
 from kilonova.agent.hypervisor.failure import HostFailure
+from kilonova.agent.images import qemu_img
 from kilonova.agent.images.cache import ImageCache, cache_key
 from kilonova.domain.clock import SystemClock
 from kilonova.domain.machine import ImageRef
 from tests.fakes.host import ImageShelf
+from tests.smalldisk import fill, small_disk
 
 MIB = 1 << 20
 DAY = timedelta(days=1)
@@ -242,3 +244,40 @@ def test_sweeping_beside_fetching_never_yields_half_an_entry(shelf: Shelf) -> No
         sweeper.join()
     assert shelf.cache.fetch(image).path.read_bytes() == content
     assert json.loads((shelf.folder / f"{cache_key(image)}.json").read_text())["virtual_size"] == len(content)
+
+
+def test_a_disk_that_fills_up_on_the_way_is_no_fault_of_the_image(tmp_path: Path) -> None:
+    """The pool of commands makes the server's fault of it: see its own test."""
+    with small_disk(tmp_path / "disk", 8) as disk:
+        shelf, content = Shelf(disk), os.urandom(4 * MIB)
+
+        def read(*_: object) -> Iterator[bytes]:
+            yield content[:MIB]
+            fill(disk, leave=MIB)
+            yield content[MIB:]
+
+        image = shelf.put(content, "raw")
+        shelf.source.read = read  # type: ignore[method-assign]
+        with pytest.raises(OSError, match="No space left on device"):
+            shelf.cache.fetch(image)
+        assert shelf.cache.parts() == []
+        (disk / "filler").unlink()
+
+
+def test_qemu_img_on_a_full_disk_says_what_every_program_says(tmp_path: Path) -> None:
+    source = tmp_path / "made.qcow2"
+    source.write_bytes(qcow2(tmp_path))
+    subprocess.run(["qemu-io", "-f", "qcow2", "-c", "write -P 7 0 4M", str(source)], check=True, capture_output=True)
+    with small_disk(tmp_path / "disk", 8) as disk:
+        fill(disk, leave=MIB)
+        with pytest.raises(OSError, match="No space left on device"):
+            qemu_img.convert_to_raw(source, disk / "flat")
+
+
+def test_a_disk_without_room_refuses_before_a_byte_is_read(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "disk", 8) as disk:
+        shelf = Shelf(disk)
+        fill(disk, leave=MIB)
+        with pytest.raises(HostFailure, match="The host's disk has 1 MiB free") as refused:
+            shelf.cache.fetch(shelf.put(os.urandom(4 * MIB), "raw"))
+        assert (refused.value.fault.code, refused.value.fault.elsewhere) == (507, True)

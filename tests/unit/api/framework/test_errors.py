@@ -11,6 +11,7 @@ from kilonova.api.framework.versions import Version, VersionOutOfRange, between
 from kilonova.domain.errors import (
     Conflict,
     Denied,
+    DiskFull,
     Missing,
     OverQuota,
     Rejected,
@@ -18,6 +19,7 @@ from kilonova.domain.errors import (
     Unauthenticated,
     Unavailable,
 )
+from kilonova.store.away import DatabaseFull
 
 QUOTA = OverQuota("kites", requested=1, used=5, limit=5)
 
@@ -35,6 +37,14 @@ def test_compute_has_one_key_that_says_the_kind() -> None:
     assert document(TooLarge("Big"), COMPUTE)[1]["overLimit"]["code"] == 413
     assert document(Unavailable("Later"), COMPUTE)[1]["serviceUnavailable"]["code"] == 503
     assert "computeFault" in document(VersionOutOfRange(Version(3, 0), between("2.1", "2.9")), COMPUTE)[1]
+
+
+def test_a_full_disk_is_told_of_whoever_asks() -> None:
+    full = DatabaseFull("database or disk is full")
+    assert document(full, COMPUTE)[1]["insufficientStorage"]["code"] == 507
+    assert document(full, NETWORK)[1]["NeutronError"]["type"] == "InsufficientStorage"
+    assert document(DiskFull("images", kept_back=True), IMAGE)[1]["error"]["title"] == "Insufficient Storage"
+    assert "keeps its records on is full" in document(full, IDENTITY)[1]["error"]["message"]
 
 
 def test_other_services_have_their_own_frames() -> None:
