@@ -10,6 +10,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from sqlalchemy import select
+
 from kilonova.agent.hypervisor.sim.driver import Pace, SimDriver, SimSettings
 from kilonova.agent.service import Agent, HostIdentity
 from kilonova.compute.boot import BootServers
@@ -42,6 +44,7 @@ from kilonova.scheduler.settings import SchedulerSettings
 from kilonova.store.database import Database
 from kilonova.store.epoch import Epoch
 from kilonova.store.queries import flavors, server_facts
+from kilonova.store.tables import metadata
 from tests.world.plane import FACTS, FLAVOR, IMAGE, NETWORK, TENANT, OneImage
 
 HOST = "host-0"
@@ -99,6 +102,11 @@ class AmqpPlane:
         """Its record."""
         with self._db.read() as tx:
             return server_facts.get(tx, server_id)
+
+    def tables_with(self, text: str) -> set[str]:
+        """The tables that have a text anywhere in them."""
+        with self._db.read() as tx:
+            return {name for name, table in metadata.tables.items() if text in repr(tx.execute(select(table)).all())}
 
     def status(self, server_id: str) -> str:
         """As users see it."""

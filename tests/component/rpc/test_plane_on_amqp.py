@@ -85,6 +85,23 @@ def test_what_waits_for_a_host_and_what_dies_there_holds_no_secret(
     assert all(guest.sealed is None for guest in guests)
 
 
+def test_no_journal_holds_a_secret_and_the_password_goes_once_the_guest_has_it(plane: AmqpPlane) -> None:
+    password, encoded = "hunter2-nobody-shall-read", base64.b64encode(b"user data of somebody").decode()
+    secrets = {"admin_pass": password, "user_data": encoded}
+    plane.start("conductor", "scheduler", "agent")
+    wait_for(plane, plane.boot(), "ACTIVE")
+    plane.stop("agent")
+    server_id = plane.boot(**secrets)
+    assert plane.tables_with(password) == plane.tables_with(encoded) == {"servers"}
+    plane.start("agent")
+    wait_for(plane, server_id, "ACTIVE")
+    assert plane.tables_with(password) == set()
+    assert plane.tables_with(encoded) == {"servers"}
+    plane.delete(server_id)
+    wait_for(plane, server_id, "DELETED")
+    assert plane.tables_with(encoded) == set()
+
+
 def test_a_host_with_another_key_is_sent_all_anew(plane: AmqpPlane, tmp_path: Path, vhost: str) -> None:
     plane.start("conductor", "scheduler", "agent")
     wait_for(plane, plane.boot(admin_pass="x"), "ACTIVE")
