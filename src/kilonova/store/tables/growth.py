@@ -76,6 +76,7 @@ BOUNDS: dict[str, Bound] = {
     "roles": _OPERATOR,
     "users": _OPERATOR,
     # Our own.
+    "epochs": Bound("cloud", "operator", "a row for each time the records were restored or failed over"),
     "counters": Bound("cloud", "fixed", "a row for each series of numbers"),
     "secret_keys": Bound("cloud", "kept for", "as long as anything valid is sealed with them"),
 }
