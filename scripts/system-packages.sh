@@ -16,6 +16,7 @@ packages=(
     openssh-client                  # key pairs, and the way into a guest
     postgresql                      # component tests run on SQLite and on PostgreSQL
     rabbitmq-server                 # the bus of a fleet; component tests run on it too
+    systemd systemd-container dbus  # the shipped units are tried under a real systemd, in a container
 )
 mapfile -t guest_packages < <(grep -v '^#' guest/packages.txt)
 packages+=("${guest_packages[@]}")

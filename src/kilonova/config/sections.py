@@ -125,7 +125,7 @@ class ApiSection(ApiSettings, frozen=True, kw_only=True, forbid_unknown_fields=T
     ] = "/etc/kilonova/policy.yaml"
     credentials_file: Annotated[
         str, Meta(description="Where the first start writes the passwords it made, for its owner's eyes alone.")
-    ] = "/var/lib/kilonova/credentials.json"
+    ] = "/var/lib/kilonova/api/credentials.json"
 
     def __post_init__(self) -> None:
         """Requests are given all their time before the process' own runs out."""

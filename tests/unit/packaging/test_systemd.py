@@ -69,3 +69,15 @@ def test_systemd_finds_nothing_wrong(unit: Path, tmp_path: Path) -> None:
     ours = [line for line in done.stderr.splitlines() if unit.name in line]
     assert ours == []
     assert done.returncode == 0, done.stderr
+
+
+def test_no_unit_s_folder_is_another_s() -> None:
+    """All of a unit's folder is given to its user, at every start: a host's disks must not become the API's."""
+    folders = [folder for unit in UNITS for folder in read(unit)["Service"].get("StateDirectory", "").split()]
+    for one in folders:
+        assert [other for other in folders if other == one or other.startswith(f"{one}/")] == [one]
+
+
+@pytest.mark.parametrize("unit", UNITS, ids=kind)
+def test_what_it_writes_is_its_user_s_alone(unit: Path) -> None:
+    assert read(unit)["Service"]["UMask"] == "0077"
