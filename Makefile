@@ -13,7 +13,7 @@ SEEDS ?= 200
 HOSTS ?= 3
 ARGS ?=
 
-.PHONY: help setup system-packages guest demo lab lab-down test test-unit test-component test-story test-system lint format bench bench-fleet bench-healing chaos dst migration verbs lock clean
+.PHONY: help setup system-packages guest demo lab lab-down test test-unit test-component test-story test-system lint format bench bench-fleet bench-healing chaos attack dst migration verbs lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -83,6 +83,9 @@ bench-healing: setup ## Strike a fleet in every way that docs/fleet.md names, an
 
 chaos: setup guest ## Kill the cloud with -9 at every line of every journal, then storm a fleet, on both drivers; print what was left as JSON (as root)
 	$(BIN)/python -m tests.chaos $(ARGS)
+
+attack: setup ## Attack a simulated cloud from six positions; say as JSON what was tried and what held (ARGS="--only tenant" for less)
+	$(BIN)/python -m tests.attack $(ARGS)
 
 dst: setup ## Live through SEEDS=n simulated worlds with faults, checking after every event; ARGS="--seed k --steps" replays one
 	$(BIN)/python -m tests.dst --seeds $(SEEDS) --jobs $(WORKERS) $(ARGS)

@@ -1,0 +1,1 @@
+"""A module for each position that somebody attacks from."""
