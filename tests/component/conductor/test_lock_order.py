@@ -1,3 +1,4 @@
+# long: one order of locks, held against every pair that could break it
 """
 Transactions that need the same rows take them in one order: where they meet, one waits for the other, and neither is ended.
 
