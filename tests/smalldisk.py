@@ -26,6 +26,7 @@ def small_disk(folder: Path, mib: int, *, owner: str = "root") -> Iterator[Path]
         yield folder
     finally:
         subprocess.run(["umount", "--lazy", folder], check=True)
+        folder.rmdir()
 
 
 def fill(folder: Path, *, leave: int = 0) -> Path:
