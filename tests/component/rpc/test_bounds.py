@@ -15,6 +15,7 @@ from kombu import Connection
 from kilonova.conductor.host_shares import SILENT_S, TOO_LARGE, TOO_MUCH, Allowance, HostShares
 from kilonova.conductor.refusals import RefusalLog
 from kilonova.domain.report import Outcome
+from kilonova.domain.saga import about_server
 from kilonova.rpc.amqp import AmqpBus, wire
 from kilonova.rpc.amqp.bounds import BOUNDS
 from kilonova.rpc.amqp.names import FROM_HOSTS, cast_key
@@ -58,11 +59,11 @@ def depth(url: str, queue: str) -> int:
 
 
 def report(number: int) -> Report:
-    return Report(host="a", command_id=f"c{number}", server_id="s", generation=1, outcome=Outcome())
+    return Report(host="a", command_id=f"c{number}", subject=about_server("s"), generation=1, outcome=Outcome())
 
 
 def progress(percent: int) -> Progress:
-    return Progress(host="a", command_id="c", server_id="s", stage="disks", percent=percent)
+    return Progress(host="a", command_id="c", subject=about_server("s"), stage="disks", percent=percent)
 
 
 def ever_served(amqp: MakeAmqp, topic: str) -> None:
