@@ -18,6 +18,7 @@ from kilonova.store.database import Database
 from kilonova.store.queries import keypairs, quotas
 
 _RULE = "os_compute_api:os-quota-sets"
+_KEYS_RULE = "os_compute_api:os-keypairs"
 _CLASS_RULE = "os_compute_api:os-quota-class-sets"
 _NETWORK = ("fixed_ips", "floating_ips", "security_groups", "security_group_rules")
 Limit = Annotated[IntLike, Meta(ge=-1, le=2**31 - 1)]
@@ -144,16 +145,20 @@ class QuotaSets:
         project_id, user_id = self._whose(req, "detail")
         with self._database.read() as tx:
             limits, used = _with_network(quotas.limits(tx, project_id, user_id)), quotas.used(tx, project_id)
-            if user_id:
+            if user_id and req.can(
+                f"{_KEYS_RULE}:index", {"user_id": user_id}
+            ):  # else they are not the caller's to count
                 used["key_pairs"] = keypairs.count(tx, user_id)
         uses = {name: Use(limit=limit, in_use=used.get(name, 0)) for name, limit in limits.items()}
         return QuotaDetailView(**uses, id=project_id)
 
     def defaults(self, req: Request[None, Query]) -> QuotaSetView:
-        """What a project has that was given nothing else."""
-        self._use_cases.check_project(req.path["project_id"])
+        """What a project has that was given nothing else. Whether there is such a project, who may see its limits is told."""
+        project_id = req.path["project_id"]
+        if req.can(f"{_RULE}:show", {"project_id": project_id}):
+            self._use_cases.check_project(project_id)
         with self._database.read() as tx:
-            return QuotaSetView(**_with_network(quotas.defaults(tx)), id=req.path["project_id"])
+            return QuotaSetView(**_with_network(quotas.defaults(tx)), id=project_id)
 
     def update(self, req: Request[WantedSet, OfUser]) -> QuotaSetView:
         """Set limits."""

@@ -47,7 +47,8 @@ def _taking(dialect: Any) -> Any:
 
 
 _TAKE = {dialect.dialect.name: _taking(dialect) for dialect in (postgresql, sqlite)}
-_LIMITS = select(quota_limits).where(quota_limits.c.project_id.in_(bindparam("names", expanding=True)))
+_OURS = quota_limits.c.resource.in_(list(BUILT_IN))  # those of networks are beside them
+_LIMITS = select(quota_limits).where(quota_limits.c.project_id.in_(bindparam("names", expanding=True)), _OURS)
 _USED = select(quota_usage.c.resource, quota_usage.c.used).where(quota_usage.c.project_id == bindparam("whose"))
 _HOLD = select(func.pg_advisory_xact_lock(func.hashtextextended(bindparam("what"), 0)))
 _GIVE_BACK = (
@@ -91,7 +92,7 @@ def set_limits(tx: Tx, project_id: str, values: Mapping[str, int], user_id: str 
 
 def forget(tx: Tx, project_id: str, user_id: str = "") -> None:
     """Go back to the defaults: for a project and its users, or for one user."""
-    gone = delete(quota_limits).where(quota_limits.c.project_id == project_id)
+    gone = delete(quota_limits).where(quota_limits.c.project_id == project_id, _OURS)
     tx.execute(gone.where(quota_limits.c.user_id == user_id) if user_id else gone)
 
 
