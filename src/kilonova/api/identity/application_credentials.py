@@ -78,8 +78,7 @@ class ApplicationCredentials:
     def index(self, req: Request[None, ListCredentials]) -> Page:
         """List a user's credentials."""
         user = read_own(self._identity, req, User, "identity:list_application_credentials", "user_id")
-        wanted = listing(req.query, "name")
-        mine = msgspec.structs.replace(wanted, equal={**wanted.equal, "user_id": user.id})
+        mine = msgspec.structs.replace(listing(req.query, "name"), within={"user_id": user.id})
         with self._identity.database.read() as tx:
             roles = {role.id: role for role in nouns.listed(tx, Role, nouns.Listing())}
         return list_page(self._identity, req, ApplicationCredential, mine, lambda one: _view(req, one, roles))

@@ -54,12 +54,14 @@ class Listing(msgspec.Struct, frozen=True, kw_only=True):
     What a list asks for.
 
     `equal` compares columns; `name` holds pairs of `contains`, `startswith` or `endswith` (with an `i` before it: in any case)
-    and a text; `only` keeps to these ids; `where` is a query module's own condition.
+    and a text; `where` is a query module's own condition. `only` (these ids) and `within` (columns with these
+    values) say what the caller may see at all, a marker included.
     """
 
     equal: Mapping[str, Any] = {}
     name: tuple[tuple[str, str], ...] = ()
     only: tuple[str, ...] | None = None
+    within: Mapping[str, Any] = {}
     where: tuple[Any, ...] = ()
     marker: str | None = None
     limit: int | None = None
@@ -108,10 +110,11 @@ def listed(tx: Tx, kind: type[T], listing: Listing) -> list[T]:
     table = _TABLES[kind]
     if listing.only == ():
         return []
-    query = select(table).where(*_conditions(table, listing))
+    seen = select(table).where(*_scope(table, listing))
+    query = seen.where(*_conditions(table, listing))
     keys = {name: table.c[name] for name in ("name", "id") if name in table.c}
     page = Keyset(limit=listing.limit, marker=listing.marker, sort=tuple((name, "asc") for name in keys))
-    return [_thing(kind, row) for row in tx.execute(keyset.page(tx, query, page, keys, select(table))).mappings()]
+    return [_thing(kind, row) for row in tx.execute(keyset.page(tx, query, page, keys, seen)).mappings()]
 
 
 def count(tx: Tx, kind: type[msgspec.Struct], **within: str) -> int:
@@ -183,11 +186,14 @@ def _thing(kind: type[T], row: RowMapping) -> T:
     return kind(**row)
 
 
+def _scope(table: Table, listing: Listing) -> list[ColumnElement[bool]]:
+    seen: list[ColumnElement[bool]] = [table.c[key] == value for key, value in listing.within.items()]
+    return seen if listing.only is None else [*seen, table.c.id.in_(listing.only)]
+
+
 def _conditions(table: Table, listing: Listing) -> list[ColumnElement[bool]]:
     found: list[ColumnElement[bool]] = [table.c[key] == value for key, value in listing.equal.items()]
     found += [text_matches(table.c.name, how, text) for how, text in listing.name]
-    if listing.only is not None:
-        found.append(table.c.id.in_(listing.only))
     return [*found, *listing.where]
 
 

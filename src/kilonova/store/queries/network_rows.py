@@ -19,7 +19,6 @@ from sqlalchemy import (
     literal,
     not_,
     or_,
-    select,
     update,
 )
 from sqlalchemy import Integer as IntegerType
@@ -100,12 +99,13 @@ def page(
     """
     The rows a listing asks for, in its order. A filter is one of `conditions`, `changed_since`, or a column.
 
-    Raises InvalidField for a marker that is no record of the table.
+    `query` has the rows that the caller may see: a marker is one of these, whatever the filters. Raises InvalidField for another.
     """
+    seen = query
     query = query.where(*(_condition(table, name, values, conditions) for name, values in listing.filters.items()))
     keys = _keys(table, listing)
     if listing.marker is not None:
-        query = query.where(_after(tx, table, keys, listing.marker))
+        query = query.where(_after(tx, seen.where(table.c.id == listing.marker), keys, listing.marker))
     query = query.order_by(*(key.desc() if is_down else key.asc() for key, is_down in keys)).limit(listing.limit)
     rows = tx.execute(query).all()
     return rows[::-1] if listing.reverse else rows
@@ -137,8 +137,10 @@ def _plain(column: Column[Any]) -> ColumnElement[Any]:
     return func.coalesce(column, literal(-1 if isinstance(column.type, IntegerType) else ""))
 
 
-def _after(tx: Tx, table: Table, keys: Collection[tuple[ColumnElement[Any], bool]], marker: str) -> ColumnElement[bool]:
-    found = tx.execute(select(*(key for key, _ in keys)).where(table.c.id == marker)).first()
+def _after(
+    tx: Tx, marked: Select[Any], keys: Collection[tuple[ColumnElement[Any], bool]], marker: str
+) -> ColumnElement[bool]:
+    found = tx.execute(marked.with_only_columns(*(key for key, _ in keys))).first()
     if found is None:
         raise InvalidField("marker", f"there is no {marker[:64]}")
     equal: list[ColumnElement[bool]] = []
