@@ -61,6 +61,8 @@ def test_network_things_do_not_join_anothers(cloud: World, theirs: Things) -> No
          {"security_group_rule": {"security_group_id": ids["group_id"], "direction": "ingress"}}),
         ("POST", "/security-group-rules",
          {"security_group_rule": {"security_group_id": group, "direction": "ingress", "remote_group_id": ids["group_id"]}}),
+        ("POST", "/security-group-rules",
+         {"security_group_rule": {"security_group_id": group, "direction": "ingress", "project_id": cloud.a.project_id}}),
         ("POST", "/ports", {"port": {"network_id": ids["network_id"]}}),
         ("POST", "/ports", {"port": {"network_id": network, "security_groups": [ids["group_id"]]}}),
         ("POST", "/ports", {"port": {"network_id": network, "fixed_ips": [{"subnet_id": ids["subnet_id"]}]}}),

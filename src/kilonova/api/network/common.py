@@ -17,7 +17,7 @@ from msgspec import UNSET, UnsetType
 from kilonova.api.framework import Maybe, Page, PageQuery, Params, Query, Request, View
 from kilonova.api.framework.schema import fields_of
 from kilonova.api.framework.types import Flag, read_flag, read_int, read_time
-from kilonova.api.network.policies import FIELDS
+from kilonova.api.network.policies import FIELDS, HIDDEN
 from kilonova.domain.context import RequestContext
 from kilonova.domain.errors import InvalidField, Rejected
 from kilonova.store.queries.network_rows import Listing
@@ -85,20 +85,29 @@ def scope(ctx: RequestContext) -> RequestContext:
     return ctx.across_projects() if ctx.is_admin else ctx
 
 
-def read_listing(req: Request[None, Any], attributes: Attributes) -> Listing:
-    """What the query asks for; one row more than its limit. Raises InvalidField for what is no attribute."""
+def read_listing(req: Request[None, Any], attributes: Attributes, kind: str = "") -> Listing:
+    """
+    What the query asks for; one row more than its limit. `kind` is the thing's name in rules, where some hide attributes.
+
+    Raises InvalidField for what is no attribute, or none that the caller may see.
+    """
+
+    def is_known(name: str) -> bool:
+        rule = f"get_{kind}:{name}"
+        return name in attributes and (rule not in HIDDEN or req.can(rule))
+
     filters: dict[str, list[Any]] = {}
     for name, value in parse_qsl(req.query_string, keep_blank_values=True):
         if name in _PAGING:
             continue
-        if name not in attributes:
+        if not is_known(name):
             raise InvalidField(name[:64], "it is not an attribute that this list can be filtered by")
         field, reader = attributes[name]
         filters.setdefault(field, []).append(_read(name, reader, value))
     query = req.query
     return Listing(
         filters=filters,
-        sort=_sort(query, attributes),
+        sort=_sort(query, attributes, is_known),
         marker=None if query.marker is UNSET else query.marker,
         limit=None if query.limit is UNSET or not query.limit else query.limit + 1,
         reverse=query.page_reverse,
@@ -112,11 +121,11 @@ def _read(name: str, reader: Reader, value: str) -> Any:
         raise InvalidField(name, str(problem)) from problem
 
 
-def _sort(query: ListQuery, attributes: Attributes) -> tuple[tuple[str, str], ...]:
+def _sort(query: ListQuery, attributes: Attributes, is_known: Callable[[str], bool]) -> tuple[tuple[str, str], ...]:
     keys = [] if query.sort_key is UNSET else query.sort_key
     ways = [] if query.sort_dir is UNSET else query.sort_dir
     for key in keys:
-        if key not in attributes or key in UNSORTED:
+        if key in UNSORTED or not is_known(key):
             raise InvalidField("sort_key", f"{key[:64]!r} is not an attribute that can be sorted by")
     if any(way not in ("asc", "desc") for way in ways):
         raise InvalidField("sort_dir", "it is neither asc nor desc")

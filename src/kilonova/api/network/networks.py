@@ -177,7 +177,7 @@ class NetworkResource:
     def index(self, req: Request[None, ListQuery]) -> Page:
         """The networks that the caller may see."""
         with self._database.read() as tx:
-            rows = networks.page(tx, scope(req.ctx), read_listing(req, ATTRIBUTES))
+            rows = networks.page(tx, scope(req.ctx), read_listing(req, ATTRIBUTES, "network"))
             return page_of(req, rows, _Show(tx, req, rows))
 
     def show(self, req: Request[None, ShowQuery]) -> View:

@@ -45,6 +45,12 @@ FIELDS: Mapping[str, Mapping[str, str]] = {
     verb: {**_BY_ADMIN.get(verb, {}), **_BY_NET_OWNER.get(verb, {})} for verb in {*_BY_ADMIN, *_BY_NET_OWNER}
 }
 
+_BINDING = ("host_id", "profile", "vif_type", "vif_details")
+HIDDEN = frozenset(
+    (*(f"get_network:{name}" for name in _PROVIDER.values()), *(f"get_port:binding:{name}" for name in _BINDING))
+)
+"""Rules of attributes that not everybody sees who sees the thing. Whoever does not cannot search or sort by them either."""
+
 POLICIES = (
     *(PolicyRule(name, "member") for name in ("create_network", "update_network", "delete_network")),
     *(
@@ -68,8 +74,7 @@ POLICIES = (
     *(PolicyRule(f"{verb}_port:fixed_ips:ip_address", check=NET_OWNER) for verb in ("create", "update")),
     *(PolicyRule(f"{verb}_port:fixed_ips:subnet_id", check=ON_NET) for verb in ("create", "update")),
     *(PolicyRule(f"{verb}_port:device_owner:network", check=NET_OWNER) for verb in ("create", "update")),
-    *(PolicyRule(f"get_network:{name}") for name in _PROVIDER.values()),
-    *(PolicyRule(f"get_port:binding:{name}") for name in ("host_id", "profile", "vif_type", "vif_details")),
+    *(PolicyRule(name) for name in sorted(HIDDEN)),
     *(
         PolicyRule(f"{verb}_{kind}_tags", check=READER if verb == "get" else None, role="member")
         for verb in ("get", "update", "delete")

@@ -59,7 +59,7 @@ class PortResource:
     def index(self, req: Request[None, ListQuery]) -> Page:
         """The ports that the caller may see."""
         with self._database.read() as tx:
-            rows = ports.page(tx, scope(req.ctx), read_listing(req, ATTRIBUTES))
+            rows = ports.page(tx, scope(req.ctx), read_listing(req, ATTRIBUTES, "port"))
         views = {view.id: view for view in self._views(req, rows)}
         return page_of(req, rows, lambda row: views[row.id])
 

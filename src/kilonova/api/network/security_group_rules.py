@@ -22,8 +22,9 @@ from kilonova.api.network.common import (
     text,
 )  # fmt: skip
 from kilonova.domain.addresses import ip_network
+from kilonova.domain.context import RequestContext
 from kilonova.domain.network import SecurityGroupRule
-from kilonova.network.backing import found
+from kilonova.network.backing import found, owner
 from kilonova.network.errors import InvalidInput
 from kilonova.network.rule_checks import NewRule
 from kilonova.network.security_groups import SecurityGroups
@@ -154,7 +155,8 @@ class RuleResource:
     def create(self, req: Request[CreateRules, Any]) -> RulesView:
         """Add one or several."""
         params = asked(req.params.security_group_rule, req.params.security_group_rules, "security_group_rule")
-        views = self._views(self._use.create_rules(scope(req.ctx), [_wanted(one) for one in params]))
+        ctx = scope(req.ctx)
+        views = self._views(self._use.create_rules(ctx, [_wanted(ctx, one) for one in params]))
         if req.params.security_group_rule is UNSET:
             return RulesView(security_group_rules=views)
         return RulesView(security_group_rule=views[0])
@@ -187,10 +189,11 @@ class RuleResource:
         return [rule_view(one, is_of_default=one.group_id in defaults) for one in those]
 
 
-def _wanted(params: RuleParams) -> NewRule:
+def _wanted(ctx: RequestContext, params: RuleParams) -> NewRule:
     if params.remote_address_group_id:
         raise InvalidInput("security_group_rule.remote_address_group_id", "there are no address groups here")
-    project_of(params)
+    if (project_id := project_of(params)) is not None:
+        owner(ctx, project_id)  # a rule is of its group's project, and nobody may name another
     return NewRule(**given(params, but=("remote_address_group_id",)))
 
 
