@@ -2,10 +2,13 @@
 Logging in: proofs of who somebody is, a scope, and a token for both.
 
 Every refusal is the same 401 with the same words, whether the user, the domain, the project or the role is missing, something is
-disabled, or the password is wrong; and a password is hashed in each case, so that neither text nor time tells them apart.
+disabled, or the password is wrong; a password is hashed in each case, and who or what is not there is looked for as far as what
+is: so neither text nor time tells them apart.
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import msgspec
 
@@ -19,6 +22,7 @@ from kilonova.store.queries import identity as nouns
 from kilonova.store.queries import identity_roles
 from kilonova.store.queries.identity_roles import Scope
 
+_NOTHING = ""  # the id of nothing
 REFUSED = "The request you have made requires authentication."
 
 
@@ -174,9 +178,7 @@ def _find_credential(tx: Tx, given: CredentialProof) -> ApplicationCredential | 
     if given.id is not None:
         return nouns.find(tx, ApplicationCredential, given.id)
     user = find_user(tx, given.user) if given.user else None
-    if user is None or given.name is None:
-        return None
-    return nouns.named(tx, ApplicationCredential, given.name, user_id=user.id)
+    return nouns.named(tx, ApplicationCredential, given.name or _NOTHING, user_id=user.id if user else _NOTHING)
 
 
 # --- for what ---------------------------------------------------------------------------------------------------------
@@ -190,17 +192,18 @@ def _resolve_scope(tx: Tx, proof: Proof, request: LoginRequest) -> Scope:
         return _default_scope(tx, proof.user_id)
     if wanted.project is not None:
         project = find_project(tx, wanted.project)
-        return Scope(project_id=_known(project).id)
+        return Scope(project_id=_own(project, identity_roles.project_ids_of(tx, proof.user_id)))
     if wanted.domain is not None:
-        named = wanted.domain
-        return Scope(domain_id=_known(find_domain(tx, named.id, named.name)).id)
+        domain = find_domain(tx, wanted.domain.id, wanted.domain.name)
+        return Scope(domain_id=_own(domain, identity_roles.domain_ids_of(tx, proof.user_id)))
     return Scope(system=wanted.system)
 
 
-def _known(found: Project | Domain | None) -> Project | Domain:
-    if found is None:
+def _own(found: Project | Domain | None, ids: Sequence[str]) -> str:
+    """Its id. Raises Unauthenticated for nothing, and alike for what is somebody else's."""
+    if found is None or found.id not in ids:
         raise Unauthenticated(REFUSED)
-    return found
+    return found.id
 
 
 def _scope_of_credential(tx: Tx, ident: str, wanted: WantedScope | None) -> Scope:
@@ -233,10 +236,10 @@ def find_user(tx: Tx, given: Named) -> User | None:
     """A user by id, or by name and domain; None unless it and its domain are enabled."""
     if given.id is not None:
         user = nouns.find(tx, User, given.id)
-        domain = nouns.find(tx, Domain, user.domain_id) if user else None
+        domain = nouns.find(tx, Domain, user.domain_id if user else _NOTHING)
     else:
         domain = find_domain(tx, given.domain_id, given.domain_name)
-        user = nouns.named(tx, User, given.name, domain_id=domain.id) if domain and given.name else None
+        user = nouns.named(tx, User, given.name or _NOTHING, domain_id=domain.id if domain else _NOTHING)
     return user if user and domain and user.enabled and domain.enabled else None
 
 
@@ -246,7 +249,7 @@ def find_project(tx: Tx, given: Named, expected: str | None = None) -> Project |
         found = nouns.find(tx, Project, given.id)
     else:
         domain = find_domain(tx, given.domain_id, given.domain_name)
-        found = nouns.named(tx, Project, given.name, domain_id=domain.id) if domain and given.name else None
+        found = nouns.named(tx, Project, given.name or _NOTHING, domain_id=domain.id if domain else _NOTHING)
     return found if found is not None and expected in (None, found.id) else None
 
 

@@ -121,10 +121,10 @@ class _Checker:
     def __init__(self, tx: Tx, ctx: RequestContext, nics: Sequence[NicRequest]) -> None:
         self._tx, self._ctx, self._nics = tx, ctx, nics
         wanted = {nic.network_id for nic in nics if nic.network_id is not None}
-        self._networks: dict[str, Network] = networks.by_ids(tx, wanted) if wanted else {}
+        self._networks: dict[str, Network] = networks.seen(tx, ctx, wanted) if wanted else {}
         self._subnets: dict[str, list[Subnet]] = subnets.of_networks(tx, self._networks) if wanted else {}
         port_ids = [nic.port_id for nic in nics if nic.port_id is not None]
-        self._ports: dict[str, Port] = ports.by_ids(tx, port_ids) if port_ids else {}
+        self._ports: dict[str, Port] = ports.own(tx, ctx, port_ids) if port_ids else {}
 
     def check(self) -> None:
         """Raise for the first interface that cannot be."""
@@ -136,7 +136,7 @@ class _Checker:
 
     def _check_port(self, port_id: str) -> None:
         port = self._ports.get(port_id)
-        if port is None or not self._is_mine(port.project_id):
+        if port is None:
             raise Rejected(f"Port {port_id} could not be found.", next_step="See: openstack port list")
         if holder := port.server_id or port.device_id:
             raise PortInUse(port.id, holder)
@@ -145,7 +145,7 @@ class _Checker:
 
     def _check_network(self, nic: NicRequest) -> None:
         network = self._networks.get(nic.network_id or "")
-        if network is None or not (self._is_mine(network.project_id) or network.shared or network.external):
+        if network is None:
             raise Rejected(f"Network {nic.network_id} could not be found.", next_step="See: openstack network list")
         if network.external and not (network.shared or self._ctx.is_admin):
             raise Denied(f"It is not allowed to create an interface on external network {network.id}")
@@ -170,6 +170,3 @@ class _Checker:
             raise Rejected(
                 f"Fixed IP address {wanted} is already in use on instance or gateway of network {network_id}."
             )
-
-    def _is_mine(self, project_id: str) -> bool:
-        return project_id == self._ctx.project_id or self._ctx.all_projects

@@ -99,6 +99,12 @@ def by_ids(tx: Tx, network_ids: Iterable[str]) -> dict[str, Network]:
     return {row.id: network_rows.thing(Network, row) for row in rows}
 
 
+def seen(tx: Tx, ctx: RequestContext, network_ids: Iterable[str]) -> dict[str, Network]:
+    """Those of these networks that the caller may see, by id."""
+    rows = tx.execute(select(*_COLUMNS).where(networks.c.id.in_(set(network_ids)), visible(ctx)))
+    return {row.id: network_rows.thing(Network, row) for row in rows}
+
+
 def available(tx: Tx, project_id: str) -> list[Network]:
     """What a project's servers can be put on without being told: its own networks and shared ones."""
     return [network_rows.thing(Network, row) for row in tx.execute(_AVAILABLE, {"whose": project_id})]

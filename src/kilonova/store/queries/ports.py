@@ -132,6 +132,13 @@ def by_ids(tx: Tx, port_ids: Iterable[str], *, lock: bool = False) -> dict[str, 
     return {port.id: port for port in _ports(tx, tx.execute(query.with_for_update() if lock else query).all())}
 
 
+def own(tx: Tx, ctx: RequestContext, port_ids: Iterable[str]) -> dict[str, Port]:
+    """Those of these ports that are the caller's, by id: others' are not looked at, whosever network they are on."""
+    query = select(*_COLUMNS).where(ports.c.id.in_(set(port_ids)))
+    query = query if ctx.all_projects else query.where(ports.c.project_id == (ctx.project_id or ""))
+    return {port.id: port for port in _ports(tx, tx.execute(query).all())}
+
+
 def of_server(tx: Tx, server_id: str) -> list[Port]:
     """A server's ports in the order of its interfaces."""
     return _ports(tx, tx.execute(_OF_SERVER, {"whose": server_id}).all())
