@@ -9,6 +9,8 @@ from uuid import uuid4
 import msgspec
 import pytest
 
+from kilonova.api.image.fields import NAMING_IMAGES
+from kilonova.api.image.schemas import IMAGE
 from kilonova.domain.boot import BootParams
 from kilonova.domain.saga import about_server
 from kilonova.store.queries import sagas
@@ -94,3 +96,9 @@ def test_an_image_that_is_not_active_is_not_fetched_ahead(cloud: World) -> None:
     number = cloud.admin.ok("POST", "compute /os-aggregates", {"aggregate": {"name": "cached"}})["aggregate"]["id"]
     told = cloud.admin.refused(400, "POST", f"compute /os-aggregates/{number}/images", {"cache": [{"id": queued}]})
     assert "not active" in told
+
+
+def test_every_property_that_names_an_image_is_resolved() -> None:
+    """What the published schema says is an image's id, a boot resolves, and nothing else."""
+    assert {name for name, field in IMAGE.items() if field.get("is_base") is False and "pattern" in field} == set(PARTS)
+    assert set(NAMING_IMAGES) == set(PARTS)

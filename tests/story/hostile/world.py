@@ -165,7 +165,7 @@ def _people(cloud: Cloud, http: TestClient, folder: Path, logged: list[Any]) -> 
     secret = json.loads((folder / CREDENTIALS_FILE).read_bytes())["admin_password"]
     login = Login(http).log_in(account("admin", secret), project("admin"))
     admin = Person(http, str(login.token))
-    projects = {name: str(login.make("project", name=name)["id"]) for name in ("a", "b")}
+    projects = {name: str(login.make("project", name=f"project-{name}")["id"]) for name in ("a", "b")}
     people = {
         name: _person(login, name, projects[where], role)
         for name, where, role in (("a", "a", "member"), ("b", "b", "member"), ("reader", "a", "reader"))
