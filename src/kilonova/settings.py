@@ -15,6 +15,10 @@ from kilonova.scheduler.settings import SchedulerSettings
 
 DEFAULT_PORT = 8774
 SETTINGS_FILE = "cloud.json"
+DATABASE_FILE = "kilonova.db"
+# What a cloud needs to come up again besides its records and its images' bits: files of the data directory that a backup takes
+# along, where they are. clouds.yaml is not among them: `kilonova up` writes it anew.
+BACKED_UP = (SETTINGS_FILE, "credentials.json", "policy.yaml")
 
 
 class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,7 +58,7 @@ class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def database_url(self) -> str:
         """The database in the data directory."""
-        return f"sqlite:///{self.data_dir / 'kilonova.db'}"
+        return f"sqlite:///{self.data_dir / DATABASE_FILE}"
 
 
 def load(data_dir: Path) -> CloudSettings | None:
@@ -65,13 +69,14 @@ def load(data_dir: Path) -> CloudSettings | None:
     return msgspec.json.decode(path.read_bytes(), type=CloudSettings, dec_hook=_decode_path)
 
 
-def save(settings: CloudSettings) -> None:
-    """Keep them."""
-    settings.data_dir.mkdir(parents=True, exist_ok=True, mode=0o711)
-    part = settings.data_dir / f"{SETTINGS_FILE}.part"
+def save(settings: CloudSettings, folder: Path | None = None) -> None:
+    """Keep them in the data directory, or in another folder for the time being."""
+    folder = folder or settings.data_dir
+    folder.mkdir(parents=True, exist_ok=True, mode=0o711)
+    part = folder / f"{SETTINGS_FILE}.part"
     part.touch(mode=0o600)
     part.write_bytes(msgspec.json.format(msgspec.json.encode(settings, enc_hook=str), indent=2) + b"\n")
-    part.replace(settings.data_dir / SETTINGS_FILE)
+    part.replace(folder / SETTINGS_FILE)
 
 
 def _decode_path(kind: type, value: Any) -> Any:

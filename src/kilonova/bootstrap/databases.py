@@ -16,7 +16,7 @@ from kilonova.domain.errors import Conflict, Missing, Unavailable
 from kilonova.faults import Faults
 from kilonova.identity.service import build_identity
 from kilonova.rpc.inprocess import InProcessBus
-from kilonova.settings import load
+from kilonova.settings import DATABASE_FILE, load
 from kilonova.store import move as moving
 from kilonova.store import schema
 from kilonova.store.away import DatabaseAway
@@ -66,22 +66,30 @@ def bootstrap(config_file: Path) -> str | None:
 
 
 def new_epoch(config_file: Path) -> None:
-    """Have hosts take all of their state anew: the records went back. Raises Conflict on a schema that is not this release's."""
+    """Have hosts take all of their state anew: the records went back. Raises Conflict on a schema of an older release."""
     with _Fleet(config_file) as fleet:
         if problem := schema.what_lacks(fleet.db):
             raise Conflict(f"The database is not ready: {problem}", next_step="kilonova db upgrade")
         clock = DatabaseClock(fleet.db, SystemClock())
-        clock.measure()
+        if not fleet.db.is_sqlite:
+            clock.measure()
         Epoch(fleet.db, clock, Ids()).begin(BY_HAND)
+
+
+def new_epoch_of(data_dir: Path) -> None:
+    """The same for the cloud of a data directory, which must be down. Raises Missing, Conflict."""
+    database = _embedded(data_dir)
+    try:
+        schema.ensure_schema(database)
+        Epoch(database, SystemClock(), Ids()).begin(BY_HAND)
+    finally:
+        database.close()
 
 
 def move(config_file: Path, data_dir: Path, tell: Callable[[str], None]) -> Moved:
     """Carry the cloud of a data directory, which must be down, into the fleet's database. Raises Missing, Conflict."""
-    settings = load(data_dir)
-    if settings is None:
-        raise Missing("Cloud", data_dir, next_step="Name the --data-dir of a cloud that `kilonova up` made.")
+    source = _embedded(data_dir)
     with _Fleet(config_file) as fleet:
-        source = Database(settings.database_url)
         try:
             moved = moving.move(source, fleet.db, tell)
         finally:
@@ -89,6 +97,12 @@ def move(config_file: Path, data_dir: Path, tell: Callable[[str], None]) -> Move
         files = [path for path in (data_dir / "images").glob("*") if path.suffix != ".part"]
         size = sum(path.stat().st_size for path in files)
         return Moved(moved.tables, moved.rows, fleet.config.images.folder, len(files), size)
+
+
+def _embedded(data_dir: Path) -> Database:
+    if load(data_dir) is None:
+        raise Missing("Cloud", data_dir, next_step="Name the --data-dir of a cloud that `kilonova up` made.")
+    return Database(f"sqlite:///{data_dir / DATABASE_FILE}")
 
 
 class _Fleet:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
@@ -66,7 +65,13 @@ def bootstrap(config_file: Path) -> None:
 
 @db.command(name="new-epoch")
 @CONFIG_OPTION
-def new_epoch(config_file: Path) -> None:
+@click.option(
+    "--data-dir",
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="The data directory of a cloud of `kilonova up`, in place of a fleet's settings.",
+)
+def new_epoch(config_file: Path, data_dir: Path | None) -> None:
     """
     Have every host take its whole state anew: for records that went back in time.
 
@@ -74,8 +79,16 @@ def new_epoch(config_file: Path) -> None:
     """
     from kilonova.bootstrap import databases  # noqa: PLC0415 - the whole store
 
-    with explained():
-        databases.new_epoch(config_file)
+    if data_dir is None:
+        with explained():
+            databases.new_epoch(config_file)
+    else:
+        lock = process.claim(data_dir)  # refused while the cloud is up
+        try:
+            with explained():
+                databases.new_epoch_of(data_dir)
+        finally:
+            process.release(lock)
     say(
         "A new epoch of the records has begun. Start the control plane: hosts ask for their state as soon as they hear of it."
     )
@@ -104,7 +117,7 @@ def move(config_file: Path, data_dir: Path) -> None:
         with explained(), progress("Moving …") as tell:
             moved = databases.move(config_file, data_dir, tell)
     finally:
-        os.close(lock)
+        process.release(lock)
     say(f"{moved.rows} rows of {moved.tables} tables are in the fleet's database, and compared.")
     say(f"Images: copy {data_dir / 'images'} to {moved.images} ({moved.image_files} files, {moved.image_bytes} bytes).")
     say("The passwords stay what they were. Start the API: the catalog follows [api] public_url.")

@@ -24,6 +24,8 @@ _GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "status": ("status:status", "What it is made of and how it fares."),
         "doctor": ("doctor.command:doctor", "What this machine has and lacks for a cloud, with remedies."),
         "audit": ("status:audit", "Count what should not exist."),
+        "backup": ("backup:backup", "Write all of it into a file, but servers' disks."),
+        "restore": ("backup:restore", "Make it what it was when a backup was written."),
         "routes": ("routes:routes", "List every route of every service."),
     },
     "Placement": {

@@ -41,6 +41,17 @@ def claim(data_dir: Path) -> int:
     return descriptor
 
 
+def release(descriptor: int) -> None:
+    """Be no longer the process of a data directory, though this one goes on."""
+    os.ftruncate(descriptor, 0)
+    os.close(descriptor)
+
+
+def forget(data_dir: Path) -> None:
+    """Leave no trace of a process in a data directory that is to go."""
+    _pid_file(data_dir).unlink(missing_ok=True)
+
+
 def running(data_dir: Path) -> int | None:
     """The pid of the cloud in `data_dir`; None when it is not up."""
     try:

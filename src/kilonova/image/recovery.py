@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from kilonova.domain.image import ImageStatus
 from kilonova.image.service import ImageService
+from kilonova.store.database import Database
 from kilonova.store.queries import images
 
 _WITH_BITS = (ImageStatus.ACTIVE, ImageStatus.DEACTIVATED)
@@ -38,6 +39,12 @@ def audit(service: ImageService) -> dict[str, list[str]]:
         "image_records_without_bits": sorted(whole - service.bits.ids()),
         "image_uploads_of_nobody": [one for one, upload in uploads if not service.bits.is_receiving(one, upload)],
     }
+
+
+def with_bits(database: Database) -> set[str]:
+    """The ids of all images that have bits, by the records."""
+    with database.read() as tx:
+        return images.with_status(tx, *_WITH_BITS)
 
 
 def _ownerless(service: ImageService) -> list[str]:

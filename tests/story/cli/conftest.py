@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import shutil
 import signal
 import socket
 from collections.abc import Iterator
@@ -96,3 +98,33 @@ def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Commands]:
 def own(tmp_path: Path) -> Iterator[Commands]:
     """A place for a cloud, and nothing there yet."""
     yield from cloud_in(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Commands, Path]]:
+    """A cloud with an image, that is down, and a backup of it; tests copy both."""
+    folder = tmp_path_factory.mktemp("saved")
+    for cloud in cloud_in(folder):
+        cloud.up()
+        cloud.upload_image("tiny")
+        cloud.ok("down")
+        cloud.ok("backup", str(folder / "backup"))
+        yield cloud, folder / "backup"
+
+
+@pytest.fixture
+def down(saved: tuple[Commands, Path], own: Commands) -> tuple[Commands, Path]:
+    """A copy of that cloud and of its backup."""
+    cloud, file = saved
+    shutil.copytree(cloud.data_dir, own.data_dir)
+    return own, Path(shutil.copy(file, own.data_dir.with_name("backup")))
+
+
+def tree(folder: Path) -> dict[str, str]:
+    """The digest of every file below."""
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}

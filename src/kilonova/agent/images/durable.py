@@ -17,9 +17,9 @@ def publish(part: Path, path: Path, *, mode: int = 0o600, group: int = UNCHANGED
     """Give a finished file its name, durably."""
     os.chown(part, UNCHANGED, group)
     part.chmod(mode)
-    _sync(part)
+    sync(part)
     part.rename(path)
-    _sync(path.parent)
+    sync(path.parent)
 
 
 def write(path: Path, content: bytes) -> None:
@@ -31,7 +31,8 @@ def write(path: Path, content: bytes) -> None:
     publish(part, path)
 
 
-def _sync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Have a file's content, or the names in a folder, on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
