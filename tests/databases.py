@@ -85,6 +85,15 @@ class Cluster:
             yield url
 
     @contextlib.contextmanager
+    def english_database(self) -> Iterator[str]:
+        """The URL of a fresh database with all tables that sorts and folds as people who speak English do."""
+        with self._database("TEMPLATE template0 LOCALE_PROVIDER icu ICU_LOCALE 'en-US' LOCALE 'C.UTF-8'") as url:
+            engine = create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+            metadata.create_all(engine)
+            engine.dispose()
+            yield url
+
+    @contextlib.contextmanager
     def _database(self, made_how: str = "") -> Iterator[str]:
         name = f"test_{next(self._numbers)}"
         self._execute(f"CREATE DATABASE {name} {made_how}")

@@ -19,13 +19,14 @@ from kilonova.domain.aggregate import DEFAULT_ZONE, ZONE_KEY, Aggregate
 from kilonova.domain.errors import Missing
 from kilonova.store.database import Tx
 from kilonova.store.queries import hosts as host_rows
+from kilonova.store.queries.text import in_order
 from kilonova.store.tables.hosts import hosts
 from kilonova.store.tables.placement import aggregate_hosts, aggregates
 
 _MEMBERS = (
     select(aggregate_hosts.c.aggregate_id, hosts.c.name)
     .join(hosts, hosts.c.id == aggregate_hosts.c.host_id)
-    .order_by(hosts.c.name)
+    .order_by(in_order(hosts.c.name))
 )
 _MEMBERS_OF_ONE = _MEMBERS.where(aggregate_hosts.c.aggregate_id == bindparam("aggregate"))
 _EVERY = select(aggregates).order_by(aggregates.c.number)

@@ -13,7 +13,7 @@ from kilonova.domain.errors import Missing
 from kilonova.domain.flavor import Flavor
 from kilonova.store.database import Tx
 from kilonova.store.queries.keyset import Keyset, flag, nullable, page
-from kilonova.store.queries.text import matches
+from kilonova.store.queries.text import in_order, matches
 from kilonova.store.tables.compute import flavor_access, flavors
 
 SORT_KEYS: Mapping[str, ColumnElement[Any]] = {
@@ -102,7 +102,7 @@ def remove(tx: Tx, flavor_id: str) -> None:
 def access(tx: Tx, flavor_id: str) -> list[str]:
     """The projects that were given a private flavor."""
     query = select(flavor_access.c.project_id).where(flavor_access.c.flavor_id == flavor_id)
-    return [row.project_id for row in tx.execute(query.order_by(flavor_access.c.project_id))]
+    return [row.project_id for row in tx.execute(query.order_by(in_order(flavor_access.c.project_id)))]
 
 
 def grant(tx: Tx, flavor_id: str, project_id: str) -> None:

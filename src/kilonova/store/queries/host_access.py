@@ -17,6 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from kilonova.domain.host_access import HostCredential, JoinToken, Refusal
 from kilonova.store.database import Tx
+from kilonova.store.queries.text import in_order
 from kilonova.store.tables.host_access import credentials, image_grants, join_tokens, refusals, seal_keys
 
 KEPT_REFUSALS = 1000
@@ -81,7 +82,9 @@ def live_hosts(tx: Tx) -> frozenset[str]:
 
 def revoked_hosts(tx: Tx) -> list[str]:
     """The hosts whose credentials were taken away."""
-    query = select(credentials.c.host).where(credentials.c.revoked_at.is_not(None)).order_by(credentials.c.host)
+    query = (
+        select(credentials.c.host).where(credentials.c.revoked_at.is_not(None)).order_by(in_order(credentials.c.host))
+    )
     return list(tx.execute(query).scalars())
 
 
@@ -133,7 +136,11 @@ def refuse(tx: Tx, refusal: Refusal) -> None:
 
 def refused(tx: Tx, *, sender: str | None = None, limit: int = KEPT_REFUSALS) -> list[Refusal]:
     """What was refused, the latest first; one sender's, if named."""
-    query = select(refusals).order_by(refusals.c.last_at.desc(), refusals.c.sender, refusals.c.what).limit(limit)
+    query = (
+        select(refusals)
+        .order_by(refusals.c.last_at.desc(), *map(in_order, (refusals.c.sender, refusals.c.what, refusals.c.why)))
+        .limit(limit)
+    )
     if sender is not None:
         query = query.where(refusals.c.sender == sender)
     return [Refusal(**row._mapping) for row in tx.execute(query)]  # noqa: SLF001 - SQLAlchemy's documented row accessor

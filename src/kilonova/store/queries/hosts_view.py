@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, bindparam, func, select
 
-from kilonova.domain.errors import Missing
+from kilonova.domain.errors import Missing, Rejected
 from kilonova.domain.host import Host
 from kilonova.store.database import Tx
 from kilonova.store.queries.keyset import Keyset, page
@@ -30,6 +30,8 @@ def page_of(tx: Tx, keyset: Keyset, *, name: str | None = None, by_uuid: bool = 
 
     Raises Rejected for an unknown marker.
     """
+    if not by_uuid and keyset.marker is not None and not _is_number(keyset.marker):
+        raise Rejected(f"marker [{keyset.marker[:255]}] not found")
     keys = _BY_UUID if by_uuid else _BY_NUMBER
     query = select(hosts) if name is None else select(hosts).where(contains(hosts.c.name, name))
     return [_host(row) for row in tx.execute(page(tx, query, keyset, keys, select(hosts.c.id)))]
@@ -37,11 +39,15 @@ def page_of(tx: Tx, keyset: Keyset, *, name: str | None = None, by_uuid: bool = 
 
 def get(tx: Tx, ident: str) -> Host:
     """A host by UUID, or by its number in digits. Raises Missing."""
-    is_number = ident.isascii() and ident.isdigit() and len(ident) < 10
-    found = tx.execute(select(hosts).where(hosts.c.number == int(ident) if is_number else hosts.c.id == ident)).first()
+    here = hosts.c.number == int(ident) if _is_number(ident) else hosts.c.id == ident
+    found = tx.execute(select(hosts).where(here)).first()
     if found is None:
         raise Missing("Compute host", ident[:255])
     return _host(found)
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) < 10
 
 
 def by_names(tx: Tx, names: set[str]) -> dict[str, Host]:

@@ -30,7 +30,7 @@ from kilonova.domain.identity import (
 from kilonova.store.database import Tx
 from kilonova.store.queries import keyset
 from kilonova.store.queries.keyset import Keyset
-from kilonova.store.queries.text import contains
+from kilonova.store.queries.text import contains, fold, folded
 from kilonova.store.tables import identity as tables
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -201,7 +201,7 @@ def text_matches(column: ColumnElement[str], how: str, text: str) -> ColumnEleme
     """Whether a text column contains, starts or ends with a text; `how` with an `i` before it ignores case."""
     subject: ColumnElement[Any] = column
     if how.startswith("i"):
-        subject, how, text = func.lower(column), how[1:], text.lower()
+        subject, how, text = folded(column), how[1:], fold(text)
     if how == "contains":
         return contains(subject, text)
     part = func.substr(subject, 1, len(text)) if how == "startswith" else _tail(subject, len(text))

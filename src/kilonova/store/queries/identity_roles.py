@@ -69,6 +69,7 @@ def project_ids_of(tx: Tx, user_id: str) -> tuple[str, ...]:
         .join(projects, projects.c.id == assignments.c.project_id)
         .join(domains, domains.c.id == projects.c.domain_id)
         .where(_of_user(user_id), projects.c.enabled, domains.c.enabled)
+        .order_by(assignments.c.project_id)
     )
     return tuple(tx.execute(query).scalars())
 
@@ -80,6 +81,7 @@ def domain_ids_of(tx: Tx, user_id: str) -> tuple[str, ...]:
         .distinct()
         .join(domains, domains.c.id == assignments.c.domain_id)
         .where(_of_user(user_id), domains.c.enabled)
+        .order_by(assignments.c.domain_id)
     )
     return tuple(tx.execute(query).scalars())
 
@@ -123,14 +125,16 @@ def is_member(tx: Tx, group_id: str, user_id: str) -> bool:
 def members(tx: Tx, group_ids: Iterable[str]) -> dict[str, list[str]]:
     """The users of each of these groups that has any."""
     found: dict[str, list[str]] = {}
-    for row in tx.execute(select(group_members).where(group_members.c.group_id.in_(set(group_ids)))):
+    query = select(group_members).where(group_members.c.group_id.in_(set(group_ids)))
+    for row in tx.execute(query.order_by(group_members.c.group_id, group_members.c.user_id)):
         found.setdefault(row.group_id, []).append(row.user_id)
     return found
 
 
 def group_ids_of(tx: Tx, user_id: str) -> tuple[str, ...]:
     """The groups of a user."""
-    return tuple(tx.execute(select(group_members.c.group_id).where(group_members.c.user_id == user_id)).scalars())
+    query = select(group_members.c.group_id).where(group_members.c.user_id == user_id)
+    return tuple(tx.execute(query.order_by(group_members.c.group_id)).scalars())
 
 
 def _exactly(one: Assignment) -> list[ColumnElement[bool]]:

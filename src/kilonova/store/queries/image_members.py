@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from kilonova.domain.errors import Conflict, Missing
 from kilonova.domain.image import ImageMember
 from kilonova.store.database import Tx
+from kilonova.store.queries.text import in_order
 from kilonova.store.tables.image import image_members
 
 
@@ -36,7 +37,9 @@ def of_image(tx: Tx, image_id: str, only: str | None = None) -> list[ImageMember
     query = select(image_members).where(image_members.c.image_id == image_id)
     if only is not None:
         query = query.where(image_members.c.member == only)
-    return [_member(row) for row in tx.execute(query.order_by(image_members.c.created_at, image_members.c.member))]
+    return [
+        _member(row) for row in tx.execute(query.order_by(image_members.c.created_at, in_order(image_members.c.member)))
+    ]
 
 
 def count(tx: Tx, image_id: str) -> int:

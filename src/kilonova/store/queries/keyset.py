@@ -15,6 +15,7 @@ from sqlalchemy import BigInteger, ColumnElement, Integer, Select, Text, and_, c
 
 from kilonova.domain.errors import Rejected
 from kilonova.store.database import Tx
+from kilonova.store.queries.text import in_order
 from kilonova.store.types import Instant
 
 
@@ -49,9 +50,9 @@ def page(
     `markers` selects the rows a marker may name (any columns; a list's own filters do not apply to its marker). Raises
     Rejected for a marker that names none of them.
     """
-    order = [(keys[key], way == "desc") for key, way in keyset.sort]
+    order = [(in_order(keys[key]), way == "desc") for key, way in keyset.sort]
     if "id" not in dict(keyset.sort):
-        order.append((keys["id"], order[-1][1] if order else False))
+        order.append((in_order(keys["id"]), order[-1][1] if order else False))
     if keyset.marker is not None:
         query = query.where(
             _after(order, _marker(tx, keyset.marker, [column for column, _ in order], keys["id"], markers))

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import ScalarSelect, Select, Table, bindparam, case, delete, func, insert, select
 
 from kilonova.store.database import Tx
+from kilonova.store.queries.text import in_order
 from kilonova.store.tables.compute import quota_limits
 from kilonova.store.tables.network import networks, ports, security_group_rules, security_groups, subnets
 
@@ -81,10 +82,11 @@ def limits(tx: Tx, project_id: str, resources: Iterable[str]) -> dict[str, int]:
 
 def projects(tx: Tx, resources: Iterable[str]) -> list[str]:
     """The projects that have limits of their own."""
-    query = select(quota_limits.c.project_id).where(
+    named = in_order(quota_limits.c.project_id)
+    query = select(named).where(
         quota_limits.c.project_id != DEFAULT_CLASS, quota_limits.c.resource.in_(list(resources))
     )
-    return list(tx.execute(query.distinct().order_by(quota_limits.c.project_id)).scalars())
+    return list(tx.execute(query.distinct().order_by(named)).scalars())
 
 
 def put(tx: Tx, project_id: str, limits: Mapping[str, int]) -> None:

@@ -26,7 +26,7 @@ from sqlalchemy.types import Boolean
 
 from kilonova.domain.errors import InvalidField
 from kilonova.store.database import Tx
-from kilonova.store.queries.text import contains
+from kilonova.store.queries.text import contains, in_order
 
 T = TypeVar("T", bound=msgspec.Struct)
 Condition = Callable[[Sequence[Any]], ColumnElement[bool]]
@@ -128,7 +128,7 @@ def _keys(table: Table, listing: Listing) -> list[tuple[ColumnElement[Any], bool
     """Sort keys without NULLs (they sort first, on both engines), the id last so that the order is total."""
     asked = listing.sort or (("created_at", "asc"),)
     pairs = [*asked, *([] if "id" in dict(asked) else [("id", asked[-1][1])])]
-    return [(_plain(table.c[name]), (way == "desc") is not listing.reverse) for name, way in pairs]
+    return [(in_order(_plain(table.c[name])), (way == "desc") is not listing.reverse) for name, way in pairs]
 
 
 def _plain(column: Column[Any]) -> ColumnElement[Any]:

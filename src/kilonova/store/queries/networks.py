@@ -14,11 +14,13 @@ from kilonova.domain.network import Network
 from kilonova.store.database import Tx
 from kilonova.store.queries import network_rows
 from kilonova.store.queries.network_rows import Listing
+from kilonova.store.queries.text import in_order
 from kilonova.store.tables.hosts import hosts
 from kilonova.store.tables.network import networks, ports, subnets
 
 _COLUMNS = network_rows.columns_of(networks, Network)
 _BY_IDS = select(*_COLUMNS).where(networks.c.id.in_(bindparam("ids", expanding=True)))
+_ZONE = in_order(hosts.c.zone)
 _AVAILABLE = (
     select(*_COLUMNS)
     .where(or_(networks.c.project_id == bindparam("whose"), networks.c.shared))
@@ -119,7 +121,7 @@ def default(tx: Tx) -> Network | None:
 
 def zones(tx: Tx) -> list[str]:
     """The availability zones that have hosts; each serves every network."""
-    return list(tx.execute(select(hosts.c.zone).distinct().order_by(hosts.c.zone)).scalars())
+    return list(tx.execute(select(_ZONE).distinct().order_by(_ZONE)).scalars())
 
 
 def subnet_ids(tx: Tx, network_ids: Sequence[str]) -> dict[str, list[str]]:

@@ -12,7 +12,6 @@ from sqlalchemy import (
     bindparam,
     delete,
     false,
-    func,
     insert,
     or_,
     select,
@@ -26,7 +25,7 @@ from kilonova.domain.network import FixedIp, Port, ServerAddress
 from kilonova.store.database import Tx
 from kilonova.store.queries import network_rows
 from kilonova.store.queries.network_rows import Listing
-from kilonova.store.queries.text import contains
+from kilonova.store.queries.text import contains, fold, folded, in_order
 from kilonova.store.tables.compute import servers
 from kilonova.store.tables.network import fixed_ips, networks, port_groups, ports, security_groups
 
@@ -61,13 +60,14 @@ _ADDRESSES = (
     .where(ports.c.server_id.in_(_IDS))
     .order_by(ports.c.nic_order, ports.c.id, fixed_ips.c.position)
 )
+_GROUP_NAME = in_order(security_groups.c.name)
 _GROUP_NAMES = (
-    select(ports.c.server_id, security_groups.c.name, security_groups.c.id)
+    select(ports.c.server_id, _GROUP_NAME, security_groups.c.id)
     .join(port_groups, port_groups.c.port_id == ports.c.id)
     .join(security_groups, security_groups.c.id == port_groups.c.group_id)
     .where(ports.c.server_id.in_(_IDS))
     .distinct()
-    .order_by(security_groups.c.name, security_groups.c.id)
+    .order_by(_GROUP_NAME, security_groups.c.id)
 )
 
 
@@ -233,5 +233,5 @@ _CONDITIONS = {
     **network_rows.tag_conditions(ports.c.tags),
     "fixed_ips": _with_address,
     "security_groups": _in_groups,
-    "mac": lambda values: func.lower(ports.c.mac).in_([value.lower() for value in values]),
+    "mac": lambda values: folded(ports.c.mac).in_(map(fold, values)),
 }

@@ -16,6 +16,7 @@ from kilonova.domain.host import Host
 from kilonova.domain.resource import DISABLED_TRAIT, DISK_GB, MEMORY_MB, VCPU, Allocation, Provider
 from kilonova.store.database import Tx
 from kilonova.store.queries import aggregates, hosts, hosts_view
+from kilonova.store.queries.text import in_order
 from kilonova.store.tables import hosts as tables
 from kilonova.store.tables.compute import servers
 from kilonova.store.tables.placement import custom_traits, host_traits, resource_classes
@@ -52,7 +53,7 @@ def get(tx: Tx, host_id: str) -> Provider:
 def said_traits(tx: Tx) -> dict[str, list[str]]:
     """What operators say that hosts have, by host id: schedulers add it to what agents found."""
     found: dict[str, list[str]] = {}
-    for row in tx.execute(select(host_traits).order_by(host_traits.c.name)):
+    for row in tx.execute(select(host_traits).order_by(in_order(host_traits.c.name))):
         found.setdefault(row.host_id, []).append(row.name)
     return found
 
@@ -79,7 +80,7 @@ def trait_in_use(tx: Tx, name: str) -> bool:
 def custom(tx: Tx, kind: str) -> list[str]:
     """The names that operators added, of `traits` or of `resource_classes`."""
     table = _CUSTOM[kind]
-    return [row.name for row in tx.execute(select(table.c.name).order_by(table.c.name))]
+    return [row.name for row in tx.execute(select(table.c.name).order_by(in_order(table.c.name)))]
 
 
 def add_custom(tx: Tx, kind: str, name: str, now: datetime) -> bool:

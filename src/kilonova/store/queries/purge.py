@@ -23,6 +23,8 @@ from kilonova.store.tables.compute import server_actions, servers
 from kilonova.store.tables.host_access import image_grants
 from kilonova.store.tables.hosts import hosts
 from kilonova.store.tables.image import images
+from kilonova.store.tables.network import ports
+from kilonova.store.tables.placement import server_group_members
 from kilonova.store.tables.sagas import saga_events, sagas
 
 BATCH = 200
@@ -35,6 +37,10 @@ _ON_A_SILENT_HOST = exists(
     .where(or_(hosts.c.seen_at.is_(None), hosts.c.seen_at < servers.c.deleted_at))
 )
 _STOOD_ON = exists().where(servers.c.image_id == images.c.id, servers.c.lifecycle != Lifecycle.DELETED)
+# What would be left without its server is a fault that `kilonova audit` counts, and no reason to stop the others' purge.
+_HOLDS_SOMETHING = or_(
+    exists().where(ports.c.server_id == servers.c.id), exists().where(server_group_members.c.server_id == servers.c.id)
+)
 _IS_LOCKED = exists().where(servers.c.id == server_actions.c.server_id, servers.c.locked)
 # What a server that is there stands on: where it was sent, which disks it was given.
 _IS_STOOD_ON = exists().where(
@@ -47,7 +53,7 @@ _DOES_NOT_MAKE = sagas.c.kind != literal_column("'boot'")  # written out, as the
 
 def deleted_servers(tx: Tx, until: datetime) -> int:
     """Servers deleted by then, with their sagas, journals, stages and actions."""
-    gone = _batch(tx, servers.c.deleted_at, until, ~_AT_WORK, ~_ON_A_SILENT_HOST)
+    gone = _batch(tx, servers.c.deleted_at, until, ~_AT_WORK, ~_ON_A_SILENT_HOST, ~_HOLDS_SOMETHING)
     if gone:
         tx.execute(delete(sagas).where(sagas.c.subject_id.in_(gone)))  # journals and stages go with them
         tx.execute(delete(server_actions).where(server_actions.c.server_id.in_(gone)))
