@@ -74,7 +74,7 @@ class Engine:
 def _rows(tx: Tx, name: str) -> list[Any]:
     """A table's rows in no order; a serial number is an engine's own affair."""
     table = metadata.tables[name]
-    columns = [one for one in table.columns if one is not table.autoincrement_column or "id" not in one.key]
+    columns = [one for one in table.columns if one is not table.autoincrement_column]
     return sorted(map(repr, map(tuple, tx.execute(select(*columns)))))
 
 
