@@ -27,7 +27,7 @@ ID = "11111111-1111-4111-8111-111111111111"
 OWN_STYLE = re.compile(r"\x1b\[(?:0|1|2|3[0-7])m")
 STAYS_AT_HOME = {
     "up", "down", "doctor", "routes", "bench", "simulate", "config", "db", "api", "conductor", "scheduler", "agent", "serve",
-    "status", "dead-letters",
+    "status", "dead-letters", "backup", "restore",
 }  # fmt: skip
 """Commands that talk to this machine or a fleet's engines; what they print goes the same way: tests/unit/cli/test_talk.py."""
 
