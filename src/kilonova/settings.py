@@ -18,7 +18,8 @@ SETTINGS_FILE = "cloud.json"
 DATABASE_FILE = "kilonova.db"
 # What a cloud needs to come up again besides its records and its images' bits: files of the data directory that a backup takes
 # along, where they are. clouds.yaml is not among them: `kilonova up` writes it anew.
-BACKED_UP = (SETTINGS_FILE, "credentials.json", "policy.yaml")
+KEY_FILE = "master.key"  # wraps the keys in the database: one without the other opens nothing
+BACKED_UP = (SETTINGS_FILE, "credentials.json", "policy.yaml", KEY_FILE)
 
 
 class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):

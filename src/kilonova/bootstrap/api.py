@@ -22,6 +22,7 @@ from kilonova.api.image import image_service
 from kilonova.api.image.policies import POLICIES as IMAGE_POLICIES
 from kilonova.api.network.policies import POLICIES as NETWORK_POLICIES
 from kilonova.api.network.service import network_service
+from kilonova.api.operations import keys
 from kilonova.api.placement.policies import POLICIES as PLACEMENT_POLICIES
 from kilonova.api.placement.service import placement_service
 from kilonova.api.settings import ApiSettings
@@ -58,6 +59,7 @@ _POLICIES = (
     *NETWORK_POLICIES,
     *PLACEMENT_POLICIES,
     *operations.POLICIES,
+    *keys.POLICIES,
     *HOSTS_POLICIES,
     *explain.POLICIES,
     *rebalance.POLICIES,
@@ -134,7 +136,12 @@ class ApiRole:
                 database=ground.db, bus=ground.bus, clock=ground.clock, ids=ground.ids, images=compute.images
             ),
             operations.operations_service(
-                about, [*bind(explain.ROUTES, self._placements(compute)), *bind(rebalance.ROUTES, self._rebalances())]
+                about,
+                [
+                    *bind(explain.ROUTES, self._placements(compute)),
+                    *bind(rebalance.ROUTES, self._rebalances()),
+                    *bind(keys.ROUTES, keys.Keys(parts.identity)),
+                ],
             ),
             hosts_service(self._hosts_ports()),
             *self._metrics(),

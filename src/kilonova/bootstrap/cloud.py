@@ -21,10 +21,12 @@ from kilonova.bootstrap.api import ApiParts, ApiRole, make_connections, make_ima
 from kilonova.bootstrap.conductor import ConductorRole, ConductorWiring
 from kilonova.bootstrap.first_start import CREDENTIALS_FILE, FirstStart, write_credentials
 from kilonova.bootstrap.ground import Ground, Role
+from kilonova.bootstrap.key_stores import embedded_key_store
 from kilonova.bootstrap.scheduler import make_scheduler
 from kilonova.domain.addresses import ip_network, is_loopback
 from kilonova.domain.clock import Ids, SystemClock
 from kilonova.faults import Faults
+from kilonova.identity.rotate_keys import ensure_wrapped
 from kilonova.identity.service import build_identity
 from kilonova.network.changes import Changes
 from kilonova.network.defaults import DefaultNetwork
@@ -47,7 +49,9 @@ class Cloud:
         self.settings = settings
         self.ground = _ground(settings)
         self.clock = self.ground.clock
-        self.identity = build_identity(self.ground.db, self.clock, self.ground.ids)
+        self.identity = build_identity(
+            self.ground.db, self.clock, self.ground.ids, key_store=embedded_key_store(settings.data_dir)
+        )
         self.images = make_images(self.ground, settings.data_dir / "images", settings.image_reserve_mib)
         self.changes = Changes(self.ground.bus, self.clock)
         self.networks = EmbeddedNetworks(self.ground.ids, self.changes)
@@ -76,6 +80,7 @@ class Cloud:
         ensure_schema(self.ground.db)
         self.ground.epoch.read()
         self._first_start()
+        ensure_wrapped(self.identity.keys)
         self._vouch_for_hosts()
         for role in self._roles:
             role.start()

@@ -7,14 +7,18 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
+import msgspec
+
 from kilonova.bootstrap.fleet import first_start, make_database
 from kilonova.bootstrap.ground import Ground
+from kilonova.bootstrap.key_stores import embedded_key_store, fleet_key_store
 from kilonova.config.fleet import FleetConfig
 from kilonova.config.load import load_config
 from kilonova.domain.clock import Ids, SystemClock
 from kilonova.domain.errors import Conflict, Missing, Unavailable
 from kilonova.faults import Faults
 from kilonova.identity.service import build_identity
+from kilonova.identity.tokens import PURPOSE
 from kilonova.rpc.inprocess import InProcessBus
 from kilonova.settings import DATABASE_FILE, load
 from kilonova.store import move as moving
@@ -23,6 +27,7 @@ from kilonova.store.away import DatabaseAway
 from kilonova.store.clock import DatabaseClock
 from kilonova.store.database import Database
 from kilonova.store.epoch import BY_HAND, Epoch
+from kilonova.store.queries import identity_tokens
 
 
 class Moved(NamedTuple):
@@ -61,7 +66,9 @@ def bootstrap(config_file: Path) -> str | None:
             db=fleet.db, epoch=epoch, bus=InProcessBus(), clock=clock, ids=ids, faults=Faults({}),
             name=socket.gethostname(),
         )  # fmt: skip
-        is_first = first_start(fleet.config)(ground, build_identity(fleet.db, clock, ids))
+        is_first = first_start(fleet.config)(
+            ground, build_identity(fleet.db, clock, ids, key_store=fleet_key_store(fleet.config.keys))
+        )
         return fleet.config.api.credentials_file if is_first else None
 
 
@@ -92,6 +99,7 @@ def move(config_file: Path, data_dir: Path, tell: Callable[[str], None]) -> Move
     with _Fleet(config_file) as fleet:
         try:
             moved = moving.move(source, fleet.db, tell)
+            _wrap_for_fleet(fleet, data_dir)
         finally:
             source.close()
         files = [path for path in (data_dir / "images").glob("*") if path.suffix != ".part"]
@@ -103,6 +111,15 @@ def _embedded(data_dir: Path) -> Database:
     if load(data_dir) is None:
         raise Missing("Cloud", data_dir, next_step="Name the --data-dir of a cloud that `kilonova up` made.")
     return Database(f"sqlite:///{data_dir / DATABASE_FILE}")
+
+
+def _wrap_for_fleet(fleet: _Fleet, data_dir: Path) -> None:
+    """The keys were wrapped with the cloud's own file; the fleet has another, or none."""
+    own, theirs = embedded_key_store(data_dir), fleet_key_store(fleet.config.keys)
+    with fleet.db.write() as tx:
+        for key in identity_tokens.keys(tx, PURPOSE):
+            kept = theirs.wrap(own.unwrap(key.key))
+            identity_tokens.keep_key(tx, PURPOSE, msgspec.structs.replace(key, key=kept))
 
 
 class _Fleet:

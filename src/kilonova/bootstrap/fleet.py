@@ -20,6 +20,7 @@ from kilonova.bootstrap.api import ApiParts, ApiRole, make_connections, make_ima
 from kilonova.bootstrap.conductor import ConductorRole, ConductorWiring
 from kilonova.bootstrap.first_start import FirstStart, write_credentials
 from kilonova.bootstrap.ground import Ground, Role
+from kilonova.bootstrap.key_stores import fleet_key_store
 from kilonova.bootstrap.scheduler import make_scheduler
 from kilonova.bootstrap.watching import BusCollector, bus_check
 from kilonova.compute.backlog import Bounds
@@ -82,7 +83,7 @@ class ControlPlane:
         bus = StampedBus(faults.bus(ObservedBus(sealing, self.registry)), epoch)
         name = section.name or socket.gethostname()
         self.ground = Ground(db=db, epoch=epoch, bus=bus, clock=clock, ids=ids, faults=faults, name=name)
-        self.identity = build_identity(db, clock, self.ground.ids)
+        self.identity = build_identity(db, clock, self.ground.ids, key_store=fleet_key_store(config.keys))
         self.changes = Changes(bus, clock)
         self.networks = EmbeddedNetworks(self.ground.ids, self.changes)
 

@@ -23,6 +23,7 @@ _GROUPS: dict[str, dict[str, tuple[str, str]]] = {
         "down": ("down:down", "Stop it; with --purge remove all of it."),
         "status": ("status:status", "What it is made of and how it fares."),
         "doctor": ("doctor.command:doctor", "What this machine has and lacks for a cloud, with remedies."),
+        "keys": ("token_keys:keys", "The keys that tokens are sealed with: list and replace them."),
         "audit": ("status:audit", "Count what should not exist."),
         "backup": ("backup:backup", "Write all of it into a file, but servers' disks."),
         "restore": ("backup:restore", "Make it what it was when a backup was written."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from kilonova.config.bus import BusSection
+from kilonova.config.keys import KeysSection
 from kilonova.config.log import LogSection
 from kilonova.config.sections import (
     AgentSection,
@@ -55,4 +56,5 @@ class FleetConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     images: ImagesSection = ImagesSection()
     network: NetworkSection = NetworkSection()
     metrics: MetricsSection = MetricsSection()
+    keys: KeysSection = KeysSection()
     log: LogSection = LogSection()

@@ -28,7 +28,7 @@ DEFAULT_PATH = Path("/etc/kilonova/kilonova.toml")
 PREFIX = "KILONOVA_"
 SECTIONS = (
     "database", "bus", "api", "conductor", "scheduler", "host_defaults", "retention", "agent", "images", "network",
-    "metrics", "log",
+    "metrics", "keys", "log",
 )  # fmt: skip
 _AT = re.compile(r"(.*?)(?: - at `\$\.?(.*?)`)?", re.DOTALL)
 _UNKNOWN = re.compile(r"Object contains unknown field `(.*)`")

@@ -16,9 +16,11 @@ import itertools
 import threading
 from datetime import datetime, timedelta
 
+import msgspec
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
 from kilonova.domain.clock import Clock
+from kilonova.identity.key_store import KeyStore, PlainKeys, is_wrapped
 from kilonova.store.database import Database, Tx
 from kilonova.store.queries import identity_tokens
 from kilonova.store.queries.identity_tokens import SecretKey
@@ -30,8 +32,11 @@ SETTLE = timedelta(seconds=300)
 class KeyRing:
     """Seals and opens short texts with the keys of one purpose; `life` is how long a sealed text is of use."""
 
-    def __init__(self, database: Database, clock: Clock, *, purpose: str, life: timedelta) -> None:
-        self._database, self._clock, self._purpose, self._life = database, clock, purpose, life
+    def __init__(
+        self, database: Database, clock: Clock, *, purpose: str, life: timedelta, store: KeyStore | None = None
+    ) -> None:
+        self.database, self.purpose, self.store = database, purpose, store or PlainKeys()
+        self._clock, self._life = clock, life
         self._lock = threading.Lock()
         self._fernet: MultiFernet | None = None
         self._read_at = 0.0
@@ -51,27 +56,35 @@ class KeyRing:
     def rotate(self, tx: Tx) -> None:
         """Make a new key, and drop those that nothing valid can be sealed with any more."""
         now = self._make(tx).created_at
-        for younger, old in itertools.pairwise(identity_tokens.keys(tx, self._purpose)):
+        for younger, old in itertools.pairwise(identity_tokens.keys(tx, self.purpose)):
             if younger.created_at + SETTLE + self._life < now:
-                identity_tokens.drop_key(tx, self._purpose, old.created_at)
+                identity_tokens.drop_key(tx, self.purpose, old.created_at)
         tx.after_commit(self._forget)
 
     def ensure(self, tx: Tx) -> None:
         """Make the first key where there is none."""
-        if not identity_tokens.keys(tx, self._purpose):
+        if not identity_tokens.keys(tx, self.purpose):
             self.rotate(tx)
 
     def rotate_when_older(self, tx: Tx, age: timedelta) -> bool:
         """Rotate when there is no key, or the youngest is older than `age`; says whether it did."""
-        keys = identity_tokens.keys(tx, self._purpose)
+        keys = identity_tokens.keys(tx, self.purpose)
         due = not keys or keys[0].created_at + age <= self._clock.now()
         if due:
             self.rotate(tx)
         return due
 
+    def wrap_all(self, tx: Tx, *, plain_only: bool = False) -> int:
+        """Keep all keys as the store wraps them now, or those alone that lie plain. Says how many."""
+        kept = [key for key in identity_tokens.keys(tx, self.purpose) if not (plain_only and is_wrapped(key.key))]
+        for key in kept:
+            wrapped = self.store.wrap(self.store.unwrap(key.key))
+            identity_tokens.keep_key(tx, self.purpose, msgspec.structs.replace(key, key=wrapped))
+        return len(kept)
+
     def _make(self, tx: Tx) -> SecretKey:
-        key = SecretKey(created_at=self._clock.now(), key=Fernet.generate_key())
-        identity_tokens.add_key(tx, self._purpose, key)
+        key = SecretKey(created_at=self._clock.now(), key=self.store.wrap(Fernet.generate_key()))
+        identity_tokens.add_key(tx, self.purpose, key)
         return key
 
     def _keys(self) -> MultiFernet:
@@ -82,12 +95,12 @@ class KeyRing:
             return self._fernet
 
     def _load(self) -> MultiFernet:
-        with self._database.read() as tx:
-            keys = identity_tokens.keys(tx, self._purpose)
+        with self.database.read() as tx:
+            keys = identity_tokens.keys(tx, self.purpose)
         if not keys:
-            with self._database.write() as tx:
-                keys = identity_tokens.keys(tx, self._purpose) or [self._make(tx)]
-        return MultiFernet([Fernet(key.key) for key in sealing_first(keys, self._clock.now())])
+            with self.database.write() as tx:
+                keys = identity_tokens.keys(tx, self.purpose) or [self._make(tx)]
+        return MultiFernet([Fernet(self.store.unwrap(key.key)) for key in sealing_first(keys, self._clock.now())])
 
     def _forget(self) -> None:
         self._read_at = float("-inf")

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from kilonova.domain.clock import Clock, Ids
 from kilonova.identity.authenticator import TokenAuthenticator
+from kilonova.identity.key_store import KeyStore
 from kilonova.identity.keys import KeyRing
 from kilonova.identity.passwords import Passwords
 from kilonova.identity.throttle import LoginThrottle
@@ -42,10 +43,16 @@ class Identity:
 
 
 def build_identity(
-    database: Database, clock: Clock, ids: Ids, *, token_life: timedelta = LIFE, passwords: Passwords | None = None
+    database: Database,
+    clock: Clock,
+    ids: Ids,
+    *,
+    token_life: timedelta = LIFE,
+    passwords: Passwords | None = None,
+    key_store: KeyStore | None = None,
 ) -> Identity:
-    """Wire the service over one database."""
-    keys = KeyRing(database, clock, purpose=PURPOSE, life=token_life)
+    """Wire the service over one database; without a store, keys lie in it as they are."""
+    keys = KeyRing(database, clock, purpose=PURPOSE, life=token_life, store=key_store)
     tokens = TokenMaker(keys, clock, token_life)
     return Identity(
         database=database,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 import msgspec
-from sqlalchemy import delete, exists, insert, select
+from sqlalchemy import delete, exists, insert, select, update
 
 from kilonova.store.database import Tx
 from kilonova.store.queries.identity import add_once
@@ -103,6 +103,12 @@ def keys(tx: Tx, purpose: str) -> list[SecretKey]:
 def add_key(tx: Tx, purpose: str, key: SecretKey) -> None:
     """Keep a new key."""
     tx.execute(insert(secret_keys), {"purpose": purpose, "created_at": key.created_at, "key": key.key})
+
+
+def keep_key(tx: Tx, purpose: str, key: SecretKey) -> None:
+    """Keep a key that is there in another form."""
+    this = (secret_keys.c.purpose == purpose, secret_keys.c.created_at == key.created_at)
+    tx.execute(update(secret_keys).where(*this).values(key=key.key))
 
 
 def drop_key(tx: Tx, purpose: str, created_at: datetime) -> None:
