@@ -8,7 +8,9 @@ from typing import Any
 import msgspec
 
 from kilonova.api.settings import ApiSettings
+from kilonova.domain.addresses import ip_network
 from kilonova.domain.host import HostDefaults
+from kilonova.domain.reach import read_opening
 from kilonova.domain.retention import Retention
 from kilonova.logfile import Rotation
 from kilonova.scheduler.settings import SchedulerSettings
@@ -37,6 +39,8 @@ class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
     image_backend: str = "qcow2"  # or raw
     network_cidr: str = "10.42.0.0/16"
     reserved_ranges: tuple[str, ...] = ()  # that no subnet may overlap
+    open_to_guests: tuple[str, ...] = ()  # of what is closed to them: RANGE or RANGE:PORT, such as this cloud's own API
+    closed_to_guests: tuple[str, ...] = ()  # ranges besides what is closed anyway
     sim_hosts: int = 1
     sim_pace: float = 1.0  # times life-like; 0: at once
     guest_dir: Path | None = None  # where the tiny guest is, whose kernel shows whether KVM works
@@ -49,6 +53,13 @@ class CloudSettings(msgspec.Struct, frozen=True, kw_only=True):
     scheduler: SchedulerSettings = SchedulerSettings()
     host_defaults: HostDefaults = HostDefaults()  # for hosts that join from now on
     retention: Retention = Retention()  # how long the records of what is over are kept
+
+    def __post_init__(self) -> None:
+        """Ranges are ranges."""
+        for text in (*self.reserved_ranges, *self.closed_to_guests):
+            ip_network(text)
+        for text in self.open_to_guests:
+            read_opening(text)
 
     @property
     def base_url(self) -> str:

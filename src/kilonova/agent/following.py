@@ -17,11 +17,12 @@ import threading
 from collections.abc import Callable, Iterable
 
 import structlog
+from msgspec.structs import replace
 
 from kilonova.agent.hypervisor.failure import HostFailure
 from kilonova.agent.hypervisor.port import Driver
 from kilonova.domain.clock import Clock
-from kilonova.domain.hostnet import HeldNetworks, HostNetwork, ShareChange
+from kilonova.domain.hostnet import HostNetwork, ShareChange
 from kilonova.rpc.bus import Bus
 from kilonova.rpc.messages import NetworksHeld, is_same
 
@@ -96,7 +97,7 @@ class Following:
 
     def refresh(self) -> None:
         """Follow just what the host has now; a command may have changed that."""
-        held = frozenset(self._driver.held_networks())
+        held = frozenset(self._driver.held_networks().generations)
         with self._lock:
             new, is_other = held - self._followed, held != self._followed
             self._followed = held
@@ -107,10 +108,15 @@ class Following:
 
     def say(self, urgent: Iterable[str] = ()) -> None:
         """Which generations it has, if any; of the `urgent` ones it may have missed something."""
-        generations = self._driver.held_networks()
-        if generations:
-            held = HeldNetworks(generations=generations, urgent=tuple(sorted(urgent)))
+        held = self._driver.held_networks()
+        if held.generations:
+            held = replace(held, urgent=tuple(sorted(urgent)))
             self._bus.cast("conductor", NetworksHeld(host=self._host, held=held, epoch=self._epoch))
+
+    def tend(self) -> None:
+        """Now and then: have the networks be as the machine is now, and say what is held."""
+        self._carry_out(self._driver.tend_network)
+        self.say()
 
     def _carry_out(self, work: Callable[[], bool | None]) -> bool:
         """False when the work says so; what the host refuses it refuses again until something else changes."""

@@ -282,7 +282,7 @@ class Agent:
             return
         seen = tuple(self._driver.observe())
         self._bus.cast(CONDUCTOR, HostObserved(host=self.host, observed=seen, boot_id=self._boot_id))
-        self._networks.say()
+        self._networks.tend()
 
     def _power_changed(self, observed: Observed) -> None:
         self._bus.cast(CONDUCTOR, PowerChanged(host=self.host, observed=observed, boot_id=self._boot_id))

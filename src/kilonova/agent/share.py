@@ -13,18 +13,15 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from kilonova.domain.hostnet import OUTLINE, GroupSpec, HostNetwork, NetworkSpec, PortSpec, ShareChange
+from kilonova.domain.hostnet import OUTLINE, GroupSpec, HeldNetworks, HostNetwork, NetworkSpec, PortSpec, ShareChange
 
 Spec = TypeVar("Spec", NetworkSpec, GroupSpec)
 Addresses = dict[str, tuple[str, ...]]
 
 
-def held(share: HostNetwork) -> dict[str, int]:
+def held(share: HostNetwork) -> HeldNetworks:
     """The generation of each network and group that this host is to have; OUTLINE where it does not know it in full."""
-    known = {group.id: group.generation for group in share.groups}
-    return {network.id: network.generation for network in share.networks} | {
-        group_id: known.get(group_id, OUTLINE) for group_id in _needed(share)
-    }
+    return HeldNetworks(generations=_generations(share), reach=share.reach.digest if share.reach else "")
 
 
 def merged(share: HostNetwork, part: HostNetwork) -> HostNetwork:
@@ -39,8 +36,14 @@ def merged(share: HostNetwork, part: HostNetwork) -> HostNetwork:
             networks=_newest(share.networks, part.networks),
             ports=tuple(ports.values()),
             groups=_newest(share.groups, part.groups),
+            reach=part.reach or share.reach,
         )
     )
+
+
+def replaced(share: HostNetwork, state: HostNetwork) -> HostNetwork:
+    """`state` in the place of `share`; what guests may reach stays as it is while nobody says otherwise."""
+    return tidied(replace(state, reach=state.reach or share.reach))
 
 
 def updated(share: HostNetwork, part: HostNetwork) -> HostNetwork:
@@ -54,13 +57,14 @@ def updated(share: HostNetwork, part: HostNetwork) -> HostNetwork:
         networks=tuple(one for one in part.networks if one.id in networks),
         ports=tuple(one for one in part.ports if one.id in ports),
         groups=part.groups,
+        reach=part.reach,
     )
     return merged(share, known)
 
 
 def changed(share: HostNetwork, change: ShareChange) -> HostNetwork | None:
     """`share` one step on; as it is when the step was made before; None when it is not the next one, and steps are missing."""
-    before = held(share).get(change.id)
+    before = _generations(share).get(change.id)
     if before is None or before >= change.generation:
         return share
     if change.network is not None:
@@ -81,7 +85,7 @@ def only_of(share: HostNetwork, server_ids: Collection[str]) -> HostNetwork:
     ports = tuple(port for port in share.ports if port.server_id in server_ids)
     on = {port.network_id for port in ports}
     networks = tuple(network for network in share.networks if network.id in on)
-    return tidied(HostNetwork(networks=networks, ports=ports, groups=share.groups))
+    return tidied(replace(share, networks=networks, ports=ports))
 
 
 def without_server(share: HostNetwork, server_id: str) -> HostNetwork:
@@ -94,7 +98,7 @@ def without_server(share: HostNetwork, server_id: str) -> HostNetwork:
     ports = tuple(port for port in share.ports if port.server_id != server_id)
     left_alone = {port.network_id for port in gone} - {port.network_id for port in ports}
     networks = tuple(network for network in share.networks if network.id not in left_alone)
-    return tidied(HostNetwork(networks=networks, ports=ports, groups=share.groups))
+    return tidied(replace(share, networks=networks, ports=ports))
 
 
 def tidied(share: HostNetwork) -> HostNetwork:
@@ -104,6 +108,7 @@ def tidied(share: HostNetwork) -> HostNetwork:
         networks=tuple(sorted(share.networks, key=lambda network: network.id)),
         ports=tuple(sorted(share.ports, key=lambda port: port.id)),
         groups=tuple(sorted((group for group in share.groups if group.id in needed), key=lambda group: group.id)),
+        reach=share.reach,
     )
 
 
@@ -134,6 +139,13 @@ def ports_down(share: HostNetwork) -> list[PortSpec]:
     """The ports that neither send nor receive: they are down, or their network is."""
     down = {network.id for network in share.networks if not network.admin_up}
     return [port for port in share.ports if not port.admin_up or port.network_id in down]
+
+
+def _generations(share: HostNetwork) -> dict[str, int]:
+    known = {group.id: group.generation for group in share.groups}
+    return {network.id: network.generation for network in share.networks} | {
+        group_id: known.get(group_id, OUTLINE) for group_id in _needed(share)
+    }
 
 
 def _needed(share: HostNetwork) -> set[str]:

@@ -32,6 +32,7 @@ from kilonova.network.changes import Changes
 from kilonova.network.defaults import DefaultNetwork
 from kilonova.network.embedded import EmbeddedNetworks
 from kilonova.network.networks import NetworkSettings
+from kilonova.network.reach import GuestReaches, ReachSettings
 from kilonova.rpc.inprocess import InProcessBus
 from kilonova.rpc.stamped import StampedBus
 from kilonova.settings import CloudSettings, load
@@ -54,12 +55,16 @@ class Cloud:
         )
         self.images = make_images(self.ground, settings.data_dir / "images", settings.image_reserve_mib)
         self.changes = Changes(self.ground.bus, self.clock)
-        self.networks = EmbeddedNetworks(self.ground.ids, self.changes)
+        self.reach = GuestReaches(
+            self.ground.db, ReachSettings(closed=settings.closed_to_guests, opened=settings.open_to_guests)
+        )
+        self.networks = EmbeddedNetworks(self.ground.ids, self.changes, self.reach.now)
         self.scheduler = make_scheduler(self.ground, settings.scheduler)
         self.conductor = ConductorRole(
             self.ground,
             ConductorWiring(
                 networks=self.networks,
+                reach=self.reach,
                 identity=self.identity,
                 host_defaults=settings.host_defaults,
                 retention=settings.retention,

@@ -23,6 +23,7 @@ from kilonova.domain.retention import Retention
 from kilonova.identity.housekeeping import IdentityHousekeeping
 from kilonova.identity.service import Identity
 from kilonova.network.embedded import EmbeddedNetworks
+from kilonova.network.reach import GuestReaches
 from kilonova.network.telling import HostTeller
 from kilonova.rpc.host_accounts import HostAccounts
 
@@ -38,6 +39,7 @@ class ConductorWiring:
     """
 
     networks: EmbeddedNetworks
+    reach: GuestReaches
     identity: Identity
     host_defaults: HostDefaults
     retention: Retention
@@ -87,6 +89,7 @@ class ConductorRole:
             *([HostAccountsReconciler(db, accounts)] if accounts is not None else []),
             PowerStateReconciler(db, bus, clock),
             HostTeller(db, bus, clock),
+            self._wiring.reach,
             ServicePulse(db, clock, ids, host=self._ground.name, binaries=self._wiring.binaries),
             IdentityHousekeeping(self._wiring.identity),
             PurgeReconciler(db, clock, self._wiring.retention),

@@ -21,6 +21,7 @@ from kilonova.bootstrap.conductor import ConductorRole, ConductorWiring
 from kilonova.bootstrap.first_start import FirstStart, write_credentials
 from kilonova.bootstrap.ground import Ground, Role
 from kilonova.bootstrap.key_stores import fleet_key_store
+from kilonova.bootstrap.reach import reach_settings
 from kilonova.bootstrap.scheduler import make_scheduler
 from kilonova.bootstrap.watching import BusCollector, bus_check
 from kilonova.compute.backlog import Bounds
@@ -33,7 +34,8 @@ from kilonova.conductor.refusals import RefusalLog
 from kilonova.conductor.vitals import JournalMetrics, VitalsCollector
 from kilonova.config.bus import BusSection
 from kilonova.config.fleet import FleetConfig, SchedulerSection
-from kilonova.config.sections import ApiSection, DatabaseSection, NetworkSection, ProcessSection
+from kilonova.config.network import NetworkSection
+from kilonova.config.sections import ApiSection, DatabaseSection, ProcessSection
 from kilonova.daemon.descriptors import raise_descriptor_limit
 from kilonova.daemon.health import Check, Health
 from kilonova.daemon.life import Daemon
@@ -47,6 +49,7 @@ from kilonova.network.changes import Changes
 from kilonova.network.defaults import DefaultNetwork
 from kilonova.network.embedded import EmbeddedNetworks
 from kilonova.network.networks import NetworkSettings
+from kilonova.network.reach import GuestReaches
 from kilonova.rpc.host_accounts import HostAccounts, NoAccounts
 from kilonova.rpc.observed import ObservedBus
 from kilonova.rpc.rabbitmq_accounts import RabbitAccounts
@@ -85,7 +88,8 @@ class ControlPlane:
         self.ground = Ground(db=db, epoch=epoch, bus=bus, clock=clock, ids=ids, faults=faults, name=name)
         self.identity = build_identity(db, clock, self.ground.ids, key_store=fleet_key_store(config.keys))
         self.changes = Changes(bus, clock)
-        self.networks = EmbeddedNetworks(self.ground.ids, self.changes)
+        self.reach = GuestReaches(db, reach_settings(config))
+        self.networks = EmbeddedNetworks(self.ground.ids, self.changes, self.reach.now)
 
     def daemon(self, make_roles: Callable[[], list[Role]], tenure: Tenure | None = None) -> Daemon:
         """The process with these roles, all going by the database's clock; with a `tenure`, once it has its name to itself."""
@@ -151,6 +155,7 @@ def make_conductor(config: FleetConfig) -> Daemon:
         metrics = JournalMetrics(plane.registry)
         wiring = ConductorWiring(
             networks=plane.networks,
+            reach=plane.reach,
             identity=plane.identity,
             host_defaults=config.host_defaults,
             retention=config.retention,

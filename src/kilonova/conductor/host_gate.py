@@ -64,6 +64,7 @@ _CAPACITY = 8192
 MOST_SERVERS = 10_000
 _MOST_OF_ANYTHING = 2**31  # vCPUs, MiB, GiB: schedulers count in 64 bits, and add up
 _MOST_FACTS = 1 << 16  # bytes, as JSON
+_MOST_ADDRESSES = 64  # which no guest in the cloud reaches any more
 _ID = re.compile("[!-~]{1,96}")  # a database may choke on others
 _STAGE = re.compile("[a-z_]{1,32}")  # many are written at once, and none must spoil it for the others
 
@@ -202,6 +203,7 @@ def _no_machine(word: HostStarted | HostObserved) -> Objection | None:
         return Objection(NO_KEY)
     facts = word.facts
     sizes = (facts.vcpus, facts.ram_mib, facts.disk_gib, facts.hypervisor_version, *facts.cpu_topology.values())
-    if all(0 <= size < _MOST_OF_ANYTHING for size in sizes) and len(msgspec.json.encode(facts)) <= _MOST_FACTS:
+    is_small = len(msgspec.json.encode(facts)) <= _MOST_FACTS and len(facts.addresses) <= _MOST_ADDRESSES
+    if is_small and all(0 <= size < _MOST_OF_ANYTHING for size in sizes):
         return None
     return Objection(NO_MACHINE, f"{facts.vcpus} vCPUs, {facts.ram_mib} MiB, {facts.disk_gib} GiB")

@@ -7,6 +7,7 @@ import msgspec
 from kilonova.config.bus import BusSection
 from kilonova.config.keys import KeysSection
 from kilonova.config.log import LogSection
+from kilonova.config.network import NetworkSection
 from kilonova.config.sections import (
     AgentSection,
     ApiSection,
@@ -17,7 +18,6 @@ from kilonova.config.sections import (
     ImagesSection,
     MetricsSection,
     Name,
-    NetworkSection,
     StopTime,
 )
 from kilonova.domain.host import HostDefaults

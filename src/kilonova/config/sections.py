@@ -16,7 +16,6 @@ from kilonova.config.bus import BusSection
 from kilonova.config.log import LogSection
 from kilonova.config.secret import Secret
 from kilonova.config.section import Section
-from kilonova.domain.addresses import ip_network
 
 Port = Annotated[int, Meta(ge=0, le=65535)]
 
@@ -198,38 +197,6 @@ class ImagesSection(Section, frozen=True, kw_only=True):
     reserve_mib: Annotated[
         int, Meta(ge=0, description="MiB of its disk that uploads leave, all those under way counted; more get 507.")
     ] = 256
-
-
-class NetworkSection(Section, frozen=True, kw_only=True):
-    """Networks, and the one that a first start makes."""
-
-    default_cidr: Annotated[str, Meta(description="The range of the network that a first start makes.")] = (
-        "10.42.0.0/16"
-    )
-    type: Annotated[
-        Literal["vxlan", "flat"],
-        Meta(description="What networks are: vxlan spans hosts and may overlap others; flat is each host's own."),
-    ] = "vxlan"
-    underlay_mtu: Annotated[
-        int, Meta(ge=1280, le=65535, description="The MTU of the wire between hosts, in bytes; VXLAN takes 50 of it.")
-    ] = 1500
-    first_vni: Annotated[
-        int, Meta(ge=1, le=(1 << 24) - 1, description="The first of the ids that VXLAN networks are given.")
-    ] = 10_000
-    last_vni: Annotated[
-        int, Meta(ge=1, le=(1 << 24) - 1, description="The last of them; at most 65535 networks are on one host.")
-    ] = 75_534
-    reserved_ranges: Annotated[
-        tuple[str, ...],
-        Meta(
-            description='Ranges that no subnet may overlap, such as those of the operator\'s own network: ["10.0.0.0/16"].'
-        ),
-    ] = ()
-
-    def __post_init__(self) -> None:
-        """Ranges are ranges."""
-        for text in self.reserved_ranges:
-            ip_network(text)
 
 
 class MetricsSection(Section, frozen=True, kw_only=True):

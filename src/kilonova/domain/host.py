@@ -23,6 +23,7 @@ class HostFacts(msgspec.Struct, frozen=True, kw_only=True):
     cpu_features: tuple[str, ...] = ()
     address: str = ""
     tunnel_ip: str = ""  # the address that other hosts' tunnels reach it at
+    addresses: tuple[str, ...] = ()  # all that it has, but for those of its networks' devices: no guest's to reach
     traits: tuple[str, ...] = ()
     stats: dict[str, str] = {}  # free facts that ComputeCapabilitiesFilter may match
 

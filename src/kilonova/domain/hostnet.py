@@ -15,6 +15,8 @@ import hashlib
 
 import msgspec
 
+from kilonova.domain.reach import GuestReach
+
 OUTLINE = -1  # older than any generation: what bears it is not known in full
 
 
@@ -112,6 +114,7 @@ class HostNetwork(msgspec.Struct, frozen=True, kw_only=True):
     networks: tuple[NetworkSpec, ...] = ()
     ports: tuple[PortSpec, ...] = ()
     groups: tuple[GroupSpec, ...] = ()
+    reach: GuestReach | None = None  # None: nothing is said of it
 
 
 class ShareChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -130,7 +133,8 @@ class ShareChange(msgspec.Struct, frozen=True, kw_only=True):
 
 class HeldNetworks(msgspec.Struct, frozen=True, kw_only=True):
     """
-    The generation that a host has of each of its networks and groups; OUTLINE where it lacks something of it.
+    The generation that a host has of each of its networks and groups; OUTLINE where it lacks something of it. `reach`: the digest
+    of what its guests may reach, empty when it was never told.
 
     `urgent` are those of which it may have missed a change: it has just begun to follow them, or saw a gap. Of the others the
     newest change may be on its way to it.
@@ -138,6 +142,7 @@ class HeldNetworks(msgspec.Struct, frozen=True, kw_only=True):
 
     generations: dict[str, int]
     urgent: tuple[str, ...] = ()
+    reach: str = ""
 
 
 def bridge_name(network_id: str) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
+
+from msgspec.structs import replace
 
 from kilonova.domain.boot import BootParams
 from kilonova.domain.clock import Ids
 from kilonova.domain.hostnet import HeldNetworks, HostNetwork
 from kilonova.domain.network import ServerForNetwork
+from kilonova.domain.reach import GuestReach
 from kilonova.domain.server import Server
 from kilonova.network import allocate, hostview
 from kilonova.network.changes import Changes
@@ -22,10 +26,11 @@ class EmbeddedNetworks:
 
     Servers that come and go change their groups' members, and which hosts share a network: other hosts must hear of both. They
     hear of what is in the records a moment after the commit, so of a server that came on a host while the last one left it, too.
+    `reach` gives what guests may reach, when that is known.
     """
 
-    def __init__(self, ids: Ids, changes: Changes) -> None:
-        self._ids, self._changes = ids, changes
+    def __init__(self, ids: Ids, changes: Changes, reach: Callable[[], GuestReach | None] = lambda: None) -> None:
+        self._ids, self._changes, self._reach = ids, changes, reach
 
     def allocate(self, tx: Tx, server: Server, params: BootParams, now: datetime) -> tuple[str, ...]:
         """Make or take the server's ports, bound to its host; their ids, in order. Raises as `Allocator.allocate`."""
@@ -61,8 +66,10 @@ class EmbeddedNetworks:
         """The whole of a host's networks, for one that has started. Where its tunnels end may have changed: others are told."""
         for network_id in sorted(tunnels.on_host(tx, host)):
             self._changes.of_network(tx, network_id)
-        return hostview.for_host(tx, host)
+        return replace(hostview.for_host(tx, host), reach=self._reach())
 
     def newer(self, tx: Tx, host: str, held: HeldNetworks, now: datetime) -> HostNetwork:
         """What a host that holds this lacks."""
-        return hostview.newer(tx, host, held, now)
+        reach = self._reach()
+        is_lacking = reach is not None and reach.digest != held.reach
+        return replace(hostview.newer(tx, host, held, now), reach=reach if is_lacking else None)

@@ -230,7 +230,7 @@ def _use(host: Host) -> tuple[int, int, int, int, int]:
 
 
 def _shared(facts: HostFacts) -> tuple[bytes, HostFacts]:
-    common = msgspec.structs.replace(facts, address="", tunnel_ip="")
+    common = msgspec.structs.replace(facts, address="", tunnel_ip="", addresses=())
     return msgspec.msgpack.encode(common), common
 
 

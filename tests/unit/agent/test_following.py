@@ -60,7 +60,7 @@ def test_a_host_follows_what_it_has_and_says_so_when_it_is_new(host: Host) -> No
     assert host.held() == []
     host.tell(ShareChange(id="default", generation=1, come={"n1": ("10.77.1.9",)}))
     assert host.held() == []
-    assert host.driver.held_networks() == {"n1": 0, "default": 1}
+    assert host.driver.held_networks().generations == {"n1": 0, "default": 1}
     host.tell(ShareChange(id="elsewhere", generation=1))
     assert host.heard == ["default"]
 
@@ -75,7 +75,7 @@ def test_a_gap_has_it_say_what_it_has_and_the_answer_closes_it(host: Host) -> No
     host.tell(ShareChange(id="default", generation=4))
     whole = HostNetwork(groups=(_of_generation(3),))
     host.following.update(whole, "")
-    assert host.driver.held_networks()["default"] == 4  # what had come too early for it follows at once
+    assert host.driver.held_networks().generations["default"] == 4  # what had come too early for it follows at once
     host.clock.advance(PATIENCE_S + 1)
     assert host.held() == []
 
@@ -86,7 +86,7 @@ def test_changes_that_overtake_each_other_are_taken_in_their_order_and_nobody_is
     for generation in (3, 2, 2, 5, 1, 4):
         address = f"10.77.1.{100 + generation}"
         host.tell(ShareChange(id="default", generation=generation, come={"n1": (address,)}))
-    assert host.driver.held_networks()["default"] == 5
+    assert host.driver.held_networks().generations["default"] == 5
     (group,) = (one for one in host.driver._network.share.groups if one.id == "default")
     assert group.members_on == {"n1": tuple(f"10.77.1.{100 + number}" for number in range(1, 6))}
     host.clock.advance(PATIENCE_S + 1)
@@ -100,7 +100,7 @@ def test_what_a_rule_brings_in_is_followed_and_asked_for(host: Host) -> None:
     assert host.held() == [of({"n1": 0, "closed": 1, "default": OUTLINE}, "default")]
     host.following.update(HostNetwork(groups=(_of_generation(7),)), "")
     host.tell(ShareChange(id="default", generation=8))
-    assert host.driver.held_networks()["default"] == 8
+    assert host.driver.held_networks().generations["default"] == 8
 
 
 def test_what_went_is_followed_no_longer(host: Host) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from kilonova.agent.share import changed, held, members, merged, only_of, tidied, updated, without_server
 from kilonova.domain.hostnet import OUTLINE, GroupSpec, HostNetwork, PortSpec, RuleSpec, ShareChange
+from kilonova.domain.reach import GuestReach
 from tests.netparts import DEFAULT, port, share, tunnelled
 
 PORTS = st.builds(port, st.integers(2, 30), st.sampled_from(["default", "ssh"]), net=st.integers(1, 3))
@@ -72,10 +73,10 @@ def test_an_older_word_of_a_network_changes_nothing() -> None:
 
 def test_a_group_goes_with_its_last_port_and_is_asked_for_when_it_is_left_out_later() -> None:
     state = without_server(share(port(5, "ssh"), port(5, "ssh", net=2)), "server1-5")
-    assert "ssh" in held(state)
+    assert "ssh" in held(state).generations
     empty = without_server(state, "server2-5")
-    assert held(empty) == {}
-    assert held(merged(empty, share(port(6, "ssh"), groups=())))["ssh"] == OUTLINE
+    assert held(empty).generations == {}
+    assert held(merged(empty, share(port(6, "ssh"), groups=()))).generations["ssh"] == OUTLINE
 
 
 def test_of_a_whole_state_a_host_takes_what_its_own_machines_have() -> None:
@@ -122,7 +123,7 @@ def test_a_step_brings_and_takes_members_and_rules() -> None:
     )
     assert after is not None
     assert after.groups == (of_group(4, "10.0.0.1", "10.0.0.9", rules=()),)
-    assert held(after)["default"] == 4
+    assert held(after).generations["default"] == 4
 
 
 def test_the_last_member_leaves_no_empty_network() -> None:
@@ -165,7 +166,7 @@ def test_an_outline_takes_nothing_from_who_knows_better_and_is_enough_to_begin_w
     state = share(port(5, "default"), networks=(whole,))
     part = share(port(6, "default"), networks=(outline,))
     assert merged(state, part).networks == (whole,)
-    assert held(merged(HostNetwork(), part))[whole.id] == OUTLINE
+    assert held(merged(HostNetwork(), part)).generations[whole.id] == OUTLINE
     assert updated(part, HostNetwork(networks=(whole,))).networks == (whole,)
 
 
@@ -173,7 +174,7 @@ def test_a_rule_that_names_another_group_has_it_asked_for() -> None:
     naming = (RuleSpec(id="r", direction="ingress", ethertype="IPv4", remote_group="others"),)
     after = changed(known(of_group(3)), ShareChange(id="default", generation=4, rules=naming))
     assert after is not None
-    assert held(after)["others"] == OUTLINE
+    assert held(after).generations["others"] == OUTLINE
 
 
 @given(st.randoms(use_true_random=False), st.integers(1, 40))
@@ -193,7 +194,7 @@ def test_whatever_is_lost_doubled_or_late_the_host_ends_with_the_truth(rng: rand
             state = heard(state, under_way, truth)
     while under_way:
         state = heard(state, under_way, truth)
-    if held(state)["default"] < truth.generation:
+    if held(state).generations["default"] < truth.generation:
         state = updated(state, HostNetwork(groups=(truth,)))
     assert state.groups == (truth,)
 
@@ -209,3 +210,21 @@ def heard(state: HostNetwork, under_way: list[ShareChange | GroupSpec], truth: G
         under_way.insert(0, truth)  # the answer is on its way, and may be old when it comes
         return state
     return after
+
+
+def test_what_guests_may_reach_stays_until_it_is_told_anew() -> None:
+    told = GuestReach(closed=("203.0.113.5/32",))
+    state = merged(share(port(5, "default")), HostNetwork(reach=told))
+    for after in (
+        merged(state, share(port(6, "ssh"))),
+        updated(state, HostNetwork()),
+        changed(state, ShareChange(id="default", generation=1, rules=())),
+        without_server(state, "server1-5"),
+        only_of(state, []),
+        tidied(state),
+    ):
+        assert after is not None
+        assert after.reach == told
+        assert held(after).reach == told.digest
+    assert updated(state, HostNetwork(reach=GuestReach())).reach == GuestReach()
+    assert held(HostNetwork()).reach == ""

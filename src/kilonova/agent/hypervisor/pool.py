@@ -20,7 +20,7 @@ from kilonova.agent.hypervisor.failure import HostFailure
 from kilonova.agent.hypervisor.port import BlockingDriver, Done, OnStage
 from kilonova.agent.images.space import DISK_FULL, is_full
 from kilonova.domain.host import HostFacts
-from kilonova.domain.hostnet import HostNetwork, ShareChange
+from kilonova.domain.hostnet import HeldNetworks, HostNetwork, ShareChange
 from kilonova.domain.machine import ImageRef
 from kilonova.domain.report import HostFault, Observed, Outcome
 from kilonova.rpc.messages import Command, EnsureServer, RemoveServer, SetPower, UpdateGuestData
@@ -92,8 +92,11 @@ class Pooled:
     def change_network(self, change: ShareChange) -> bool:
         return self._driver.change_network(change)
 
-    def held_networks(self) -> dict[str, int]:
+    def held_networks(self) -> HeldNetworks:
         return self._driver.held_networks()
+
+    def tend_network(self) -> None:
+        self._driver.tend_network()
 
     def _drain(self, subject_id: str) -> None:
         """Carry out the commands about one subject until none waits."""

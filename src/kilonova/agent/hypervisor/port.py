@@ -19,7 +19,7 @@ import msgspec
 
 from kilonova.domain.clock import Clock
 from kilonova.domain.host import HostFacts
-from kilonova.domain.hostnet import HostNetwork, ShareChange
+from kilonova.domain.hostnet import HeldNetworks, HostNetwork, ShareChange
 from kilonova.domain.machine import ImageRef
 from kilonova.domain.report import Observed, Outcome
 from kilonova.rpc.messages import Command, EnsureServer, RemoveServer, SetPower, UpdateGuestData
@@ -89,8 +89,11 @@ class Host(Protocol):
     def change_network(self, change: ShareChange) -> bool:
         """Take one step in a network or group that is here. False when it is not the next: the whole must be asked for."""
 
-    def held_networks(self) -> dict[str, int]:
-        """The generation of each network and group that this host is to have; OUTLINE where it lacks something of it."""
+    def held_networks(self) -> HeldNetworks:
+        """The generation of each network and group that this host is to have, and what of it guests may reach."""
+
+    def tend_network(self) -> None:
+        """Look again at what of the machine itself its networks' rules depend on."""
 
     def close(self) -> None:
         """Let go of the hypervisor. Machines go on running."""

@@ -1,60 +1,72 @@
-"""How much of the service one guest may have: connections at a time, and requests over time. Pure but for its lock."""
+"""How much of the service one server may have: connections at a time, requests over time, and its turn among the others. Pure."""
 
 from __future__ import annotations
 
-import threading
+from collections import deque
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
-Guest = tuple[str, str]  # network id, address
+T = TypeVar("T")
+_MANY = 1000
 
 
 @dataclass(frozen=True)
 class Limits:
-    """The bounds. A cloud-init asks some 60 questions in its first second, and then almost none."""
+    """
+    The bounds. A cloud-init asks some 60 questions in its first second, and then almost none.
 
-    connections: int = 256
-    connections_per_guest: int = 8
+    `seconds_to_ask` are for head and body together; `seconds_per_connection` for everything, the answer's way included.
+    """
+
+    connections: int = 1024
+    connections_per_server: int = 8
     burst: int = 200
     requests_per_s: float = 20
+    seconds_to_ask: float = 5
     seconds_per_connection: float = 15
-    request_bytes: int = 4096
+    head_bytes: int = 8192
+    body_bytes: int = 4096
 
 
-class Admission:
-    """Counts connections and requests by guest."""
+class Buckets:
+    """Counts requests by server: each may have `burst` at once, and `requests_per_s` of them come back."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._lock = threading.Lock()
-        self._open: dict[Guest, int] = {}
-        self._buckets: dict[Guest, tuple[float, float]] = {}  # requests left, as of when
+        self._buckets: dict[str, tuple[float, float]] = {}  # requests left, as of when
 
-    def enter(self, guest: Guest) -> bool:
-        """Whether the guest may have one more connection; if so it counts until `leave`."""
-        with self._lock:
-            mine = self._open.get(guest, 0)
-            if mine >= self._limits.connections_per_guest or sum(self._open.values()) >= self._limits.connections:
-                return False
-            self._open[guest] = mine + 1
-            return True
+    def spend(self, server: str, now: float) -> bool:
+        """Whether the server may have one more answer at `now` (seconds of any steady clock)."""
+        if len(self._buckets) > _MANY:
+            self._buckets = {
+                one: bucket for one, bucket in self._buckets.items() if self._left(one, now) < self._limits.burst
+            }
+        left = self._left(server, now)
+        self._buckets[server] = (left - 1 if left >= 1 else left, now)
+        return left >= 1
 
-    def leave(self, guest: Guest) -> None:
-        """A connection that was let in has ended."""
-        with self._lock:
-            mine = self._open.pop(guest, 0) - 1
-            if mine > 0:
-                self._open[guest] = mine
+    def _left(self, server: str, now: float) -> float:
+        left, since = self._buckets.get(server, (float(self._limits.burst), now))
+        return min(self._limits.burst, left + (now - since) * self._limits.requests_per_s)
 
-    def spend(self, guest: Guest, now: float) -> bool:
-        """Whether the guest may have one more answer at `now` (seconds of any steady clock)."""
-        with self._lock:
-            left, since = self._buckets.get(guest, (float(self._limits.burst), now))
-            left = min(self._limits.burst, left + (now - since) * self._limits.requests_per_s)
-            allowed = left >= 1
-            self._buckets[guest] = (left - 1 if allowed else left, now)
-            return allowed
 
-    def forget(self, network_id: str) -> None:
-        """Nobody of this network will ask again."""
-        with self._lock:
-            self._buckets = {guest: bucket for guest, bucket in self._buckets.items() if guest[0] != network_id}
+class Turns(Generic[T]):
+    """What waits to be done, by server: they take turns, so each waits for one of every other's and never for all of one's."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, deque[T]] = {}  # whose turn is next comes first
+
+    def add(self, server: str, work: T) -> None:
+        """One more for this server."""
+        self._waiting.setdefault(server, deque()).append(work)
+
+    def take(self) -> T | None:
+        """The next; None when nothing waits."""
+        if not self._waiting:
+            return None
+        server = next(iter(self._waiting))
+        queue = self._waiting.pop(server)
+        work = queue.popleft()
+        if queue:
+            self._waiting[server] = queue  # behind the others now
+        return work

@@ -1,9 +1,13 @@
 """
 The sockets and threads of the metadata service.
 
-One thread accepts for all networks and a bounded pool answers, one request a connection: a guest that keeps many open,
-or sends a byte a second, is cut off by its own count and by the clock, and costs the others nothing. `serve` and `forget` may be
-called from any thread; the accepting thread alone touches the selector, and a byte in a socket pair makes it look.
+One thread has all sockets of all networks and waits for none: it accepts, reads requests and writes answers as they come and go,
+one request a connection. Only a request that is whole is given to a worker, which does nothing but make its answer. So a guest
+that asks or listens slowly costs the others nothing but a place in a table, and there connections are counted by server: with the
+table full, whoever has most gives one up to whoever has fewer. Workers answer the servers in turn.
+
+`serve` and `forget` may be called from any thread; the loop's thread alone touches the selector and connections, and a byte in a
+socket pair makes it look.
 """
 
 from __future__ import annotations
@@ -12,43 +16,52 @@ import selectors
 import socket
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from http.server import BaseHTTPRequestHandler
-from socketserver import TCPServer
-from typing import Any
 
 import structlog
 
-from kilonova.agent.metadata.answers import Answer, Passwords, read_answer, write_answer
-from kilonova.agent.metadata.limits import Admission, Limits
+from kilonova.agent.metadata.answers import Answer, Passwords
+from kilonova.agent.metadata.exchange import Exchange, Stage
+from kilonova.agent.metadata.http import Request, answer_guest, respond
+from kilonova.agent.metadata.limits import Buckets, Limits, Turns
+from kilonova.agent.metadata.listener import Listener
 from kilonova.domain.machine import GuestData
 
-Lookup = Callable[[str, str], GuestData | None]  # network id, source address
+Whose = Callable[[str, str], str | None]  # network id, source address -> server id
+GuestOf = Callable[[str], GuestData | None]  # by server id
 
-PREFERRED_PORT = 18775
 _log: structlog.stdlib.BoundLogger = structlog.get_logger()
-_WORKERS = 16
-_READ_LIMIT_S = 5.0
+_WORKERS = 4
 _LOOK_S = 1.0
+_NOT_FOUND = Answer(404, b"Not found\n")
+_TOO_LONG = Answer(431, b"Too long\n")
+_TOO_MANY = Answer(429, b"Too many requests\n")
+_BROKEN = Answer(500, b"This host could not answer\n")
 
 
 class MetadataServer:
     """Serves every network that it is told of. `close` ends it for good."""
 
-    def __init__(self, lookup: Lookup, passwords: Passwords, limits: Limits | None = None) -> None:
-        self._lookup = lookup
-        self._passwords = passwords
+    def __init__(self, whose: Whose, guest_of: GuestOf, passwords: Passwords, limits: Limits | None = None) -> None:
+        self._whose, self._guest_of, self._passwords = whose, guest_of, passwords
         self._limits = limits or Limits()
-        self._admission = Admission(self._limits)
         self._lock = threading.Lock()
-        self._listeners: dict[str, _Listener] = {}
-        self._connections: dict[socket.socket, float] = {}
+        self._listeners: dict[str, Listener] = {}
+        self._turns: Turns[Exchange] = Turns()  # guarded by the lock
+        self._answered: deque[tuple[Exchange, bytes]] = deque()
         self._pool = ThreadPoolExecutor(_WORKERS, thread_name_prefix="metadata")
         self._doorbell, self._wake = socket.socketpair()
+        self._doorbell.setblocking(False)
+        self._wake.setblocking(False)
         self._closing = False
-        self._thread = threading.Thread(target=self._accept, name="metadata", daemon=True)
+        # Of the loop's thread alone:
+        self._selector = selectors.DefaultSelector()
+        self._buckets = Buckets(self._limits)
+        self._open: dict[str, list[Exchange]] = {}  # by whom they count for, the oldest first
+        self._thread = threading.Thread(target=self._loop, name="metadata", daemon=True)
         self._thread.start()
 
     def serve(self, network_id: str, bridge: str) -> int:
@@ -57,10 +70,10 @@ class MetadataServer:
             listener = self._listeners.get(bridge)
             if listener is not None and listener.is_current():
                 return listener.port
-            fresh = _Listener(self, network_id, bridge)
+            fresh = Listener(network_id, bridge)
             self._listeners[bridge] = fresh
         if listener is not None:
-            listener.server_close()
+            listener.close()
         self._ring()
         return fresh.port
 
@@ -69,8 +82,7 @@ class MetadataServer:
         with self._lock:
             listener = self._listeners.pop(bridge, None)
         if listener is not None:
-            listener.server_close()
-            self._admission.forget(listener.network_id)
+            listener.close()
             self._ring()
 
     def close(self) -> None:
@@ -82,152 +94,147 @@ class MetadataServer:
         self._closing = True
         self._ring()
         self._thread.join()
-        self._cut(overdue_at=None)
         self._pool.shutdown()
         self._doorbell.close()
         self._wake.close()
 
-    def answer(self, network_id: str, request: _Request) -> Answer:
-        """The answer to a request that came in on a network."""
-        guest = (network_id, request.client_address[0])
-        known = self._lookup(*guest)
-        if known is None:
-            return Answer(404, b"Not found\n")
-        if not self._admission.spend(guest, time.monotonic()):
-            return Answer(429, b"Too many requests\n")
-        if request.command != "POST":
-            return read_answer(known, request.path, self._passwords)
-        size = request.headers.get("Content-Length", "")
-        if not size.isdigit():
-            return Answer(411, b"A length is required\n")
-        if int(size) > self._limits.request_bytes:
-            return Answer(413, b"Too large\n")
-        return write_answer(known, request.path, request.rfile.read(int(size)), self._passwords)
+    # --- the loop ---
 
-    def take(self, listener: _Listener, connection: socket.socket, address: Any) -> None:
-        """Have a worker answer an accepted connection, if the guest may have one more."""
-        guest = (listener.network_id, str(address[0]))
-        if not self._admission.enter(guest):
-            connection.close()
-            return
-        with self._lock:
-            self._connections[connection] = time.monotonic() + self._limits.seconds_per_connection
-        self._pool.submit(self._work, listener, connection, address)
+    def _loop(self) -> None:
+        self._selector.register(self._doorbell, selectors.EVENT_READ)
+        watched: dict[int, Listener] = {}
+        while not self._closing:
+            self._watch(watched)
+            for key, _ in self._selector.select(_LOOK_S if self._open else None):
+                if key.fileobj is self._doorbell:
+                    self._doorbell.recv(4096)
+                elif isinstance(key.data, Listener):
+                    self._accept(key.data)
+                else:
+                    self._go_on(key.data)
+            while self._answered:
+                self._give(*self._answered.popleft())
+            now = time.monotonic()
+            for exchange in [one for those in self._open.values() for one in those if one.until < now]:
+                self._drop(exchange)
+        for exchange in [one for those in self._open.values() for one in those]:
+            self._drop(exchange)
+        self._selector.close()
 
-    def _work(self, listener: _Listener, connection: socket.socket, address: Any) -> None:
-        try:
-            _Request(connection, address, listener)
-        except OSError:
-            _log.debug("a guest hung up", network=listener.network_id)
-        except Exception:  # noqa: BLE001 - one guest's request must not cost the others their worker
-            _log.exception("a metadata request could not be answered", network=listener.network_id)
-        finally:
-            with self._lock:
-                self._connections.pop(connection)
-            connection.close()
-            self._admission.leave((listener.network_id, str(address[0])))
-
-    def _accept(self) -> None:
-        with selectors.DefaultSelector() as selector:
-            selector.register(self._doorbell, selectors.EVENT_READ)
-            watched: dict[int, _Listener] = {}
-            while not self._closing:
-                self._watch(selector, watched)
-                for key, _ in selector.select(_LOOK_S if self._connections else None):
-                    if key.fileobj is self._doorbell:
-                        self._doorbell.recv(4096)
-                    else:
-                        with suppress(OSError, ValueError):  # closed since it was looked at
-                            key.data.handle_request()
-                self._cut(overdue_at=time.monotonic())
-
-    def _watch(self, selector: selectors.BaseSelector, watched: dict[int, _Listener]) -> None:
+    def _watch(self, watched: dict[int, Listener]) -> None:
         """Look at exactly the listeners there are now. A closed one's descriptor may be another's by now, so go by object."""
         with self._lock:
             wanted = {listener.descriptor: listener for listener in self._listeners.values()}
         for descriptor, listener in list(watched.items()):
             if wanted.get(descriptor) is not listener:
                 with suppress(KeyError, OSError, ValueError):
-                    selector.unregister(descriptor)
+                    self._selector.unregister(descriptor)
                 del watched[descriptor]
         for descriptor, listener in wanted.items():
             if descriptor not in watched:
-                selector.register(descriptor, selectors.EVENT_READ, listener)
-                watched[descriptor] = listener
+                with suppress(OSError, ValueError):  # closed since it was looked at
+                    self._selector.register(descriptor, selectors.EVENT_READ, listener)
+                    watched[descriptor] = listener
 
-    def _cut(self, overdue_at: float | None) -> None:
-        """End the connections that have had their time; all of them when there is no time."""
+    def _accept(self, listener: Listener) -> None:
+        """One connection: the next has its turn after those that are there."""
+        try:
+            connection, (address, *_) = listener.socket.accept()
+        except OSError:  # gone again, or the listener closed
+            return
+        server_id = self._whose(listener.network_id, address)
+        # All strangers of a network are one: they have as many addresses as they like.
+        server = server_id or f"strangers on {listener.network_id}"
+        if not self._has_room(server):
+            connection.close()
+            return
+        exchange = Exchange(connection, server, server_id, time.monotonic(), self._limits)
+        self._open.setdefault(server, []).append(exchange)
+        self._selector.register(connection, selectors.EVENT_READ, exchange)
+
+    def _has_room(self, server: str) -> bool:
+        """Whether one more may be there for this server; somebody else's may have to go for it."""
+        mine = len(self._open.get(server, ()))
+        if mine >= self._limits.connections_per_server:
+            return False
+        if sum(map(len, self._open.values())) < self._limits.connections:
+            return True
+        most = max(self._open.values(), key=len)
+        idle = next((one for one in most if one.stage is not Stage.ANSWERING), None)
+        if len(most) <= mine + 1 or idle is None:
+            return False
+        self._drop(idle)
+        return True
+
+    def _go_on(self, exchange: Exchange) -> None:
+        """The guest sent something, or took something."""
+        try:
+            if exchange.stage is Stage.TAKING:
+                if exchange.write():
+                    self._selector.modify(exchange.connection, selectors.EVENT_READ, exchange)
+            elif not exchange.read():
+                self._drop(exchange)
+            elif exchange.stage is Stage.ANSWERING:
+                self._selector.unregister(exchange.connection)
+                self._ask(exchange)
+        except OSError:  # it hung up
+            self._drop(exchange)
+
+    def _ask(self, exchange: Exchange) -> None:
+        """Have a whole request answered, in its server's turn."""
+        refusal = self._refusal(exchange)
+        if refusal is not None:
+            self._give(exchange, respond(exchange.request, lambda _: refusal))
+            return
         with self._lock:
-            for connection, until in self._connections.items():
-                if overdue_at is None or until < overdue_at:
-                    with suppress(OSError):
-                        connection.shutdown(socket.SHUT_RDWR)
+            self._turns.add(exchange.server, exchange)
+        self._pool.submit(self._work)
+
+    def _refusal(self, exchange: Exchange) -> Answer | None:
+        if exchange.is_too_long:
+            return _TOO_LONG
+        if exchange.server_id is None:
+            return _NOT_FOUND
+        return None if self._buckets.spend(exchange.server, time.monotonic()) else _TOO_MANY
+
+    def _give(self, exchange: Exchange, answer: bytes) -> None:
+        if self._is_open(exchange):  # else it was cut meanwhile
+            exchange.answer(answer)
+            self._selector.register(exchange.connection, selectors.EVENT_WRITE, exchange)
+
+    def _drop(self, exchange: Exchange) -> None:
+        if not self._is_open(exchange):  # since it was looked at
+            return
+        with suppress(KeyError, ValueError):  # while it is answered it is not looked at
+            self._selector.unregister(exchange.connection)
+        exchange.connection.close()
+        mine = self._open[exchange.server]
+        mine.remove(exchange)
+        if not mine:
+            del self._open[exchange.server]
+
+    def _is_open(self, exchange: Exchange) -> bool:
+        return exchange in self._open.get(exchange.server, ())
 
     def _ring(self) -> None:
         with suppress(OSError):
             self._wake.send(b"!")
 
+    # --- the workers ---
 
-class _Listener(TCPServer):
-    """The listening socket of a network: bound to its bridge, so that nothing arrives from elsewhere."""
-
-    allow_reuse_address = True
-    request_queue_size = 64
-    timeout = 0
-
-    def __init__(self, owner: MetadataServer, network_id: str, bridge: str) -> None:
-        self._owner = owner
-        self.network_id = network_id
-        self._bridge = (bridge, socket.if_nametoindex(bridge))
-        super().__init__(("0.0.0.0", PREFERRED_PORT), _Request)  # noqa: S104 - of one device only, see server_bind
-        self.descriptor = self.fileno()
-        self.port: int = self.socket.getsockname()[1]
-
-    def is_current(self) -> bool:
-        """Whether the bridge is still the device that this listens on, not a new one of its name."""
-        with suppress(OSError):
-            return self._bridge[1] == socket.if_nametoindex(self._bridge[0])
-        return False
-
-    def server_bind(self) -> None:
-        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, self._bridge[0].encode())
+    def _work(self) -> None:
+        with self._lock:
+            exchange = self._turns.take()
+        if exchange is None:
+            return
         try:
-            super().server_bind()
-        except OSError:
-            # Somebody listens there on every device. The firewall redirects to whatever port it is.
-            self.server_address = ("0.0.0.0", 0)  # noqa: S104
-            super().server_bind()
+            answer = respond(exchange.request, lambda request: self._answer(request, exchange.server_id or ""))
+        except Exception:  # noqa: BLE001 - one guest's request must not cost the others their worker
+            _log.exception("a metadata request could not be answered", server=exchange.server)
+            answer = respond(exchange.request, lambda _: _BROKEN)
+        self._answered.append((exchange, answer))
+        self._ring()
 
-    def process_request(self, request: Any, client_address: Any) -> None:
-        self._owner.take(self, request, client_address)
-
-    def reply_to(self, request: _Request) -> Answer:
-        """What the owner says to a request that came in here."""
-        return self._owner.answer(self.network_id, request)
-
-
-class _Request(BaseHTTPRequestHandler):
-    """One request, one answer, and the connection ends: a worker belongs to nobody for longer."""
-
-    protocol_version = "HTTP/1.1"
-    timeout = _READ_LIMIT_S
-    server: _Listener
-
-    def do_GET(self) -> None:
-        self.close_connection = True
-        answer = self.server.reply_to(self)
-        self.send_response(answer.status)
-        self.send_header("Content-Type", answer.content_type)
-        self.send_header("Content-Length", str(len(answer.body)))
-        self.send_header("Connection", "close")
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(answer.body)
-
-    do_HEAD = do_POST = do_GET  # noqa: N815
-
-    def version_string(self) -> str:
-        return "Kilonova"
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-        _log.debug("metadata", request=format % args)
+    def _answer(self, request: Request, server_id: str) -> Answer:
+        guest = self._guest_of(server_id)
+        return _NOT_FOUND if guest is None else answer_guest(request, guest, self._passwords, self._limits.body_bytes)

@@ -2,6 +2,8 @@
 A host's share of the networks: bridges, DHCP, metadata and firewall, converged from desired state.
 
     records.py     what the host was told, in a file (agent/share.py adds it up)
+    machine.py     the machine's own name servers
+    beyond.py      what guests may reach by their routers (pure)
     conflicts.py   what a host must refuse before it touches anything (pure)
     devices.py     bridges: planned (pure), and made with netlink
     slots.py       the number of each network on this host: its router's addresses, its conntrack zone (pure)

@@ -14,7 +14,7 @@ from pyroute2 import IPRoute
 
 from kilonova.agent.network.conflicts import Range
 from kilonova.agent.network.sysctl import write_sysctl
-from kilonova.domain.addresses import ip_network
+from kilonova.domain.addresses import ip_address, ip_network
 from kilonova.domain.hostnet import NetworkSpec
 
 Interface = IPv4Interface | IPv6Interface
@@ -131,17 +131,47 @@ def devices(prefix: str) -> list[str]:
     return sorted(name for _, name in socket.if_nameindex() if name.startswith(prefix))
 
 
+def own_addresses(but: set[str]) -> tuple[str, ...]:
+    """The machine's addresses that mean it and nothing else; those of the devices `but` are left out."""
+    indexes = {index for index, name in socket.if_nameindex() if name in but}
+    with IPRoute() as netlink:
+        messages = list(netlink.get_addr())
+    found = {
+        ip_address(one.get_attr("IFA_LOCAL") or one.get_attr("IFA_ADDRESS"))
+        for one in messages
+        if one["index"] not in indexes
+    }
+    return tuple(sorted(str(one) for one in found if not one.is_loopback and not one.is_link_local))
+
+
 def foreign_routes(own: set[str]) -> list[Range]:
-    """What the machine routes by itself: all but default routes, IPv6's link-local ones, and those over `own` bridges."""
+    """What the machine routes by itself: all but default routes, IPv6's link-local ones, and those over `own` devices."""
     indexes = {index for index, name in socket.if_nameindex() if name in own}
+    return [span for span, device in _routes() if device not in indexes]
+
+
+def routes_beside(own: set[str]) -> list[Range]:
+    """Those of them that lead elsewhere than where a default route does; none when there is no default route."""
+    with IPRoute() as netlink:
+        ways_out = {device for route in netlink.get_default_routes(table=_MAIN_TABLE) for device in _devices(route)}
+    indexes = {index for index, name in socket.if_nameindex() if name in own}
+    return sorted({span for span, device in _routes() if device not in indexes | ways_out}, key=str) if ways_out else []
+
+
+def _devices(route: Any) -> list[int]:
+    """Where a route leads, each of its hops."""
+    hops = [hop["oif"] for hop in route.get_attr("RTA_MULTIPATH") or ()]
+    return hops or [route.get_attr("RTA_OIF")]
+
+
+def _routes() -> Iterator[tuple[Range, int | None]]:
     with IPRoute() as netlink:
         routes = list(netlink.get_routes(table=_MAIN_TABLE))
-    found: list[Range] = []
     for route in routes:
         target = route.get_attr("RTA_DST")
-        if target is not None and route.get_attr("RTA_OIF") not in indexes:
-            found.append(ip_network(f"{target}/{route['dst_len']}"))
-    return [route for route in found if not route.is_link_local and route.prefixlen > 0]
+        span = None if target is None else ip_network(f"{target}/{route['dst_len']}")
+        if span is not None and not span.is_link_local and span.prefixlen > 0:
+            yield span, route.get_attr("RTA_OIF")
 
 
 def converge_device(netlink: Any, bridge: Bridge) -> None:

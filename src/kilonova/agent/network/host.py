@@ -19,9 +19,10 @@ from kilonova.agent import share as shares
 from kilonova.agent.hypervisor.failure import HostFailure
 from kilonova.agent.metadata.passwords import OnPassword, PasswordFiles
 from kilonova.agent.metadata.server import MetadataServer
-from kilonova.agent.network import conflicts, inspection, records
+from kilonova.agent.network import conflicts, inspection, machine, records
+from kilonova.agent.network.beyond import Beyond, plan_beyond
 from kilonova.agent.network.conflicts import refused
-from kilonova.agent.network.devices import foreign_routes
+from kilonova.agent.network.devices import foreign_routes, own_addresses, routes_beside
 from kilonova.agent.network.dhcp import DhcpServers, stop_dhcp, unprivileged_user
 from kilonova.agent.network.dnsmasq import Folder, plan_dhcp
 from kilonova.agent.network.fabric import Fabric
@@ -32,14 +33,12 @@ from kilonova.agent.network.routers import Router
 from kilonova.agent.network.slots import plan_slots, uplink_pair
 from kilonova.agent.network.sysctl import IP_FORWARD, ensure_bridge_netfilter, read_sysctl, write_sysctl
 from kilonova.agent.network.tunnels import Tunnel
-from kilonova.domain.hostnet import HostNetwork, NetworkSpec, ShareChange
+from kilonova.domain.hostnet import HeldNetworks, HostNetwork, NetworkSpec, ShareChange
 from kilonova.domain.machine import GuestData
 from kilonova.private import ensure_folder
 
 DEFAULT_RUN_DIR = Path("/run/kilonova")
 GuestDataOf = Callable[[str], GuestData | None]  # by server id
-_RESOLV_CONF = Path("/etc/resolv.conf")
-_RESOLVED_CONF = Path("/run/systemd/resolve/resolv.conf")
 
 
 @dataclass(frozen=True)
@@ -76,20 +75,23 @@ class LinuxHostNetwork:
     def __init__(self, settings: HostNetworkSettings, guest_data: GuestDataOf, on_password: OnPassword) -> None:
         self._run_dir = settings.run()
         self._table = settings.table
-        self._guest_data = guest_data
         self._lock = threading.Lock()
         self._file = records.RecordFile(settings.data_dir / "state.json")
         self._records = records.Records()
+        self._ruled_for = Beyond()
         self._servers: dict[tuple[str, str], str] = {}
         self._fabric = Fabric(settings.tag(), settings.table, settings.tunnel_ip)
         self._dhcp = DhcpServers()
         self._passwords = PasswordFiles(settings.data_dir / "passwords", on_password)
-        self._metadata = MetadataServer(self._guest_at, self._passwords)
+        self._metadata = MetadataServer(self._whose, guest_data, self._passwords)
         with _told("read what it keeps of its networks"):
             self._remember(self._file.read())
 
     def tunnel_address(self) -> str:
         return self._fabric.tunnel_address()
+
+    def addresses(self) -> tuple[str, ...]:
+        return own_addresses(but=self._own_devices())
 
     def resume(self) -> None:
         """Bring back what the records say, as after a reboot. Raises HostFailure when that cannot be."""
@@ -103,7 +105,7 @@ class LinuxHostNetwork:
 
     def replace(self, state: HostNetwork) -> None:
         with self._lock:
-            self._pass(shares.tidied(state))
+            self._pass(shares.replaced(self._records.share, state))
 
     def update(self, part: HostNetwork) -> None:
         with self._lock:
@@ -118,8 +120,14 @@ class LinuxHostNetwork:
                 self._pass(changed)
             return changed is not None
 
-    def held(self) -> dict[str, int]:
+    def held(self) -> HeldNetworks:
         return shares.held(self._records.share)
+
+    def tend(self) -> None:
+        with self._lock:
+            share = self._records.share
+            if share.networks and self._beyond(share) != self._ruled_for:
+                self._pass(share)
 
     def remove_server(self, server_id: str) -> None:
         self._passwords.forget(server_id)
@@ -159,11 +167,13 @@ class LinuxHostNetwork:
             tunnels = self._fabric.tunnels(share)
             slots = plan_slots(share.networks, self._records.slots)
             routers = self._fabric.routers(share, slots)
-            firewall = self._checked(share, slots, tunnels)
+            beyond = self._beyond(share)
+            firewall = self._checked(share, slots, tunnels, beyond)
             taken = revoked(self._records.share, share)
             self._note(share, slots)
             listeners = {one.bridge: self._served(one, routers[one.bridge]) for one in share.networks}
             ruleset.apply(firewall)
+            self._ruled_for = beyond
             for network in share.networks:
                 self._fabric.rule(network, listeners[network.bridge])
             forget_flows(taken, partial(lets_through, share))
@@ -173,15 +183,15 @@ class LinuxHostNetwork:
                 if folder.path.name not in listeners:
                     self._remove_network(folder)
 
-    def _checked(self, share: HostNetwork, slots: dict[str, int], tunnels: Sequence[Tunnel]) -> str:
+    def _checked(self, share: HostNetwork, slots: dict[str, int], tunnels: Sequence[Tunnel], beyond: Beyond) -> str:
         """The firewall's text for `share`, once nothing speaks against it. Nothing has changed yet when this refuses."""
         conflicts.check_ports(share)
         if (share.networks, slots) != (self._records.share.networks, self._records.slots):
             conflicts.check_kinds(share)
-            resolvers = conflicts.resolvers_in(_resolv_conf())
-            conflicts.check_machine(map(uplink_pair, slots.values()), foreign_routes(self._own_devices()), resolvers)
+            routes = foreign_routes(self._own_devices())
+            conflicts.check_machine(map(uplink_pair, slots.values()), routes, machine.resolvers())
             self._fabric.check(tunnels)
-        return ruleset.plan_ruleset(share, self._table, self._fabric.routers(share, slots), tunnels)
+        return ruleset.plan_ruleset(share, self._table, self._fabric.routers(share, slots), tunnels, beyond)
 
     def _served(self, network: NetworkSpec, router: Router) -> int:
         """Make the network's devices, and the socket of its metadata; the port of that."""
@@ -211,7 +221,7 @@ class LinuxHostNetwork:
         self._servers = shares.servers_by_address(fresh.share)
 
     def _converge_dhcp(self, share: HostNetwork) -> None:
-        user, upstream = unprivileged_user(), conflicts.upstream_file(_resolv_conf(), _RESOLVED_CONF)
+        user, upstream = unprivileged_user(), machine.upstream()
         for network in share.networks:
             folder = self._folder(network.bridge)
             ports = shares.ports_on(share, network.id)
@@ -235,14 +245,17 @@ class LinuxHostNetwork:
     def _folders(self) -> list[Folder]:
         return [Folder(path) for path in sorted(self._run_dir.glob("*"))] if self._run_dir.is_dir() else []
 
+    def _beyond(self, share: HostNetwork) -> Beyond:
+        """What guests may reach by their routers, as the machine is now."""
+        return plan_beyond(share.reach, routes_beside(self._own_devices()), machine.upstream_resolvers())
+
     def _own_devices(self) -> set[str]:
         """The devices behind which the host's routing table has its own networks."""
         bridges = [folder.path.name for folder in self._folders()]
         return {*bridges, *map(uplink_name, bridges)}
 
-    def _guest_at(self, network_id: str, address: str) -> GuestData | None:
-        server_id = self._servers.get((network_id, address))
-        return None if server_id is None else self._guest_data(server_id)
+    def _whose(self, network_id: str, address: str) -> str | None:
+        return self._servers.get((network_id, address))
 
 
 def _make_passable(folder: Path, below: Path) -> None:
@@ -250,10 +263,6 @@ def _make_passable(folder: Path, below: Path) -> None:
     for path in (below, folder):
         ensure_folder(path)
         path.chmod(0o711)
-
-
-def _resolv_conf() -> str:
-    return _RESOLV_CONF.read_text() if _RESOLV_CONF.exists() else ""
 
 
 @contextmanager

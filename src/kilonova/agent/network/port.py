@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from kilonova.domain.hostnet import HostNetwork, ShareChange
+from kilonova.domain.hostnet import HeldNetworks, HostNetwork, ShareChange
 
 
 class HostNetworking(Protocol):
@@ -22,14 +22,20 @@ class HostNetworking(Protocol):
     def change(self, change: ShareChange) -> bool:
         """Take one step in a network or group that is here. False when it is not the next: the whole must be asked for."""
 
-    def held(self) -> dict[str, int]:
-        """The generation of each network and group that this host is to have; OUTLINE where it lacks something of it."""
+    def held(self) -> HeldNetworks:
+        """The generation of each network and group that this host is to have, and what of it guests may reach."""
+
+    def tend(self) -> None:
+        """Look again at what of the machine the rules depend on: its own routes and name servers. Cheap when nothing changed."""
 
     def remove_server(self, server_id: str) -> None:
         """Make the server's ports, rules and DHCP entries not exist, and its networks too when they were the last there."""
 
     def tunnel_address(self) -> str:
         """The address that other hosts' tunnels reach this one at; empty when there is none."""
+
+    def addresses(self) -> tuple[str, ...]:
+        """All addresses of the host's own: no guest's to reach, on whichever host it is."""
 
     def audit(self) -> dict[str, list[str]]:
         """What of ours is on the host and belongs to nothing, by kind: taps, bridges, rules, dhcp, tunnels, namespaces."""

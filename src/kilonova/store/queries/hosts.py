@@ -39,6 +39,7 @@ _NAMES: BindParameter[str] = bindparam("names", expanding=True)
 _IN_ORDER = select(hosts.c.id).where(hosts.c.name.in_(_NAMES)).order_by(hosts.c.id).with_for_update(key_share=True)
 _COUNT = select(func.count()).select_from(hosts)
 _NAMED = select(hosts).where(hosts.c.name == bindparam("host"))
+_ADDRESSES = select(hosts.c.addresses).where(hosts.c.addresses != ())
 _BOOT_ID = select(hosts.c.boot_id).where(hosts.c.name == bindparam("host"))
 _MOVE = update(hosts).where(hosts.c.id == bindparam("host_id"), hosts.c.generation == bindparam("seen_generation"))
 _HELD_AS = select(allocations.c.host_id).where(
@@ -76,21 +77,30 @@ def register(
     if before is None:
         tx.execute(insert(hosts), {
             "id": ids.uuid(), "service_id": ids.uuid(), "number": next_number(tx, "hosts"), "name": name,
-            "facts": facts, "vcpus_used": 0, "ram_mib_used": 0, "disk_gib_used": 0, "servers": 0, "generation": 1,
-            "disabled": False, "forced_down": False, "boot_id": boot_id, "started_at": now, "seen_at": now,
+            "facts": facts, "addresses": facts.addresses, "vcpus_used": 0, "ram_mib_used": 0, "disk_gib_used": 0,
+            "servers": 0, "generation": 1, "disabled": False, "forced_down": False, "boot_id": boot_id,
+            "started_at": now, "seen_at": now,
             "created_at": now, **msgspec.structs.asdict(defaults),
         })  # fmt: skip
     else:
-        came = {"facts": facts, "boot_id": boot_id, "started_at": now, "seen_at": now, "updated_at": now}
+        came = {
+            "facts": facts, "addresses": facts.addresses, "boot_id": boot_id, "started_at": now, "seen_at": now,
+            "updated_at": now,
+        }  # fmt: skip
         tx.execute(update(hosts).where(hosts.c.name == name).values(**came))
     host = by_name(tx, name)
     assert host is not None  # noqa: S101 - written above, in this transaction
     return Joined(host=host, was_restarted=before is not None and before.boot_id != boot_id)
 
 
+def addresses(tx: Tx) -> set[str]:
+    """All addresses of all hosts, as they said when they came up."""
+    return {address for said in tx.execute(_ADDRESSES).scalars() for address in said}
+
+
 def add(tx: Tx, new: Sequence[Host]) -> None:
     """Write whole records: of hosts that are moved here or made up. One that comes up is written by `register`."""
-    tx.execute(insert(hosts), [msgspec.structs.asdict(one) for one in new])
+    tx.execute(insert(hosts), [{**msgspec.structs.asdict(one), "addresses": one.facts.addresses} for one in new])
 
 
 def ran_anew(tx: Tx, name: str, boot_id: str) -> bool:
@@ -196,7 +206,7 @@ def fits(row: Any, wanted: Claim) -> bool:
 
 def every(tx: Tx) -> list[Host]:
     """All hosts, by number."""
-    return [_host(row) for row in tx.execute(select(hosts).order_by(hosts.c.number))]
+    return [host_of(row) for row in tx.execute(select(hosts).order_by(hosts.c.number))]
 
 
 def count(tx: Tx) -> int:
@@ -207,13 +217,13 @@ def count(tx: Tx) -> int:
 def by_name(tx: Tx, name: str) -> Host | None:
     """A host by its name."""
     row = tx.execute(_NAMED, {"host": name}).first()
-    return None if row is None else _host(row)
+    return None if row is None else host_of(row)
 
 
 def lock(tx: Tx, name: str) -> Host | None:
     """A host by its name, with nothing claimed there until this transaction ends."""
     row = tx.execute(_NAMED.with_for_update(), {"host": name}).first()
-    return None if row is None else _host(row)
+    return None if row is None else host_of(row)
 
 
 def lock_some(tx: Tx, names: Sequence[str]) -> None:
@@ -241,5 +251,8 @@ def _use(row: Any) -> HostUse:
     )  # fmt: skip
 
 
-def _host(row: Any) -> Host:
-    return Host(**row._mapping)  # noqa: SLF001 - SQLAlchemy's documented row accessor
+def host_of(row: Any) -> Host:
+    """The record in a row of all columns of `hosts`."""
+    fields = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's documented row accessor
+    del fields["addresses"]  # in the facts too; the column is for who wants those of all hosts
+    return Host(**fields)

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, bindparam, func, select
 from kilonova.domain.errors import Missing, Rejected
 from kilonova.domain.host import Host
 from kilonova.store.database import Tx
+from kilonova.store.queries.hosts import host_of
 from kilonova.store.queries.keyset import Keyset, page
 from kilonova.store.queries.text import contains
 from kilonova.store.tables.hosts import hosts
@@ -34,7 +35,7 @@ def page_of(tx: Tx, keyset: Keyset, *, name: str | None = None, by_uuid: bool = 
         raise Rejected(f"marker [{keyset.marker[:255]}] not found")
     keys = _BY_UUID if by_uuid else _BY_NUMBER
     query = select(hosts) if name is None else select(hosts).where(contains(hosts.c.name, name))
-    return [_host(row) for row in tx.execute(page(tx, query, keyset, keys, select(hosts.c.id)))]
+    return [host_of(row) for row in tx.execute(page(tx, query, keyset, keys, select(hosts.c.id)))]
 
 
 def get(tx: Tx, ident: str) -> Host:
@@ -43,7 +44,7 @@ def get(tx: Tx, ident: str) -> Host:
     found = tx.execute(select(hosts).where(here)).first()
     if found is None:
         raise Missing("Compute host", ident[:255])
-    return _host(found)
+    return host_of(found)
 
 
 def _is_number(text: str) -> bool:
@@ -52,13 +53,9 @@ def _is_number(text: str) -> bool:
 
 def by_names(tx: Tx, names: set[str]) -> dict[str, Host]:
     """These hosts by name."""
-    return {row.name: _host(row) for row in tx.execute(_NAMED, {"names": list(names)})}
+    return {row.name: host_of(row) for row in tx.execute(_NAMED, {"names": list(names)})}
 
 
 def count(tx: Tx) -> int:
     """How many hosts there are."""
     return int(tx.execute(select(func.count()).select_from(hosts)).scalar_one())
-
-
-def _host(row: Any) -> Host:
-    return Host(**row._mapping)  # noqa: SLF001 - SQLAlchemy's documented row accessor

@@ -45,6 +45,7 @@ hosts = Table(
     Column("seen_at", Instant),
     Column("created_at", Instant, nullable=False),
     Column("updated_at", Instant),
+    Column("addresses", Json(tuple[str, ...]), nullable=False, server_default="[]"),  # of the facts: all its own
     CheckConstraint(
         "vcpus_used >= 0 AND ram_mib_used >= 0 AND disk_gib_used >= 0 AND servers >= 0", name="use_not_negative"
     ),

@@ -9,6 +9,7 @@ import msgspec
 
 from kilonova.agent.network.names import tunnel_name
 from kilonova.domain.hostnet import GroupSpec, HostNetwork, bridge_name
+from kilonova.domain.reach import GuestReach
 from tests.netparts import CLOSED, DEFAULT, SIX, SUBNET6, network, port, tunnelled
 from tests.system.netlab import BROADCAST, arp_reply, received, udp
 from tests.system.nodes import OUTSIDE, Fleet, Node, told
@@ -76,7 +77,10 @@ def test_guests_reach_nothing_of_any_host_but_their_services(fleet: Fleet, nodes
         assert not guest.reaches("10.77.1.1", 8000)
     assert not guest.pings(nodes[0].address)
     with nodes[1].space.listen(8000):
-        assert guest.reaches(nodes[1].address, 8000)  # it is the outside like anything else
+        nodes[0].update(HostNetwork(reach=GuestReach(closed=tuple(f"{node.address}/32" for node in nodes))))
+        assert not guest.reaches(nodes[1].address, 8000)
+        with fleet.wire.listen(8000):
+            assert guest.reaches(OUTSIDE, 8000)
 
 
 def test_gateways_and_dhcp_stay_out_of_the_tunnel(fleet: Fleet, nodes: list[Node], tmp_path: Path) -> None:

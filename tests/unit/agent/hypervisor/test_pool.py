@@ -13,7 +13,7 @@ from kilonova.agent.hypervisor.failure import HostFailure
 from kilonova.agent.hypervisor.pool import Pooled
 from kilonova.agent.hypervisor.port import OnStage
 from kilonova.domain.host import HostFacts
-from kilonova.domain.hostnet import HostNetwork, ShareChange
+from kilonova.domain.hostnet import HeldNetworks, HostNetwork, ShareChange
 from kilonova.domain.machine import ImageRef
 from kilonova.domain.report import HostFault, Observed, Outcome
 from kilonova.domain.server import PowerState
@@ -77,7 +77,10 @@ class ScriptedHost:
     def change_network(self, change: ShareChange) -> bool:
         raise NotImplementedError
 
-    def held_networks(self) -> dict[str, int]:
+    def tend_network(self) -> None:
+        raise NotImplementedError
+
+    def held_networks(self) -> HeldNetworks:
         raise NotImplementedError
 
     def close(self) -> None:

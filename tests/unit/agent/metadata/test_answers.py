@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 
 from kilonova.agent.metadata.answers import PASSWORD_LIMIT, read_answer, write_answer
-from kilonova.agent.metadata.limits import Admission, Limits
 from kilonova.agent.metadata.passwords import PasswordFiles
 from tests.netparts import guest_data
 
@@ -60,22 +59,3 @@ def test_a_password_is_kept_once_passed_on_and_forgotten(tmp_path: Path) -> None
     files.forget("server1")
     assert files.read("server1") == b""
     assert list((tmp_path / "passwords").iterdir()) == []
-
-
-def test_a_guest_has_its_share_of_connections_and_no_more() -> None:
-    admission = Admission(Limits(connections=3, connections_per_guest=2))
-    one, other = ("n1", "10.0.0.1"), ("n1", "10.0.0.2")
-    assert [admission.enter(one), admission.enter(one), admission.enter(one)] == [True, True, False]
-    assert [admission.enter(other), admission.enter(other)] == [True, False]
-    admission.leave(one)
-    assert admission.enter(other)
-
-
-def test_a_guest_that_asks_without_end_is_slowed() -> None:
-    admission = Admission(Limits(burst=3, requests_per_s=2))
-    one, other = ("n1", "10.0.0.1"), ("n2", "10.0.0.1")
-    assert [admission.spend(one, 0.0) for _ in range(4)] == [True, True, True, False]
-    assert admission.spend(other, 0.0)
-    assert [admission.spend(one, 1.0) for _ in range(3)] == [True, True, False]
-    admission.forget("n1")
-    assert admission.spend(one, 1.0)

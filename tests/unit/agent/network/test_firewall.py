@@ -11,15 +11,26 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kilonova.agent.hypervisor.failure import HostFailure
+from kilonova.agent.network.beyond import Beyond, plan_beyond
 from kilonova.agent.network.firewall.guards import Profile, guards, link_local, profiles_by_address
 from kilonova.agent.network.firewall.rules import expression
 from kilonova.agent.network.firewall.ruleset import plan_metadata, plan_router_rules, plan_ruleset
 from kilonova.agent.network.routers import plan_router
 from kilonova.agent.network.slots import plan_slots
 from kilonova.agent.network.tunnels import Tunnel, plan_tunnel
+from kilonova.domain.addresses import ip_address, ip_network
 from kilonova.domain.hostnet import HostNetwork, RuleSpec, SubnetSpec, bridge_name
+from kilonova.domain.reach import GuestReach
 from tests.netparts import DEFAULT, WITH_SSH, network, port, share, tunnelled
 
+# An operator's network with a broker that guests may reach, and one of containers beside the machine.
+BEYOND = plan_beyond(
+    GuestReach(
+        closed=("203.0.113.5/32", "203.0.113.4/32", "2001:db8::5/128"), opened=("203.0.113.5:5672", "[2001:db8::5]:443")
+    ),
+    beside=[ip_network("172.17.0.0/16")],
+    resolvers=[ip_address("203.0.113.53"), ip_address("127.0.0.53")],
+)
 GOLDEN = Path(__file__).parent / "golden" / "firewall.nft"
 
 
@@ -37,11 +48,11 @@ def both_versions() -> HostNetwork:
     )
 
 
-def ruleset(state: HostNetwork, table: str = "t", tunnels: Sequence[Tunnel] = ()) -> str:
+def ruleset(state: HostNetwork, table: str = "t", tunnels: Sequence[Tunnel] = (), beyond: Beyond = BEYOND) -> str:
     """The text of a host that has just this."""
     slots = plan_slots(state.networks, {})
     routers = {one.bridge: plan_router(one, "tag", slots[one.bridge]) for one in state.networks}
-    return plan_ruleset(state, table, routers, tunnels)
+    return plan_ruleset(state, table, routers, tunnels, beyond)
 
 
 def test_the_whole_text() -> None:

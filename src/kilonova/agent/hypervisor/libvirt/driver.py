@@ -44,7 +44,7 @@ from kilonova.agent.network.port import HostNetworking
 from kilonova.domain.clock import Clock
 from kilonova.domain.errors import Missing
 from kilonova.domain.host import HostFacts
-from kilonova.domain.hostnet import HostNetwork, ShareChange
+from kilonova.domain.hostnet import HeldNetworks, HostNetwork, ShareChange
 from kilonova.domain.machine import GuestData, ImageRef
 from kilonova.domain.report import HostFault, Observed, Outcome
 from kilonova.rpc.messages import EnsureServer, RemoveServer, SetPower, UpdateGuestData
@@ -71,7 +71,7 @@ class LibvirtDriver:
         reserved = settings.reserved_disk_mib << 20
         cache = ImageCache(layout.images, images, clock, reserved_bytes=reserved, group=account.gid)
         backend: DiskBackend = _BACKENDS[settings.backend](cache, reserved_bytes=reserved)
-        self._facts = host_facts(domains.connection(), settings.data_dir, self.accelerator, network.tunnel_address())
+        self._facts = host_facts(domains.connection(), settings.data_dir, self.accelerator, network)
         shape = HostShape(
             kvm=self.accelerator.name == "kvm",
             arch=self._facts.arch,
@@ -180,8 +180,11 @@ class LibvirtDriver:
     def change_network(self, change: ShareChange) -> bool:
         return self._parts.network.change(change)
 
-    def held_networks(self) -> dict[str, int]:
+    def held_networks(self) -> HeldNetworks:
         return self._parts.network.held()
+
+    def tend_network(self) -> None:
+        self._parts.network.tend()
 
     def tidy(self) -> list[str]:
         """Drop images nothing here uses and memories nobody needs; the images' cache keys. Done now and then by itself."""

@@ -9,6 +9,7 @@ from xml.etree import ElementTree as ET
 import libvirt
 
 from kilonova.agent.hypervisor.libvirt.accelerator import Accelerator
+from kilonova.agent.network.port import HostNetworking
 from kilonova.domain.host import HostFacts
 
 _COMPUTE_TRAITS = (
@@ -39,8 +40,11 @@ _CPU_TRAITS = {
 }
 
 
-def host_facts(connection: libvirt.virConnect, data_dir: Path, accelerator: Accelerator, tunnel_ip: str) -> HostFacts:
-    """The facts of the host behind a connection; `tunnel_ip` is its address among hosts, empty when it has none."""
+def host_facts(
+    connection: libvirt.virConnect, data_dir: Path, accelerator: Accelerator, network: HostNetworking
+) -> HostFacts:
+    """The facts of the host behind a connection."""
+    tunnel_ip = network.tunnel_address()
     _model, ram_mib, vcpus, _mhz, cells, sockets, cores, threads = connection.getInfo()
     cpu = ET.fromstring(connection.getCapabilities()).find("host/cpu")  # noqa: S314 - libvirt wrote it
     features = () if cpu is None else tuple(sorted(str(one.get("name")) for one in cpu.findall("feature")))
@@ -58,6 +62,7 @@ def host_facts(connection: libvirt.virConnect, data_dir: Path, accelerator: Acce
         cpu_features=features,
         address=tunnel_ip or _ALONE,
         tunnel_ip=tunnel_ip,
+        addresses=network.addresses(),
         # An emulated machine has the emulator's CPU and not the host's.
         traits=tuple(sorted({*_COMPUTE_TRAITS, *(_cpu_traits(features) if kvm else ())})),
         stats={"accelerator_why": accelerator.why},

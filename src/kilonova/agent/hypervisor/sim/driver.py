@@ -23,7 +23,7 @@ from kilonova.agent.hypervisor.sim.network import SimNetwork
 from kilonova.domain.clock import Clock
 from kilonova.domain.errors import Missing
 from kilonova.domain.host import HostFacts
-from kilonova.domain.hostnet import HostNetwork, ShareChange
+from kilonova.domain.hostnet import HeldNetworks, HostNetwork, ShareChange
 from kilonova.domain.machine import ImageRef
 from kilonova.domain.report import HostFault, Observed, Outcome
 from kilonova.domain.server import PowerState
@@ -105,8 +105,11 @@ class SimDriver:
     def change_network(self, change: ShareChange) -> bool:
         return self._network.change(change)
 
-    def held_networks(self) -> dict[str, int]:
+    def held_networks(self) -> HeldNetworks:
         return self._network.held()
+
+    def tend_network(self) -> None:
+        """No machine, no rules."""
 
     def cache_image(self, image: ImageRef) -> None:
         self._images.add(image.id)

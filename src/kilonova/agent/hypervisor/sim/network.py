@@ -7,7 +7,7 @@ import threading
 from msgspec.structs import replace
 
 from kilonova.agent import share as shares
-from kilonova.domain.hostnet import HostNetwork, ShareChange
+from kilonova.domain.hostnet import HeldNetworks, HostNetwork, ShareChange
 
 
 class SimNetwork:
@@ -21,7 +21,7 @@ class SimNetwork:
     def replace(self, state: HostNetwork) -> None:
         """The whole is this."""
         with self._lock:
-            self.share = shares.tidied(self._kept(state))
+            self.share = shares.replaced(self.share, self._kept(state))
 
     def merge(self, part: HostNetwork) -> None:
         """This comes, or is newer."""
@@ -47,7 +47,7 @@ class SimNetwork:
         with self._lock:
             self.share = shares.without_server(self.share, server_id)
 
-    def held(self) -> dict[str, int]:
+    def held(self) -> HeldNetworks:
         """As the port says."""
         return shares.held(self.share)
 
@@ -58,4 +58,5 @@ class SimNetwork:
             networks=tuple(replace(network, tunnels=()) for network in state.networks),
             ports=state.ports,
             groups=tuple(replace(group, members_on={}) for group in state.groups),
+            reach=state.reach,
         )

@@ -15,6 +15,7 @@ are the bridge, never the tap. The tap is known in the bridge family alone. Henc
   here, where the receiver is known, and without state.
 
 `table inet` (forwarding.py) knows ports by **(bridge, address)**, which the first table made trustworthy.
+- *prerouting* (outbound.py): of what comes out of a router, whatever is the operator's own is dropped, unless it is opened.
 - *forward*: established flows pass. A new one is judged by the egress rules of its source, then by the ingress rules of its
   destination; between guests of one host both are found in the same pass. Packets from one bridge to another are dropped.
 - *input*: nothing of what guests send is for the machine itself.

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from kilonova.agent.network.conflicts import Address
-from kilonova.agent.network.firewall import between_hosts
-from kilonova.agent.network.firewall.between_hosts import Passage
+from kilonova.agent.network.firewall import between_hosts, outbound
 from kilonova.agent.network.firewall.guards import Guard, profile_name, profiles_by_address, profiles_by_range
 from kilonova.agent.network.firewall.text import block, chain, named_set, quoted, verdict_map
 
@@ -35,14 +34,17 @@ class Segment:
 def inet_table(
     name: str,
     segments: Sequence[Segment],
-    passages: Sequence[Passage],
     all_guards: Sequence[Guard],
     profile_lines: Sequence[str],
+    other_lines: Sequence[str],
 ) -> list[str]:
-    """The table; `profile_lines`: the profiles' sets and chains of both directions."""
+    """
+    The table; `profile_lines`: the profiles' sets and chains of both directions; `other_lines`: the tunnels' sets, and what is
+    outbound.
+    """
     lines = [
         *_sets(segments),
-        *between_hosts.inet_sets(passages),
+        *other_lines,
         *_judges(all_guards),
         *profile_lines,
         *_zones(segments),
@@ -151,6 +153,7 @@ def _host() -> list[str]:
         between_hosts.from_peers(),
         "iifname != @bridges accept",
         "iifname @switches drop",
+        outbound.to_the_machine(),
         "ct state established,related accept",
         "jump services",
         f"ct original ip daddr {METADATA_ADDRESS} ct status dnat accept",

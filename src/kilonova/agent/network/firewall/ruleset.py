@@ -6,12 +6,14 @@ import subprocess
 from collections.abc import Mapping, Sequence
 
 from kilonova.agent import share as shares
+from kilonova.agent.network.beyond import Beyond
 from kilonova.agent.network.conflicts import Address, refused
 from kilonova.agent.network.devices import plan_bridge
 from kilonova.agent.network.firewall.anti_spoofing import bridge_table
-from kilonova.agent.network.firewall.between_hosts import Passage, bridge_lines
+from kilonova.agent.network.firewall.between_hosts import Passage, bridge_lines, inet_sets
 from kilonova.agent.network.firewall.forwarding import Segment, inet_table, to_metadata
 from kilonova.agent.network.firewall.guards import guards, profiles_by_address, profiles_by_range
+from kilonova.agent.network.firewall.outbound import outbound_lines
 from kilonova.agent.network.firewall.rules import group_sets, profile_chain
 from kilonova.agent.network.firewall.text import block
 from kilonova.agent.network.names import tunnel_name
@@ -24,10 +26,12 @@ _FAMILIES = ("bridge", "inet")
 _NFT_LIMIT_S = 60
 
 
-def plan_ruleset(share: HostNetwork, table: str, routers: Mapping[str, Router], tunnels: Sequence[Tunnel] = ()) -> str:
+def plan_ruleset(
+    share: HostNetwork, table: str, routers: Mapping[str, Router], tunnels: Sequence[Tunnel], beyond: Beyond
+) -> str:
     """
     The text that replaces our tables by what `share` asks for, all at once or not at all; `routers` (by bridge) and `tunnels` are
-    those of its networks here.
+    those of its networks here; `beyond` is what their guests may reach by them.
 
     Raises HostFailure for a port or rule that cannot be expressed.
     """
@@ -47,12 +51,13 @@ def plan_ruleset(share: HostNetwork, table: str, routers: Mapping[str, Router], 
     segments = [Segment(one.bridge, _gateways(one), zone=routers[one.bridge].zone) for one in share.networks]
     segments += [Segment(router.uplink, masqueraded=(str(router.span),)) for router in routers.values()]
     passages = _passages(share, tunnels)
+    others = [*inet_sets(passages), *outbound_lines([router.uplink for router in routers.values()], beyond)]
     down = [port.tap for port in shares.ports_down(share)]
     return "\n".join(
         [
             removal(table),
             *bridge_table(table, all_guards, down, [*sets, *flooded, *bridge_lines(passages)]),
-            *inet_table(table, segments, passages, all_guards, [*sets, *egress, *ingress]),
+            *inet_table(table, segments, all_guards, [*sets, *egress, *ingress], others),
             "",
         ]
     )
@@ -62,7 +67,7 @@ def plan_router_rules(network: NetworkSpec, table: str) -> str:
     """The text that replaces our table in the namespace of a network's router: who its guests are was judged on the bridge."""
     ranges = tuple(str(ip_network(subnet.cidr)) for subnet in network.subnets if subnet.ip_version == 4)
     segment = Segment(network.bridge, _gateways(network), ranges if network.nat else ())
-    lines = inet_table(table, [segment], (), (), ())
+    lines = inet_table(table, [segment], (), (), [*inet_sets(()), *outbound_lines((), Beyond(closed=()))])
     return "\n".join([f"table inet {table} {{}}\ndelete table inet {table}", *lines, ""])
 
 
