@@ -23,13 +23,13 @@ import uvicorn
 
 from benchmarks.section import Section, at_most
 from kilonova.api.framework import Policy, Rim
-from kilonova.api.framework.testing import FakeAuthenticator, caller
 from kilonova.api.image import POLICIES, image_service
 from kilonova.domain.clock import Ids, SystemClock
 from kilonova.image.bits import FileBits
 from kilonova.image.service import ImageService
 from kilonova.store.database import Database
 from kilonova.store.tables import metadata
+from tests.apiclient import FakeAuthenticator, caller
 
 MIB = 1024 * 1024
 GROWTH_MIB = 32.0

@@ -34,9 +34,9 @@ from kilonova.api.framework import (
 )
 from kilonova.api.framework.compile_in import Decoder
 from kilonova.api.framework.compile_out import Encoder
-from kilonova.api.framework.testing import FakeAuthenticator, caller
 from kilonova.api.framework.types import Flag, Metadata, Name, Uuid
 from kilonova.api.framework.versions import Version
+from tests.apiclient import FakeAuthenticator, caller
 
 NEWEST = Version(2, 104)
 ROUNDS = 15

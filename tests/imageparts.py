@@ -10,13 +10,13 @@ from typing import Any
 from starlette.testclient import TestClient
 
 from kilonova.api.framework import Policy, Rim
-from kilonova.api.framework.testing import client
 from kilonova.api.image import POLICIES, image_service
 from kilonova.domain.clock import Clock, Ids, SystemClock
 from kilonova.image.bits import FileBits
 from kilonova.image.limits import ImageLimits
 from kilonova.image.service import ImageService
 from kilonova.store.database import Database
+from tests.apiclient import client
 from tests.fakes.auth import FakeAuthenticator
 
 CLUSTER = 512

@@ -34,8 +34,8 @@ from kilonova.domain.report import HostFault, Outcome
 from kilonova.domain.saga import JournalEvent, Saga
 from kilonova.network.changes import Changes
 from kilonova.network.embedded import EmbeddedNetworks
+from kilonova.network.network_sync import NetworkSync
 from kilonova.network.resolve import NicResolver
-from kilonova.network.telling import HostTeller
 from kilonova.rpc.messages import EnsureServer
 from kilonova.scheduler.service import SchedulerService
 from kilonova.scheduler.settings import SchedulerSettings
@@ -129,8 +129,8 @@ class ConductorProcess(Process):
             on_journal=self._on_journal,
         )  # fmt: skip
         self.power = PowerStateReconciler(self.db, self.bus, self.clock)
-        self.teller = HostTeller(self.db, self.bus, self.clock)
-        self.reconcilers = Reconcilers([self.power, self.teller], self.clock)
+        self.network_sync = NetworkSync(self.db, self.bus, self.clock)
+        self.reconcilers = Reconcilers([self.power, self.network_sync], self.clock)
         parts = ConductorParts(
             db=self.db, epoch=str, bus=self.bus, clock=self.clock, ids=world.ids, runner=self.runner,
             reconcilers=self.reconcilers, networks=networks, host_defaults=RATIOS,
@@ -142,7 +142,7 @@ class ConductorProcess(Process):
         self.bus.serve("conductor", self.conductor.handle)
         self.every(LOOK_EVERY_S, "looks", self._look)
         self.every(self.power.period_s, "powers", self.power.activate)
-        self.every(self.teller.period_s, "tells hosts", self.teller.activate)
+        self.every(self.network_sync.period_s, "tells hosts", self.network_sync.activate)
 
     def take_turns(self) -> None:
         """Begin as many turns as there are workers and sagas that wait."""

@@ -146,7 +146,7 @@ class World:
             self.events.run(5.0)
             for conductor in self.conductors:
                 conductor.power.activate()
-                conductor.teller.activate()
+                conductor.network_sync.activate()
             self.events.run(5.0)
 
     def _live_sagas(self) -> int:

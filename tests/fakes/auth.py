@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kilonova.api.framework import testing
 from kilonova.domain.context import RequestContext
 from kilonova.domain.identity import DEFAULT_DOMAIN_ID
+from tests import apiclient
 
 PROJECT_A = "a" * 32
 PROJECT_B = "b" * 32
@@ -58,7 +58,7 @@ CALLERS: dict[str, RequestContext] = {
 }
 
 
-class FakeAuthenticator(testing.FakeAuthenticator):
+class FakeAuthenticator(apiclient.FakeAuthenticator):
     """Knows `CALLERS`, or those it is given, and nobody else."""
 
     def __init__(self, callers: Mapping[str, RequestContext] | None = None) -> None:

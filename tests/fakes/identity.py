@@ -9,7 +9,6 @@ import msgspec
 from starlette.testclient import TestClient
 
 from kilonova.api.framework import Policy, Rim
-from kilonova.api.framework.testing import client
 from kilonova.api.identity import POLICIES, identity_service
 from kilonova.domain.clock import Clock, Ids
 from kilonova.domain.errors import Postponed
@@ -19,6 +18,7 @@ from kilonova.identity.login import log_in as login_use_case
 from kilonova.identity.passwords import Passwords
 from kilonova.identity.service import Identity, build_identity
 from kilonova.store.database import Database
+from tests.apiclient import client
 
 SERVICES = (
     CatalogService("identity", "keystone", "/identity"),

@@ -35,8 +35,8 @@ from kilonova.domain.server import Server
 from kilonova.network.changes import Changes
 from kilonova.network.defaults import DefaultNetwork, ensure_default
 from kilonova.network.embedded import EmbeddedNetworks
+from kilonova.network.network_sync import NetworkSync
 from kilonova.network.resolve import NicResolver
-from kilonova.network.telling import HostTeller
 from kilonova.rpc.inprocess import InProcessBus
 from kilonova.rpc.stamped import StampedBus
 from kilonova.scheduler.service import SchedulerService
@@ -114,10 +114,10 @@ class World:
         self.scheduler = SchedulerService(self.db, self.bus, self.clock, SchedulerSettings(), random.Random(3))
         stop_scheduler = self.bus.serve("scheduler", self.scheduler.handle, workers=0)
         self.power = PowerStateReconciler(self.db, self.bus, self.clock)
-        self.teller = HostTeller(self.db, self.bus, self.clock)
+        self.network_sync = NetworkSync(self.db, self.bus, self.clock)
         parts = ConductorParts(
             db=self.db, epoch=self.epoch, bus=self.bus, clock=self.clock, ids=self.ids, runner=self.runner,
-            reconcilers=Reconcilers([self.power, self.teller], self.clock), networks=self.networks,
+            reconcilers=Reconcilers([self.power, self.network_sync], self.clock), networks=self.networks,
             host_defaults=HostDefaults(),
         )  # fmt: skip
         stop_conductor = self.bus.serve("conductor", Conductor(parts).handle, workers=0)

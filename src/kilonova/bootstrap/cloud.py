@@ -20,9 +20,10 @@ from kilonova.bootstrap.agent import HostPlan, host_setups, make_hosts, numbered
 from kilonova.bootstrap.api import ApiParts, ApiRole, make_connections, make_images
 from kilonova.bootstrap.conductor import ConductorRole, ConductorWiring
 from kilonova.bootstrap.first_start import CREDENTIALS_FILE, FirstStart, write_credentials
-from kilonova.bootstrap.ground import Ground, Role
+from kilonova.bootstrap.ground import Ground
 from kilonova.bootstrap.key_stores import embedded_key_store
 from kilonova.bootstrap.scheduler import make_scheduler
+from kilonova.daemon.life import Component
 from kilonova.domain.addresses import ip_network, is_loopback
 from kilonova.domain.clock import Ids, SystemClock
 from kilonova.faults import Faults
@@ -78,7 +79,7 @@ class Cloud:
         self.connections = make_connections(settings.api)
         self.api = ApiRole(self.ground, self._api_parts())
         self.services, self.app = self.api.services, self.api.app
-        self._roles: list[Role] = [self.api, self.scheduler, self.conductor, self.hosts]
+        self._roles: list[Component] = [self.api, self.scheduler, self.conductor, self.hosts]
 
     def start(self) -> None:
         """Bring up everything but the listener; at the first start, write the credentials down."""

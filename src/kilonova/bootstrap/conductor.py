@@ -23,8 +23,8 @@ from kilonova.domain.retention import Retention
 from kilonova.identity.housekeeping import IdentityHousekeeping
 from kilonova.identity.service import Identity
 from kilonova.network.embedded import EmbeddedNetworks
+from kilonova.network.network_sync import NetworkSync
 from kilonova.network.reach import GuestReaches
-from kilonova.network.telling import HostTeller
 from kilonova.rpc.host_accounts import HostAccounts
 
 
@@ -88,7 +88,7 @@ class ConductorRole:
         return [
             *([HostAccountsReconciler(db, accounts)] if accounts is not None else []),
             PowerStateReconciler(db, bus, clock),
-            HostTeller(db, bus, clock),
+            NetworkSync(db, bus, clock),
             self._wiring.reach,
             ServicePulse(db, clock, ids, host=self._ground.name, binaries=self._wiring.binaries),
             IdentityHousekeeping(self._wiring.identity),

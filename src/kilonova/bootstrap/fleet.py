@@ -19,7 +19,7 @@ from kilonova.api.framework.connections import Connections
 from kilonova.bootstrap.api import ApiParts, ApiRole, make_connections, make_images
 from kilonova.bootstrap.conductor import ConductorRole, ConductorWiring
 from kilonova.bootstrap.first_start import FirstStart, write_credentials
-from kilonova.bootstrap.ground import Ground, Role
+from kilonova.bootstrap.ground import Ground
 from kilonova.bootstrap.key_stores import fleet_key_store
 from kilonova.bootstrap.reach import reach_settings
 from kilonova.bootstrap.scheduler import make_scheduler
@@ -28,17 +28,17 @@ from kilonova.compute.backlog import Bounds
 from kilonova.conductor.host_gate import HostGate
 from kilonova.conductor.host_keys import HostKeys
 from kilonova.conductor.host_shares import HostShares
+from kilonova.conductor.metrics import FleetCollector, JournalMetrics
 from kilonova.conductor.reconcilers.base import Reconcilers
 from kilonova.conductor.reconcilers.service_pulse import ServicePulse
 from kilonova.conductor.refusals import RefusalLog
-from kilonova.conductor.vitals import JournalMetrics, VitalsCollector
 from kilonova.config.bus import BusSection
 from kilonova.config.fleet import FleetConfig, SchedulerSection
 from kilonova.config.network import NetworkSection
 from kilonova.config.sections import ApiSection, DatabaseSection, ProcessSection
 from kilonova.daemon.descriptors import raise_descriptor_limit
 from kilonova.daemon.health import Check, Health
-from kilonova.daemon.life import Daemon
+from kilonova.daemon.life import Component, Daemon
 from kilonova.daemon.listener import Listener
 from kilonova.domain.addresses import ip_network
 from kilonova.domain.clock import Ids, SystemClock
@@ -61,9 +61,9 @@ from kilonova.store.clock import DatabaseClock
 from kilonova.store.database import Database
 from kilonova.store.epoch import Epoch
 from kilonova.store.measured import measure
+from kilonova.store.name_lock import NameLock
 from kilonova.store.room import MIB
 from kilonova.store.schema import what_lacks
-from kilonova.store.tenure import Tenure
 
 
 class ControlPlane:
@@ -91,27 +91,27 @@ class ControlPlane:
         self.reach = GuestReaches(db, reach_settings(config))
         self.networks = EmbeddedNetworks(self.ground.ids, self.changes, self.reach.now)
 
-    def daemon(self, make_roles: Callable[[], list[Role]], tenure: Tenure | None = None) -> Daemon:
-        """The process with these roles, all going by the database's clock; with a `tenure`, once it has its name to itself."""
+    def daemon(self, make_roles: Callable[[], list[Component]], name_lock: NameLock | None = None) -> Daemon:
+        """The process with these roles, all going by the database's clock; with a `name_lock`, once it has its name to itself."""
 
-        def on_one_clock() -> list[Role]:
+        def on_one_clock() -> list[Component]:
             self._clock.measure()
             self.ground.epoch.read()
             return [self._clock, *make_roles()]
 
         checks: dict[str, Check] = {"database": self._database_problem, "bus": bus_check(self._wire)}
-        if tenure is not None:
-            checks["name"] = tenure.problem
+        if name_lock is not None:
+            checks["name"] = name_lock.problem
         return Daemon(
             health=Health(checks, self.registry, token=self.config.metrics.token.reveal()),
             health_host=self.section.health_host,
             health_port=self.section.health_port,
             make_roles=on_one_clock,
-            close=partial(self._close, tenure),
+            close=partial(self._close, name_lock),
             stop_s=self.section.stop_s,
         )
 
-    def pulse(self, binary: str) -> Role:
+    def pulse(self, binary: str) -> Component:
         """Keeps the process' record among os-services."""
         ground = self.ground
         pulse = ServicePulse(ground.db, ground.clock, ground.ids, host=ground.name, binaries=(binary,))
@@ -123,11 +123,11 @@ class ControlPlane:
         except DatabaseAway as why:
             return f"it does not answer: {why}"
 
-    def _close(self, tenure: Tenure | None) -> None:
+    def _close(self, name_lock: NameLock | None) -> None:
         self.ground.bus.close()
         self.ground.db.close()
-        if tenure is not None:
-            tenure.close()
+        if name_lock is not None:
+            name_lock.close()
 
 
 def make_api(config: FleetConfig) -> Daemon:
@@ -136,7 +136,7 @@ def make_api(config: FleetConfig) -> Daemon:
     raise_descriptor_limit()
     connections = make_connections(config.api)
 
-    def make_roles() -> list[Role]:
+    def make_roles() -> list[Component]:
         first_start(config)(plane.ground, plane.identity)
         api = ApiRole(plane.ground, _api_parts(config, plane, connections))
         listener = Listener(
@@ -151,7 +151,7 @@ def make_conductor(config: FleetConfig) -> Daemon:
     """`kilonova conductor`."""
     plane = ControlPlane(config, config.conductor)
 
-    def make_roles() -> list[Role]:
+    def make_roles() -> list[Component]:
         metrics = JournalMetrics(plane.registry)
         wiring = ConductorWiring(
             networks=plane.networks,
@@ -168,23 +168,21 @@ def make_conductor(config: FleetConfig) -> Daemon:
             on_host_key=plane.host_keys.forget,
         )
         conductor = ConductorRole(plane.ground, wiring)
-        plane.registry.register(
-            VitalsCollector(plane.ground.db, plane.ground.clock, lambda: conductor.runner.takeovers)
-        )
+        plane.registry.register(FleetCollector(plane.ground.db, plane.ground.clock, lambda: conductor.runner.takeovers))
         return [conductor]
 
     # Of the control plane's processes it alone holds something under its name: the leases of sagas. Two schedulers of one name
     # share a line of os-services and harm nothing, and an API's is used for nothing.
-    tenure = Tenure(make_database(config.database), "conductor", plane.ground.name)
-    tenure.start()
-    return plane.daemon(make_roles, tenure)
+    name_lock = NameLock(make_database(config.database), "conductor", plane.ground.name)
+    name_lock.start()
+    return plane.daemon(make_roles, name_lock)
 
 
 def make_scheduler_process(config: FleetConfig) -> Daemon:
     """`kilonova scheduler`."""
     plane = ControlPlane(config, config.scheduler)
 
-    def make_roles() -> list[Role]:
+    def make_roles() -> list[Component]:
         return [make_scheduler(plane.ground, config.scheduler), plane.pulse("nova-scheduler")]
 
     return plane.daemon(make_roles)

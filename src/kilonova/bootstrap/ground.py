@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 from kilonova.domain.clock import Clock, Ids
 from kilonova.faults import Faults
@@ -26,13 +25,3 @@ class Ground:
     ids: Ids
     faults: Faults
     name: str
-
-
-class Role(Protocol):
-    """A part of a cloud, in whatever process it is."""
-
-    def start(self) -> None:
-        """Begin to serve. Raises Away, with nothing begun, when it cannot just now: it is asked again."""
-
-    def stop(self) -> None:
-        """Finish what is under way, and let go."""

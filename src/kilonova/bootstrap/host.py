@@ -22,7 +22,7 @@ from kilonova.bootstrap.agent import HostPlan, make_hosts, numbered
 from kilonova.bootstrap.watching import BusCollector, bus_check
 from kilonova.config.sections import AgentConfig
 from kilonova.daemon.health import Health
-from kilonova.daemon.life import Daemon, Role
+from kilonova.daemon.life import Component, Daemon
 from kilonova.domain.clock import SystemClock
 from kilonova.domain.errors import Rejected
 from kilonova.faults import Faults
@@ -42,7 +42,7 @@ def make_agent(config: AgentConfig) -> Daemon:
     images: ImageSource = FolderImages(Path(config.images.folder)) if membership is None else RemoteImages(membership)
     hosts = make_hosts(plan, images, bus, clock, _simulated_key if plan.hypervisor == "sim" else _kept_key)
 
-    def make_roles() -> list[Role]:
+    def make_roles() -> list[Component]:
         return [hosts]
 
     return Daemon(

@@ -79,7 +79,7 @@ def replay(ids: tuple[str, ...], every: bool, config_file: Path, bus_url: str | 
     """Send them again, each to its topic. With --all those that cannot be sent again stay."""
     chosen = _chosen(ids, every)
     with _letters(config_file, bus_url) as letters:
-        _told("replayed", letters.replay(chosen))
+        _say_done("replayed", letters.replay(chosen))
 
 
 @dead_letters.command()
@@ -89,7 +89,7 @@ def drop(ids: tuple[str, ...], every: bool, config_file: Path, bus_url: str | No
     """Throw them away for good."""
     chosen = _chosen(ids, every)
     with _letters(config_file, bus_url) as letters:
-        _told("dropped", letters.drop(chosen))
+        _say_done("dropped", letters.drop(chosen))
 
 
 @contextmanager
@@ -120,7 +120,7 @@ def _short(text: str) -> str:
     return text if len(text) <= _WHY_SHOWN else f"{text[: _WHY_SHOWN - 1]}…"
 
 
-def _told(done: str, letters: Sequence[DeadLetter]) -> None:
+def _say_done(done: str, letters: Sequence[DeadLetter]) -> None:
     for letter in letters:
         put(letter.id)
     say(f"{len(letters)} {done}." if letters else f"There was nothing that could be {done}.")

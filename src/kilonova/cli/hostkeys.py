@@ -39,21 +39,21 @@ def printed(log: str) -> tuple[Key, ...]:
     return tuple(dict.fromkeys((kind, key) for kind, key in _KEY.findall(blocks[-1]))) if blocks else ()
 
 
-class Kept(NamedTuple):
+class KnownKeys(NamedTuple):
     """What is known of a server: the keys that it is accepted by, and those that its log had printed when they were taken."""
 
     keys: tuple[Key, ...] = ()
     printed: tuple[Key, ...] = ()
 
 
-def kept_in(file: Path, ident: str) -> Kept:
+def kept_in(file: Path, ident: str) -> KnownKeys:
     """What a file says of a server."""
     try:
         lines = [line.split() for line in file.read_text().splitlines()]
     except (OSError, UnicodeDecodeError):
-        return Kept()
+        return KnownKeys()
     keys = tuple((one[1], one[2]) for one in lines if len(one) >= 3 and one[0] == ident)
-    return Kept(keys, tuple((one[1], one[2]) for one in lines if len(one) == 3 and one[0] == _PRINTED))
+    return KnownKeys(keys, tuple((one[1], one[2]) for one in lines if len(one) == 3 and one[0] == _PRINTED))
 
 
 def options(client: Client, server: Mapping[str, Any], *, take_new: bool = False) -> tuple[str, ...]:
@@ -88,18 +88,18 @@ def options(client: Client, server: Mapping[str, Any], *, take_new: bool = False
     return _options(file, is_known=bool(now.keys), ident=ident)
 
 
-def settled(before: Kept, said: tuple[Key, ...], *, take_new: bool) -> Kept | None:
+def settled(before: KnownKeys, said: tuple[Key, ...], *, take_new: bool) -> KnownKeys | None:
     """What is known from now on, the log printing these; None when it is at odds with what was known. Pure."""
     is_news = bool(said) and not set(said) & {*before.keys, *before.printed}
     if take_new:
         # A log that prints what was known already says nothing of a key that was made since: the server's own word is taken.
-        return Kept(said if is_news or not before.keys else (), said)
+        return KnownKeys(said if is_news or not before.keys else (), said)
     if not before.keys:
-        return Kept(() if before.printed == said else said, said)
+        return KnownKeys(() if before.printed == said else said, said)
     if is_news:
         return None
     more = tuple(one for one in said if one not in before.keys) if set(said) & set(before.keys) else ()
-    return Kept((*before.keys, *more), said or before.printed)
+    return KnownKeys((*before.keys, *more), said or before.printed)
 
 
 def _options(file: Path, *, ident: str, is_known: bool) -> tuple[str, ...]:
@@ -116,7 +116,7 @@ def _options(file: Path, *, ident: str, is_known: bool) -> tuple[str, ...]:
     return tuple(word for name, value in chosen.items() for word in ("-o", f"{name}={value}"))
 
 
-def _keep(file: Path, ident: str, now: Kept) -> None:
+def _keep(file: Path, ident: str, now: KnownKeys) -> None:
     """Write it whole, so that nobody reads half of it."""
     lines = [f"{_PRINTED} {kind} {key}\n" for kind, key in now.printed]
     lines += [f"{ident} {kind} {key}\n" for kind, key in now.keys]

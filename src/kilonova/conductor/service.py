@@ -156,7 +156,7 @@ class Conductor:
 
     def _of_networks(self, said: NetworksHeld | NetworksChanged) -> None:
         if isinstance(said, NetworksChanged):
-            self._parts.reconcilers.wake("host_teller")
+            self._parts.reconcilers.wake("network_sync")
             return
         with self._parts.db.read() as tx:
             newer = self._parts.networks.newer(tx, said.host, said.held, self._parts.clock.now())

@@ -32,13 +32,13 @@ import structlog
 
 from kilonova.daemon.health import Health, HealthServer
 from kilonova.domain.errors import Away
-from kilonova.overdue import overdue
+from kilonova.watchdog import watchdog
 
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.2, 5.0
 _log = structlog.get_logger(__name__)
 
 
-class Role(Protocol):
+class Component(Protocol):
     """A part of a process."""
 
     def start(self) -> None:
@@ -58,7 +58,7 @@ class Daemon:
     health: Health
     health_host: str
     health_port: int
-    make_roles: Callable[[], Sequence[Role]]
+    make_roles: Callable[[], Sequence[Component]]
     close: Callable[[], None]
     stop_s: float
 
@@ -69,7 +69,7 @@ def live(daemon: Daemon, stopping: threading.Event | None = None) -> None:
     server = HealthServer(daemon.health, daemon.health_host, daemon.health_port)
     server.start()
     _log.info("starting", pid=os.getpid(), health=f"http://{daemon.health_host}:{server.port}/healthz/ready")
-    started: list[Role] = []
+    started: list[Component] = []
     try:
         if _Start(daemon, started).is_done(stopping):
             settle()
@@ -81,7 +81,7 @@ def live(daemon: Daemon, stopping: threading.Event | None = None) -> None:
         daemon.health.hold = "stopping"
         _notify("STOPPING=1")
         _log.info("stopping")
-        with overdue(daemon.stop_s, partial(_end_as_it_is, threading.get_ident())):
+        with watchdog(daemon.stop_s, partial(_end_as_it_is, threading.get_ident())):
             _stop(started)
             daemon.close()
             server.stop()
@@ -114,9 +114,9 @@ def until_told() -> threading.Event:
 class _Start:
     """The first part of a process' life. Roles that have begun, or that failed as they did, are added to `started`."""
 
-    def __init__(self, daemon: Daemon, started: list[Role]) -> None:
+    def __init__(self, daemon: Daemon, started: list[Component]) -> None:
         self._daemon, self._started = daemon, started
-        self._roles: Sequence[Role] | None = None
+        self._roles: Sequence[Component] | None = None
 
     def is_done(self, stopping: threading.Event) -> bool:
         """Wait until every role serves; False when told to stop before."""
@@ -150,7 +150,7 @@ class _Start:
         return {}
 
 
-def _stop(started: list[Role]) -> None:
+def _stop(started: list[Component]) -> None:
     for role in reversed(started):
         try:
             role.stop()

@@ -1,8 +1,8 @@
 """
 Writing down what hosts must be told: along with each change, in its own transaction, so that no change is ever without its entry.
 
-Who tells them is the conductor (`telling.py`). It is woken a little after a commit, by one message for all that was committed
-meanwhile; when that is lost, it looks by itself now and then.
+Who tells them is the conductor (`network_sync.py`). It is woken a little after a commit, by one message for all that was
+committed meanwhile; when that is lost, it looks by itself now and then.
 """
 
 from __future__ import annotations

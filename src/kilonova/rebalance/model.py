@@ -17,7 +17,7 @@ class Goal(StrEnum):
     PACK = "pack"  # hosts are emptied: its measure is the number of hosts in use
 
 
-class Limits(msgspec.Struct, frozen=True, kw_only=True):
+class PlanLimits(msgspec.Struct, frozen=True, kw_only=True):
     """What a plan may cost. RAM is what a live migration copies, so MiB moved are the bandwidth it takes."""
 
     moves: int = 20
@@ -27,10 +27,10 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         """Whether servers of these sizes may all be moved."""
         return len(ram_mib) <= self.moves and (self.ram_mib is None or sum(ram_mib) <= self.ram_mib)
 
-    def less(self, moves: Sequence[Move]) -> Limits:
+    def less(self, moves: Sequence[Move]) -> PlanLimits:
         """What is left of them after some moves."""
         left = None if self.ram_mib is None else self.ram_mib - sum(move.ram_mib for move in moves)
-        return Limits(moves=self.moves - len(moves), ram_mib=left)
+        return PlanLimits(moves=self.moves - len(moves), ram_mib=left)
 
 
 class Resident(msgspec.Struct, frozen=True, kw_only=True):

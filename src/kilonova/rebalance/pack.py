@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from kilonova.rebalance.board import Board
-from kilonova.rebalance.model import Limits, Move, Resident
+from kilonova.rebalance.model import Move, PlanLimits, Resident
 from kilonova.scheduler.fleet import RAM, SERVERS
 
 MEASURE = "hosts in use"
@@ -22,7 +22,7 @@ def measure(board: Board) -> float:
     return float(np.count_nonzero(board.use[SERVERS][board.taking_part]))
 
 
-def next_moves(board: Board, moved: set[str], left: Limits) -> list[Move]:
+def next_moves(board: Board, moved: set[str], left: PlanLimits) -> list[Move]:
     """The moves that empty the next host, made on the board; none when no host can be. `moved` are not moved again."""
     return next((done for source in _sources(board) if (done := _empty(board, source, moved, left))), [])
 
@@ -34,7 +34,7 @@ def _sources(board: Board) -> list[int]:
     return sorted(able, key=lambda place: (board.use[RAM, place], place))[:_HOSTS_TRIED]
 
 
-def _empty(board: Board, source: int, moved: set[str], left: Limits) -> list[Move]:
+def _empty(board: Board, source: int, moved: set[str], left: PlanLimits) -> list[Move]:
     """The moves that empty it; none, and nothing changed, when it cannot be within the limits."""
     leaving = sorted(board.movable(source), key=lambda one: (-one.request.ram_mib, -one.request.vcpus, one.server_id))
     if not left.allow([one.request.ram_mib for one in leaving]) or any(one.server_id in moved for one in leaving):
@@ -49,7 +49,7 @@ def _empty(board: Board, source: int, moved: set[str], left: Limits) -> list[Mov
             return []
         board.move(one, target)
         done.append((one, target))
-    return _told(board, done, before)
+    return _moves(board, done, before)
 
 
 def _fullest(board: Board, one: Resident) -> int | None:
@@ -61,7 +61,7 @@ def _fullest(board: Board, one: Resident) -> int | None:
     return int(np.where(passing, filled, -1.0).argmax())
 
 
-def _told(board: Board, done: list[tuple[Resident, int]], before: float) -> list[Move]:
+def _moves(board: Board, done: list[tuple[Resident, int]], before: float) -> list[Move]:
     told, of = [], len(done)
     for number, (one, target) in enumerate(done, start=1):
         name, ram = board.names[target], board.shares()[1, target]

@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from kilonova.rebalance import pack, spread
 from kilonova.rebalance.board import Board
-from kilonova.rebalance.model import Goal, Limits, Move, Plan, Resident
+from kilonova.rebalance.model import Goal, Move, Plan, PlanLimits, Resident
 from kilonova.scheduler.fleet import Fleet
 from kilonova.scheduler.ranking import Profile
 
 _GOALS = {Goal.SPREAD: spread, Goal.PACK: pack}
 
 
-def plan_moves(fleet: Fleet, residents: Sequence[Resident], profile: Profile, goal: Goal, limits: Limits) -> Plan:
+def plan_moves(fleet: Fleet, residents: Sequence[Resident], profile: Profile, goal: Goal, limits: PlanLimits) -> Plan:
     """The moves that this fleet should see. No server is moved twice."""
     board, aim = Board(fleet, residents, profile), _GOALS[goal]
     before, left = aim.measure(board), limits

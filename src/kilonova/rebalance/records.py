@@ -11,12 +11,12 @@ from kilonova.domain.boot import BootParams, SchedulingRequest
 from kilonova.domain.clock import Clock
 from kilonova.domain.host import Host
 from kilonova.domain.server import Lifecycle, PowerState
-from kilonova.rebalance.model import Goal, Limits, Plan, Resident
+from kilonova.rebalance.model import Goal, Plan, PlanLimits, Resident
 from kilonova.rebalance.plan import plan_moves
 from kilonova.scheduler.fleet import Fleet, fleet_of
+from kilonova.scheduler.host_context import context_columns, groups_of
 from kilonova.scheduler.plugins import profile_of
 from kilonova.scheduler.settings import SchedulerSettings
-from kilonova.scheduler.surroundings import around_of, groups_of
 from kilonova.store.database import Database
 from kilonova.store.queries import fleet as fleet_queries
 from kilonova.store.queries import hosts, providers, residents
@@ -31,18 +31,18 @@ class Rebalancing:
     def __init__(self, database: Database, clock: Clock, settings: SchedulerSettings) -> None:
         self._database, self._clock, self._profile = database, clock, profile_of(settings)
 
-    def plan(self, goal: Goal, limits: Limits) -> Plan:
+    def plan(self, goal: Goal, limits: PlanLimits) -> Plan:
         """What should be moved now. Nothing is written and no host is asked."""
         with self._database.read() as tx:
-            around = fleet_queries.surroundings(tx, self._clock.now() - _LATELY)
-            fleet = self._fleet(around, hosts.every(tx), providers.said_traits(tx))
+            context = fleet_queries.host_context(tx, self._clock.now() - _LATELY)
+            fleet = self._fleet(context, hosts.every(tx), providers.said_traits(tx))
             there = [_resident(row) for row in residents.every(tx)]
         return plan_moves(fleet, there, self._profile, goal, limits)
 
-    def _fleet(self, around: fleet_queries.Surroundings, every: list[Host], said: dict[str, list[str]]) -> Fleet:
+    def _fleet(self, context: fleet_queries.HostContext, every: list[Host], said: dict[str, list[str]]) -> Fleet:
         fleet = fleet_of(every, self._clock.now(), said=said)
-        groups = groups_of(fleet.roster, around.groups, around.in_groups)
-        return replace(fleet, around=around_of(fleet.roster, around), groups=groups)
+        groups = groups_of(fleet.roster, context.groups, context.in_groups)
+        return replace(fleet, context=context_columns(fleet.roster, context), groups=groups)
 
 
 def _resident(row: residents.ResidentRow) -> Resident:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kilonova.rebalance.board import Board
-from kilonova.rebalance.model import Limits, Move, Resident
+from kilonova.rebalance.model import Move, PlanLimits, Resident
 from kilonova.scheduler.columns import Floats
 from kilonova.scheduler.fleet import DISK, RAM, VCPUS
 
@@ -36,14 +36,14 @@ def measure(board: Board) -> float:
     return math.sqrt(float(parts.var(axis=1).mean())) if parts.shape[1] else 0.0
 
 
-def next_moves(board: Board, moved: set[str], left: Limits) -> list[Move]:
+def next_moves(board: Board, moved: set[str], left: PlanLimits) -> list[Move]:
     """The next move, made on the board; none when no move is worth it. Servers of `moved` are not moved again."""
     before = measure(board)
     best = _best_move(board, moved, left, before)
     return [] if best is None else [_made(board, best, before)]
 
 
-def _best_move(board: Board, moved: set[str], left: Limits, before: float) -> _Best | None:
+def _best_move(board: Board, moved: set[str], left: PlanLimits, before: float) -> _Best | None:
     load = np.where(board.taking_part, board.shares().sum(axis=0), -1.0)
     for source in np.argsort(-load, kind="stable")[:_HOSTS_TRIED].tolist():
         found: _Best | None = None

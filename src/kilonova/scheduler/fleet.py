@@ -89,7 +89,7 @@ class Beat:
 
 
 @dataclass(frozen=True, slots=True)
-class Around:
+class ContextColumns:
     """What is known of hosts besides their own records."""
 
     aggregates: Coded[tuple[Aggregate, ...]]
@@ -97,9 +97,9 @@ class Around:
     building: Ints  # servers being built there
     failures: Ints  # builds that failed there lately
 
-    def part(self, hosts: Positions) -> Around:
+    def part(self, hosts: Positions) -> ContextColumns:
         """That of some of the hosts."""
-        return Around(**{each.name: _part(getattr(self, each.name), hosts) for each in fields(self)})
+        return ContextColumns(**{each.name: _part(getattr(self, each.name), hosts) for each in fields(self)})
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class Fleet:
     up: Bools  # heard of lately and not forced down
     addresses: Coded[str]
     traits: Bits
-    around: Around
+    context: ContextColumns
     groups: dict[str, Group] = field(default_factory=dict)
 
     def part(self, hosts: Positions) -> Fleet:
@@ -156,7 +156,7 @@ def fleet_of(
     hosts: Sequence[Host],
     now: datetime,
     groups: Mapping[str, Group] | None = None,
-    around: Around | None = None,
+    context: ContextColumns | None = None,
     said: Mapping[str, Sequence[str]] | None = None,
 ) -> Fleet:
     """A picture of these hosts, in the order of their numbers; `said`: traits that operators say they have, by host id."""
@@ -178,15 +178,15 @@ def fleet_of(
         up=_up(seen_at, forced_down, now),
         addresses=coded((host.facts.address, host.facts.address) for host in hosts),
         traits=_traits(hosts, said or {}),
-        around=around or nothing_around(len(hosts)),
+        context=context or no_context(len(hosts)),
         groups=dict(groups or {}),
     )
 
 
-def nothing_around(hosts: int) -> Around:
+def no_context(hosts: int) -> ContextColumns:
     """Of hosts that are in no aggregate and have had no servers."""
     none = np.zeros(hosts, np.int64)
-    return Around(Coded(((),), np.zeros(hosts, np.intp)), bits(hosts, ()), none, none.copy())
+    return ContextColumns(Coded(((),), np.zeros(hosts, np.intp)), bits(hosts, ()), none, none.copy())
 
 
 def _traits(hosts: Sequence[Host], said: Mapping[str, Sequence[str]]) -> Bits:
@@ -205,7 +205,7 @@ def _part(column: Any, hosts: Positions) -> Any:
             return Coded(column.values, column.codes[hosts])
         case Bits():
             return Bits(column.places, column.words[:, hosts])
-        case Roster() | Around():
+        case Roster() | ContextColumns():
             return column.part(hosts)
         case _:
             return {}

@@ -22,7 +22,7 @@ from kilonova.domain.boot import SchedulingRequest
 from kilonova.domain.host import HostUse
 from kilonova.domain.placement import Decision
 from kilonova.scheduler.expected import Expected
-from kilonova.scheduler.fleet import GENERATION, Around, Beat, Fleet, Group
+from kilonova.scheduler.fleet import GENERATION, Beat, ContextColumns, Fleet, Group
 from kilonova.scheduler.ranking import Profile
 from kilonova.scheduler.shapes import Shapes
 
@@ -66,9 +66,9 @@ class LiveFleet:
         """Another, of the same picture: what is claimed on one does not show in the other."""
         with self._lock:
             self._fold()
-            around = replace(self._fleet.around, building=self._fleet.around.building.copy())
+            context = replace(self._fleet.context, building=self._fleet.context.building.copy())
             return LiveFleet(
-                replace(self._fleet, use=self._fleet.use.copy(), around=around), self._profile, cache_mib=8
+                replace(self._fleet, use=self._fleet.use.copy(), context=context), self._profile, cache_mib=8
             )
 
     def apply(self, use: HostUse) -> None:
@@ -90,21 +90,21 @@ class LiveFleet:
             self._shapes.touched(np.flatnonzero(changed).tolist())
             return True
 
-    def surround(self, around: Around, groups: dict[str, Group]) -> None:
+    def set_context(self, context: ContextColumns, groups: dict[str, Group]) -> None:
         """Take what surrounds the hosts now. What is kept of shapes is kept on when only groups and counts have changed."""
         with self._lock:
             self._fold()
-            before = self._fleet.around
-            if before.aggregates.values == around.aggregates.values and before.images.places == around.images.places:
+            before = self._fleet.context
+            if before.aggregates.values == context.aggregates.values and before.images.places == context.images.places:
                 changed = (
-                    (before.building != around.building)
-                    | (before.failures != around.failures)
-                    | (before.images.words != around.images.words).any(axis=0)
-                    | (before.aggregates.codes != around.aggregates.codes)
+                    (before.building != context.building)
+                    | (before.failures != context.failures)
+                    | (before.images.words != context.images.words).any(axis=0)
+                    | (before.aggregates.codes != context.aggregates.codes)
                 )
                 for old, new in (
-                    (before.building, around.building), (before.failures, around.failures),
-                    (before.images.words, around.images.words), (before.aggregates.codes, around.aggregates.codes),
+                    (before.building, context.building), (before.failures, context.failures),
+                    (before.images.words, context.images.words), (before.aggregates.codes, context.aggregates.codes),
                 ):  # fmt: skip
                     np.copyto(old, new)
                 self._fleet.groups.clear()
@@ -112,7 +112,7 @@ class LiveFleet:
                 self._shapes.touched(np.flatnonzero(changed).tolist())
             else:
                 self._expect_nothing()
-                self._take(replace(self._fleet, around=around, groups=groups))
+                self._take(replace(self._fleet, context=context, groups=groups))
 
     def replace(self, fleet: Fleet) -> None:
         """Take another picture; uses that are known newer than it are kept."""

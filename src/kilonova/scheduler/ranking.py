@@ -22,7 +22,7 @@ from kilonova.domain.placement import Candidate, FilterStep
 from kilonova.scheduler.columns import Floats, Ints, Positions
 from kilonova.scheduler.fleet import GENERATION, Fleet
 from kilonova.scheduler.plugin import Filter, NamingFilter, Weigher
-from kilonova.scheduler.said import NAMED, PASSED, Removals, Said
+from kilonova.scheduler.reasons import NAMED, PASSED, Reasons, Removals
 from kilonova.scheduler.spans import Span, is_flat, is_overridden, multiplier_of
 
 _NOBODY: Positions = np.zeros(0, np.intp)
@@ -84,7 +84,7 @@ class Ranking:
         self._best = -np.inf
         self._top: Positions | None = None  # in order, with all whose score is not below the floor
         self._floor = -np.inf
-        self._said = Said(profile.pure)
+        self._reasons = Reasons(profile.pure)
         self._candidates: dict[int, Candidate] = {}
         passing = np.flatnonzero(self.first == PASSED)
         for span in self.spans:
@@ -101,7 +101,7 @@ class Ranking:
         self, fleet: Fleet, request: SchedulingRequest, left: int, but: Positions = _NOBODY
     ) -> tuple[FilterStep, ...]:
         """What each filter did with the `left` hosts, up to the one that left none; those of `but` were removed before."""
-        return self._said.steps(Removals(self.first, self.counts, fleet, request), left, but)
+        return self._reasons.steps(Removals(self.first, self.counts, fleet, request), left, but)
 
     def candidate(self, fleet: Fleet, host: int) -> Candidate:
         """One host as a decision names it."""
@@ -125,7 +125,7 @@ class Ranking:
         first = _first(part.fleet, request, self.profile)
         for codes, sign in ((self.first[hosts], -1), (first, 1)):
             np.add.at(self.counts, codes, sign)
-            self._said.forget(codes.tolist())
+            self._reasons.forget(codes.tolist())
         self.first[hosts] = first
         now = first == PASSED
         moved = [span for span in self.spans if not span.holds(hosts[now], self._passes)]

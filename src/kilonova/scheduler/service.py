@@ -29,11 +29,11 @@ from kilonova.domain.placement import Decision
 from kilonova.rpc.bus import Bus
 from kilonova.rpc.messages import FleetChanged, FleetUse, Message, Place, Placed, PlacedSome, PlaceSome
 from kilonova.scheduler.fleet import Beat, fleet_of
+from kilonova.scheduler.host_context import context_columns, groups_of
 from kilonova.scheduler.live import LiveFleet
 from kilonova.scheduler.plugins import profile_of
 from kilonova.scheduler.ranking import counting
 from kilonova.scheduler.settings import SchedulerSettings
-from kilonova.scheduler.surroundings import around_of, groups_of
 from kilonova.scheduler.what_if import one_after_another
 from kilonova.store.database import Database
 from kilonova.store.queries import fleet as fleet_queries
@@ -105,13 +105,13 @@ class SchedulerService:
             now = self._clock.now()
             counted = counting(self._live.fleet, self._profile)
             with_images = any(each.reads_images for each in counted)
-            read = fleet_queries.surroundings(tx, now - _LATELY, with_images=with_images)
+            read = fleet_queries.host_context(tx, now - _LATELY, with_images=with_images)
             is_as_it_was = self._live.beat(Beat.of(fleet_queries.pulse(tx), now))
             fleet = None if is_as_it_was else fleet_of(hosts.every(tx), now, said=providers.said_traits(tx))
         if fleet is not None:
-            self._live.replace(replace(fleet, around=around_of(fleet.roster, read)))
+            self._live.replace(replace(fleet, context=context_columns(fleet.roster, read)))
         roster = self._live.fleet.roster
-        self._live.surround(around_of(roster, read), groups_of(roster, read.groups, read.in_groups))
+        self._live.set_context(context_columns(roster, read), groups_of(roster, read.groups, read.in_groups))
 
     def _decide(
         self, request: SchedulingRequest, decide: Callable[[SchedulingRequest, random.Random], Decision]

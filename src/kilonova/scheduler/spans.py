@@ -75,7 +75,7 @@ def is_flat(figures: Floats) -> bool:
 def is_overridden(fleet: Fleet, weigher: Weigher) -> bool:
     """Whether an aggregate sets another multiplier for its hosts."""
     return bool(weigher.option) and any(
-        weigher.option in aggregate.metadata for held in fleet.around.aggregates.values for aggregate in held
+        weigher.option in aggregate.metadata for held in fleet.context.aggregates.values for aggregate in held
     )
 
 
@@ -83,13 +83,13 @@ def multiplier_of(fleet: Fleet, weigher: Weigher, default: float) -> Multiplier:
     """The multiplier; a host's aggregates may set another for it, and the least of several counts, as in Nova."""
     if not is_overridden(fleet, weigher):
         return default
-    aggregates = fleet.around.aggregates
-    by_value = [min(_said(held, weigher.option), default=default) for held in aggregates.values]
+    aggregates = fleet.context.aggregates
+    by_value = [min(_option_values(held, weigher.option), default=default) for held in aggregates.values]
     multipliers: Floats = np.array(by_value, np.float64)[aggregates.codes]
     return multipliers
 
 
-def _said(held: tuple[Aggregate, ...], option: str) -> list[float]:
+def _option_values(held: tuple[Aggregate, ...], option: str) -> list[float]:
     said = []
     for aggregate in held:
         with suppress(KeyError, ValueError):

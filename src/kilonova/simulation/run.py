@@ -178,7 +178,7 @@ class _Run:
             self._groups[arrival.group] = _group(arrival.policy, places)
         else:
             del self._groups[arrival.group], self._members[arrival.group]
-        self._live.surround(fleet.around, self._groups)
+        self._live.set_context(fleet.context, self._groups)
 
     def _note_peak(self, at_s: float) -> None:
         used = [part / room if room else 0.0 for part, room in zip(self._ledger.used, self._room, strict=True)]

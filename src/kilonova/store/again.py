@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import structlog
 
-from kilonova.store.away import Overtaken
+from kilonova.store.away import TransactionConflict
 
 TRIES = 5
 _T = TypeVar("_T")
@@ -33,7 +33,7 @@ def until_done(work: Callable[[], _T]) -> _T:
     for left in reversed(range(TRIES)):
         try:
             return work()
-        except Overtaken as why:
+        except TransactionConflict as why:
             if not left or _commits.get() != before:
                 raise
             _log.warning("a transaction was ended in favour of another; it is done again", why=str(why))

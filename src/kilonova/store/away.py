@@ -4,8 +4,8 @@ Telling a database that is away from a statement that is wrong.
 A server that restarts or fails over breaks connections off, refuses new ones for a while, is read-only where another was
 promoted, or has no connection left to give. In all of these nothing is wrong with what was asked, and asking again soon helps:
 that is `DatabaseAway`. A transaction that broke off while it committed may have happened or not; whoever saw `DatabaseAway` looks
-again. One that lost against another (a deadlock, say) is `Overtaken`: of that it is known that nothing happened, so it may be
-done again at once, and `again.py` does.
+again. One that lost against another (a deadlock, say) is `TransactionConflict`: of that it is known that nothing happened, so it
+may be done again at once, and `again.py` does.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ class DatabaseFull(DatabaseAway):
     """Its disk is full, or takes no write. Nothing of the transaction was done; reading works, and writing once there is room."""
 
 
-class Overtaken(DatabaseAway):
+class TransactionConflict(DatabaseAway):
     """Two transactions stood in each other's way, and the database ended this one. Nothing of it was done."""
 
 
-def is_overtaken(error: Exception) -> bool:
+def is_conflict(error: Exception) -> bool:
     """Whether this says that the transaction lost against another."""
     return getattr(getattr(error, "orig", None), "sqlstate", None) in _LOST
 

@@ -28,7 +28,15 @@ from sqlalchemy.pool import QueuePool
 
 from kilonova.domain import regex
 from kilonova.store import again
-from kilonova.store.away import DatabaseAway, DatabaseFull, Overtaken, is_away, is_full, is_overtaken, is_read_only
+from kilonova.store.away import (
+    DatabaseAway,
+    DatabaseFull,
+    TransactionConflict,
+    is_away,
+    is_conflict,
+    is_full,
+    is_read_only,
+)
 from kilonova.store.error_texts import keep_values_out
 
 _POOL_SIZE = 16
@@ -152,7 +160,7 @@ class Database:
                 raise
             if is_read_only(error):
                 self.engine.dispose()  # no connection of this pool leads to a server that can be written to
-            kind = Overtaken if is_overtaken(error) else DatabaseAway
+            kind = TransactionConflict if is_conflict(error) else DatabaseAway
             raise kind(str(error.__cause__ or error).partition("\n")[0]) from error
 
     def close(self) -> None:

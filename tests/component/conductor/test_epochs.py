@@ -36,7 +36,7 @@ class Cloud:
         """Let happen what can; hosts are told of changes of networks, too."""
         for _ in range(seconds):
             self.world.settle(1)
-            self.world.teller.activate()
+            self.world.network_sync.activate()
 
     def open_port(self, number: int) -> None:
         """Let anybody in at a port; the host is told."""

@@ -15,7 +15,7 @@ from kilonova.domain.network import Network, ServerForNetwork
 from kilonova.network import hostview, segments
 from kilonova.network.changes import Changes
 from kilonova.network.embedded import EmbeddedNetworks
-from kilonova.network.telling import HostTeller
+from kilonova.network.network_sync import NetworkSync
 from kilonova.rpc.bus import Handler
 from kilonova.rpc.messages import Message, ShareChanged
 from kilonova.store.database import Tx
@@ -82,7 +82,7 @@ class Cloud:
 
     def __init__(self, world: World) -> None:
         self.world, self.wire, self.clock = world, Wire(), StillClock()
-        self.teller = HostTeller(world.database, self.wire, self.clock)
+        self.network_sync = NetworkSync(world.database, self.wire, self.clock)
         self.networks = EmbeddedNetworks(world.ids, Changes(self.wire, self.clock))
         with world.database.write() as tx:
             for number in (1, 2, 3):
@@ -115,7 +115,7 @@ class Cloud:
         """What the hosts of the network are told of each other since the last time; None when nothing."""
         self.wire.changes = []
         self.clock.time += timedelta(minutes=1)
-        self.teller.activate()
+        self.network_sync.activate()
         found = [change for change in self.wire.changes if change.id == self.net.id]
         if not found:
             return None

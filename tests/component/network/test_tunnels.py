@@ -80,7 +80,7 @@ def test_nothing_is_told_before_its_time_and_all_of_it_then(cloud: Cloud) -> Non
     cloud.boot("h1")
     asked: list[float] = []
     cloud.clock.call_later = lambda delay_s, _: (asked.append(delay_s), lambda: None)[1]  # type: ignore[method-assign]
-    cloud.teller.activate()
+    cloud.network_sync.activate()
     assert cloud.wire.changes == []
     assert asked == [pytest.approx(1.0)]
     assert cloud.told() == Told(come=("192.0.2.1",))

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import delete, update
 
 from kilonova.domain.server import Intent, PowerState
-from kilonova.rebalance.model import Goal, Limits, Plan
+from kilonova.rebalance.model import Goal, Plan, PlanLimits
 from kilonova.rebalance.records import Rebalancing
 from kilonova.scheduler.settings import SchedulerSettings
 from kilonova.store.database import Database
@@ -39,7 +39,7 @@ def three_on_one(world: World) -> list[str]:
 
 
 def plan(world: World, goal: Goal = Goal.SPREAD) -> Plan:
-    return Rebalancing(world.db, world.clock, SchedulerSettings()).plan(goal, Limits())
+    return Rebalancing(world.db, world.clock, SchedulerSettings()).plan(goal, PlanLimits())
 
 
 def test_a_plan_is_made_of_claims_and_of_what_was_asked_at_the_boot(world: World) -> None:

@@ -32,8 +32,8 @@ from kilonova.domain.status import status_of
 from kilonova.network.changes import Changes
 from kilonova.network.defaults import ensure_default
 from kilonova.network.embedded import EmbeddedNetworks
+from kilonova.network.network_sync import NetworkSync
 from kilonova.network.resolve import NicResolver
-from kilonova.network.telling import HostTeller
 from kilonova.rpc.bus import Bus
 from kilonova.rpc.messages import Command
 from kilonova.rpc.sealed_bus import OpeningBus, SealingBus
@@ -120,7 +120,7 @@ class AmqpPlane:
         parts = ConductorParts(
             db=self._db, epoch=self._epoch, bus=bus, clock=self._clock, ids=self._ids, runner=runner,
             reconcilers=Reconcilers(
-                [PowerStateReconciler(self._db, bus, self._clock), HostTeller(self._db, bus, self._clock)], self._clock
+                [PowerStateReconciler(self._db, bus, self._clock), NetworkSync(self._db, bus, self._clock)], self._clock
             ),
             networks=networks, host_defaults=HostDefaults(), on_host_key=self.host_keys.forget,
         )  # fmt: skip

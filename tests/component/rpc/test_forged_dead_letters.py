@@ -15,7 +15,7 @@ from kilonova.domain.errors import Conflict
 from kilonova.domain.host_access import host_of
 from kilonova.rpc.amqp import AmqpBus, wire
 from kilonova.rpc.amqp.deadletters import DeadLetter, DeadLetters
-from kilonova.rpc.amqp.names import DEAD_LETTERS, EXCHANGE, FROM_HOSTS, GRAVE, cast_key
+from kilonova.rpc.amqp.names import DEAD_EXCHANGE, DEAD_LETTERS, EXCHANGE, FROM_HOSTS, cast_key
 from kilonova.rpc.bus import NoAnswer
 from kilonova.rpc.messages import Heartbeat, Message, Ok, SagaReady
 from kilonova.rpc.rabbitmq_accounts import RabbitAccounts
@@ -41,7 +41,7 @@ LIES_OF_DEATH = {
 
 
 PLACES = (
-    (EXCHANGE, "dead"), (EXCHANGE, "cast:conductor"), (GRAVE, ""), ("", DEAD_LETTERS), ("", cast_key(f"agent.{A}"))
+    (EXCHANGE, "dead"), (EXCHANGE, "cast:conductor"), (DEAD_EXCHANGE, ""), ("", DEAD_LETTERS), ("", cast_key(f"agent.{A}"))
 )  # fmt: skip
 
 
@@ -104,7 +104,7 @@ def test_a_host_cannot_write_to_the_dead_letters(plane: Plane, exchange: str, ke
     assert plane.letters.every() == []
 
 
-@pytest.mark.parametrize("to", [EXCHANGE, GRAVE, "", "amq.topic"])
+@pytest.mark.parametrize("to", [EXCHANGE, DEAD_EXCHANGE, "", "amq.topic"])
 def test_a_host_cannot_have_the_broker_write_for_it(plane: Plane, to: str) -> None:
     own = (f"reply:host.{A}:ff", f"fanout:host.{A}:ff", f"call:agent.{A}", cast_key(f"agent.{A}"))
     for name in own:

@@ -13,14 +13,14 @@ import pytest
 from sqlalchemy import text
 
 from kilonova.api.framework import COMPUTE, Policy, Rim, Route, Service
-from kilonova.api.framework.testing import FakeAuthenticator, client
 from kilonova.domain.saga import JournalEvent, Saga
 from kilonova.domain.status import status_of
 from kilonova.store.again import TRIES, until_done
-from kilonova.store.away import Overtaken
+from kilonova.store.away import TransactionConflict
 from kilonova.store.database import Database
 from kilonova.store.queries.counters import next_number
 from tests import databases
+from tests.apiclient import FakeAuthenticator, client
 from tests.world.plane import World
 
 
@@ -92,9 +92,9 @@ def test_what_has_committed_something_is_not_done_twice(database: Database) -> N
         tries.append("try")
         with database.write() as tx:
             next_number(tx, "a")
-        raise Overtaken("deadlock detected")
+        raise TransactionConflict("deadlock detected")
 
-    with pytest.raises(Overtaken):
+    with pytest.raises(TransactionConflict):
         until_done(half)
     assert tries == ["try"]
 
@@ -104,9 +104,9 @@ def test_it_is_not_done_for_ever() -> None:
 
     def never() -> None:
         tries.append("try")
-        raise Overtaken("deadlock detected")
+        raise TransactionConflict("deadlock detected")
 
-    with pytest.raises(Overtaken):
+    with pytest.raises(TransactionConflict):
         until_done(never)
     assert len(tries) == TRIES
 
@@ -114,7 +114,7 @@ def test_it_is_not_done_for_ever() -> None:
 def test_a_saga_goes_on_in_the_same_turn(database: Database, tmp_path: Path) -> None:
     world = World(database, tmp_path)
     server_id = world.boot()
-    left = [Overtaken("deadlock detected")] * 3
+    left = [TransactionConflict("deadlock detected")] * 3
 
     def overtaken(_saga: Saga, _event: JournalEvent, when: str) -> None:
         if when == "before" and left:

@@ -14,7 +14,6 @@ from sqlalchemy import delete
 from kilonova.api.compute.policies import POLICIES
 from kilonova.api.compute.service import ComputePorts, compute_service
 from kilonova.api.framework import Policy, Rim
-from kilonova.api.framework.testing import client
 from kilonova.compute.backlog import Bounds
 from kilonova.compute.first_start import ensure_flavors
 from kilonova.domain.boot import BootParams
@@ -31,6 +30,7 @@ from kilonova.store.database import Database
 from kilonova.store.queries import hosts, saga_leases, sagas, server_facts
 from kilonova.store.tables.compute import server_actions
 from tests import databases
+from tests.apiclient import client
 from tests.fakes.auth import ADMIN_PROJECT, MEMBER_A, PROJECT_A, PROJECT_B, FakeAuthenticator
 from tests.fakes.images import FakeImages, image
 

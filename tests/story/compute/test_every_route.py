@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from kilonova.api.framework import Route
-from kilonova.api.framework.testing import compile_all
 from tests import facts
+from tests.apiclient import compile_all
 from tests.fakes.auth import ADMIN, MEMBER_A, MEMBER_B, PROJECT_A, READER_A, STRANGER, UNSCOPED
 from tests.story.compute.cloud import Cloud, sqlite_cloud
 from tests.story.compute.shapes import is_served

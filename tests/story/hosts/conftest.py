@@ -17,7 +17,6 @@ import uvicorn
 from starlette.testclient import TestClient
 
 from kilonova.api.framework import Policy, Rim
-from kilonova.api.framework.testing import client
 from kilonova.api.hosts import POLICIES, HostsPorts, hosts_service
 from kilonova.compute.host_access import HostAccess
 from kilonova.conductor.refusals import RefusalLog
@@ -25,6 +24,7 @@ from kilonova.domain.image import Image
 from kilonova.image.bits import FileBits
 from kilonova.store.queries import images
 from tests import databases
+from tests.apiclient import client
 from tests.fakes.accounts import RememberedAccounts
 from tests.fakes.auth import ADMIN, FakeAuthenticator
 from tests.world.plane import IMAGE, OneImage, World

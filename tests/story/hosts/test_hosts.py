@@ -6,8 +6,8 @@ import base64
 
 import pytest
 
-from kilonova.api.framework.testing import client, compile_all
 from kilonova.identity.throttle import FREE_FAILURES
+from tests.apiclient import client, compile_all
 from tests.fakes.auth import MEMBER_A, READER_A
 from tests.story.hosts.conftest import BASE, Fleet
 

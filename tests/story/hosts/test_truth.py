@@ -17,13 +17,13 @@ from kilonova.agent.service import Agent, HostIdentity
 from kilonova.api.compute.policies import POLICIES
 from kilonova.api.compute.service import ComputePorts, compute_service
 from kilonova.api.framework import Policy, Rim
-from kilonova.api.framework.testing import client
 from kilonova.domain.host import ALIVE_WITHIN_S
 from kilonova.domain.status import status_of
 from kilonova.network.resolve import NicResolver
 from kilonova.store.queries import actions, hosts
 from kilonova.store.queries.keyset import Keyset
 from tests import databases
+from tests.apiclient import client
 from tests.fakes.auth import ADMIN, FakeAuthenticator
 from tests.story.compute.cloud import FakeProjects
 from tests.world.clock import ManualClock

@@ -12,7 +12,6 @@ import pytest
 from starlette.testclient import TestClient
 
 from kilonova.api.framework import Policy, Rim
-from kilonova.api.framework.testing import FakeAuthenticator, caller, client
 from kilonova.api.network.policies import POLICIES
 from kilonova.api.network.service import network_service
 from kilonova.domain.clock import Ids
@@ -20,12 +19,13 @@ from kilonova.domain.hostnet import HostNetwork, ShareChange
 from kilonova.domain.network import ServerForNetwork
 from kilonova.network.backing import Backing
 from kilonova.network.changes import Changes
+from kilonova.network.network_sync import NetworkSync
 from kilonova.network.networks import NetworkSettings
-from kilonova.network.telling import HostTeller
 from kilonova.rpc.messages import Message, NetworkChanged, ShareChanged
 from kilonova.store.database import Database, Tx
 from kilonova.store.queries import servers
 from tests import databases
+from tests.apiclient import FakeAuthenticator, caller, client
 from tests.component.store.test_servers import server
 
 Answer = dict[str, Any]
@@ -82,7 +82,7 @@ class Cloud:
 
     def __init__(self, database: Database) -> None:
         self.database, self.clock, self.bus = database, StillClock(), RecordingBus()
-        self.teller = HostTeller(database, self.bus, self.clock)
+        self.network_sync = NetworkSync(database, self.bus, self.clock)
         self.ids = Ids(random.Random(11))
         self.servers = 0
         backing = Backing(database, self.clock, self.ids, Changes(self.bus, self.clock))
@@ -110,7 +110,7 @@ class Cloud:
     def told(self) -> list[str]:
         """What was said of changes since the last time this was asked: to whom, or to those who follow what."""
         self.clock.time += timedelta(minutes=1)
-        self.teller.activate()
+        self.network_sync.activate()
         told, self.bus.said_to = self.bus.said_to, []
         return told
 

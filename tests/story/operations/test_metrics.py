@@ -7,9 +7,9 @@ from prometheus_client import CollectorRegistry, Counter
 from starlette.testclient import TestClient
 
 from kilonova.api.framework import Policy, Rim
-from kilonova.api.framework.testing import client
 from kilonova.api.operations import POLICIES, Metrics, metrics_service
 from kilonova.domain.addresses import is_loopback
+from tests.apiclient import client
 from tests.fakes.auth import ADMIN, MEMBER_A, FakeAuthenticator
 
 

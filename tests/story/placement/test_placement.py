@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from kilonova.api.framework.testing import compile_all
 from kilonova.rpc.messages import FleetChanged
 from kilonova.store.queries import hosts, providers
 from tests import facts
+from tests.apiclient import compile_all
 from tests.fakes.auth import MEMBER_A, PROJECT_A
 from tests.story.placement.world import SERVER, World
 

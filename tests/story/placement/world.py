@@ -7,7 +7,6 @@ from typing import Any
 from starlette.testclient import TestClient
 
 from kilonova.api.framework import Policy, Rim
-from kilonova.api.framework.testing import client
 from kilonova.api.placement.policies import POLICIES
 from kilonova.api.placement.service import placement_service
 from kilonova.domain.allocation import Claim
@@ -17,6 +16,7 @@ from kilonova.rpc.inprocess import InProcessBus
 from kilonova.rpc.messages import Message, Ok
 from kilonova.store.database import Database
 from kilonova.store.queries import hosts, server_facts, servers
+from tests.apiclient import client
 from tests.component.store.test_servers import server
 from tests.fakes.auth import ADMIN, PROJECT_A, FakeAuthenticator
 from tests.fakes.images import FakeImages

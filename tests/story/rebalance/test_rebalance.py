@@ -10,11 +10,11 @@ from starlette.testclient import TestClient
 
 from kilonova.api import rebalance
 from kilonova.api.framework import COMPUTE, Policy, Rim, Service, bind
-from kilonova.api.framework.testing import client
 from kilonova.domain.clock import SystemClock
 from kilonova.rebalance.records import Rebalancing
 from kilonova.scheduler.settings import SchedulerSettings
 from tests import databases
+from tests.apiclient import client
 from tests.fakes.auth import ADMIN, MANAGER_A, MEMBER_A, FakeAuthenticator
 
 PLAN = "/kilonova/v1/rebalance"

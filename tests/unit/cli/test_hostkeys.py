@@ -12,7 +12,7 @@ import pytest
 from kilonova.cli import hostkeys
 from kilonova.cli.client import ApiError
 from kilonova.cli.errors import CliError
-from kilonova.cli.hostkeys import Kept, printed, settled
+from kilonova.cli.hostkeys import KnownKeys, printed, settled
 
 ID = "11111111-1111-4111-8111-111111111111"
 SERVER = {"id": ID, "name": "web"}
@@ -54,7 +54,7 @@ def ask(said: str | None, **how: Any) -> dict[str, str]:
     return dict(word.split("=", 1) for word in words[1::2])
 
 
-def kept() -> Kept:
+def kept() -> KnownKeys:
     return hostkeys.kept_in(hostkeys.folder() / ID, ID)
 
 
@@ -83,7 +83,7 @@ def test_keys_are_read_from_a_log(said: str, found: tuple[Any, ...]) -> None:
 def test_a_printed_key_is_the_only_one_accepted() -> None:
     options = ask(log(OLD))
     assert (options["StrictHostKeyChecking"], options["HostKeyAlias"]) == ("yes", ID)
-    assert kept() == Kept((OLD,), (OLD,))
+    assert kept() == KnownKeys((OLD,), (OLD,))
     file = hostkeys.folder() / ID
     assert (file.stat().st_mode & 0o777, file.parent.stat().st_mode & 0o777) == (0o600, 0o700)
     assert ask(None)["StrictHostKeyChecking"] == "yes"  # the log is gone; what is known stays
@@ -121,8 +121,8 @@ def test_a_key_made_anew_without_a_word_on_the_console_can_be_taken() -> None:
 
 
 def test_nothing_is_known_of_a_server_that_says_nothing() -> None:
-    assert settled(Kept(), (), take_new=False) == Kept()
-    assert settled(Kept((), (OLD,)), (OLD,), take_new=False) == Kept((), (OLD,))
+    assert settled(KnownKeys(), (), take_new=False) == KnownKeys()
+    assert settled(KnownKeys((), (OLD,)), (OLD,), take_new=False) == KnownKeys((), (OLD,))
 
 
 def test_a_home_that_cannot_be_written_keeps_nobody_out(home: Path, capsys: pytest.CaptureFixture[str]) -> None:

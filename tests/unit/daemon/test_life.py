@@ -13,7 +13,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 from kilonova.daemon import life
 from kilonova.daemon.health import Health, HealthServer
-from kilonova.daemon.life import Daemon, Role, live
+from kilonova.daemon.life import Component, Daemon, live
 from kilonova.domain.errors import Away, Conflict
 from tests.waiting import wait_until
 
@@ -60,7 +60,7 @@ class Living:
         self.asked.set()
         return self.problem
 
-    def _roles(self) -> Sequence[Role]:
+    def _roles(self) -> Sequence[Component]:
         return [Part("one", self.heard, stops_badly=True), Part("other", self.heard, cannot=self._cannot)]
 
     def _notified(self, state: str) -> None:

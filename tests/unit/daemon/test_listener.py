@@ -13,10 +13,10 @@ import httpx2
 import pytest
 
 from kilonova.api.framework import COMPUTE, Policy, Rim, Route, Service
-from kilonova.api.framework.testing import FakeAuthenticator
 from kilonova.daemon import listener
 from kilonova.daemon.listener import Listener
 from kilonova.domain.errors import Conflict
+from tests.apiclient import FakeAuthenticator
 from tests.brokers import free_ports
 from tests.waiting import wait_until
 

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from kilonova.domain.allocation import Claim
 from kilonova.domain.host import Host
 from kilonova.domain.server_group import GroupPolicy, GroupRule
-from kilonova.rebalance.model import Goal, Limits, Move, Plan, Resident
+from kilonova.rebalance.model import Goal, Move, Plan, PlanLimits, Resident
 from kilonova.rebalance.plan import plan_moves
 from kilonova.scheduler.fleet import Fleet, Group, fleet_of
 from kilonova.scheduler.plugins import profile_of
@@ -78,7 +78,7 @@ class World:
         return fleet_of(every, NOW, groups)
 
     def plan(self, goal: Goal, **limits: int) -> Plan:
-        given_ = Limits(**limits) if limits else Limits(moves=100)
+        given_ = PlanLimits(**limits) if limits else PlanLimits(moves=100)
         return plan_moves(self.fleet(), list(self.residents.values()), PROFILE, goal, given_)
 
     def measure(self, goal: Goal) -> float:
@@ -283,7 +283,7 @@ def test_no_plan_breaks_a_rule_at_any_moment_or_makes_it_worse(
     hosts: list[dict[str, Any]], servers: list[dict[str, Any]], goal: Goal, most: int, ram_mib: int | None
 ) -> None:
     world = settled(hosts, servers)
-    limits = Limits(moves=most, ram_mib=ram_mib)
+    limits = PlanLimits(moves=most, ram_mib=ram_mib)
     there = list(world.residents.values())
     plan, again = (plan_moves(world.fleet(), there, PROFILE, goal, limits) for _ in range(2))
     assert plan == again

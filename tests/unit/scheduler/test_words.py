@@ -9,7 +9,7 @@ import numpy as np
 
 from kilonova.domain.aggregate import Aggregate
 from kilonova.scheduler.columns import Coded
-from kilonova.scheduler.fleet import Fleet, Group, nothing_around
+from kilonova.scheduler.fleet import Fleet, Group, no_context
 from kilonova.scheduler.plugins import profile_of
 from kilonova.scheduler.settings import SchedulerSettings
 from tests.unit.scheduler.building import NOW, fleet, host, request
@@ -41,11 +41,9 @@ def refusing_fleet() -> Fleet:
         },
     )  # fmt: skip
     one = host(1, id="secret-id", name="secret-host", address="10.66.66.66", disabled=True, servers=9)
-    around = replace(
-        nothing_around(1), aggregates=Coded(((for_others,),), np.zeros(1, np.intp)), building=np.array([9])
-    )
+    context = replace(no_context(1), aggregates=Coded(((for_others,),), np.zeros(1, np.intp)), building=np.array([9]))
     apart = Group("anti-affinity", np.array([0], np.intp), np.array([1], np.int64))
-    return fleet(one, groups={"group": apart}, around=around)
+    return fleet(one, groups={"group": apart}, context=context)
 
 
 def test_no_filter_names_what_tenants_may_not_know() -> None:

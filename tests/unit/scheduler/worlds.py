@@ -14,9 +14,9 @@ from kilonova.domain.aggregate import Aggregate
 from kilonova.domain.boot import SchedulingRequest
 from kilonova.domain.host import Host
 from kilonova.scheduler.fleet import Fleet, Group, fleet_of
+from kilonova.scheduler.host_context import context_columns
 from kilonova.scheduler.settings import SchedulerSettings
-from kilonova.scheduler.surroundings import around_of
-from kilonova.store.queries.fleet import Surroundings
+from kilonova.store.queries.fleet import HostContext
 from tests.unit.scheduler.building import NOW, host, request
 
 MOST_HOSTS = 8
@@ -51,7 +51,7 @@ class World:
     def fleet(self) -> Fleet:
         """The world as columns."""
         bare = fleet_of(self.hosts, NOW)
-        read = Surroundings(
+        read = HostContext(
             aggregates=self.aggregates, groups={}, in_groups={}, images=self.images, building=self.building,
             failures=self.failures,
         )  # fmt: skip
@@ -65,7 +65,7 @@ class World:
             )
             for policy, counts in self.groups.items()
         }
-        return fleet_of(self.hosts, NOW, groups, around_of(bare.roster, read), self.said)
+        return fleet_of(self.hosts, NOW, groups, context_columns(bare.roster, read), self.said)
 
 
 def _some(words: list[str], **how: int) -> st.SearchStrategy[tuple[str, ...]]:

@@ -93,7 +93,7 @@ Rules worth knowing
   in memory.
 - Shapes and their annotations must be at module level, as types are resolved by name.
 
-`testing.client(app, token, version)` drives an app in process; `testing.compile_all(service)` is the one line of test that every
+`tests.apiclient.client(app, token, version)` drives an app in process; `compile_all(service)` is the one line of test that every
 service wants. The modules: `versions`, `schema` (marks), `bounds`, `compile_in` and `compile_out` (codecs), `complaints` (their
 errors in words), `types` (wire types), `exchange` (Request, Reply), `routes`, `router`, `service`, `serve`, `pipeline` and
 `bodies` (a request's way), `lanes` and `transfers` (how much at once), `connection`, `connections` and `transport` (sockets),

@@ -1,7 +1,7 @@
 """
 Decoders: from bytes of one microversion to the superset shape.
 
-A type expression is compiled for a version into a `Wire`: the type msgspec decodes (shapes become structs with exactly that
+A type expression is compiled for a version into a `InputType`: the type msgspec decodes (shapes become structs with exactly that
 version's fields, names and strictness), and, where something is left to do afterwards, a `lift` that turns the decoded
 value into the declared one. msgspec does nearly all the checking, in C; `lift` moves fields into the superset shape and
 runs the `reads` functions. Both know the wire path, so that every refusal names the field the client wrote.
@@ -43,7 +43,7 @@ Lift = Callable[[Any, str], Any]
 _making = threading.Lock()
 
 
-class Wire(NamedTuple):
+class InputType(NamedTuple):
     """What msgspec decodes, which Python types that can give, and what remains to be done with the result."""
 
     type: Any
@@ -52,7 +52,7 @@ class Wire(NamedTuple):
 
 
 @functools.cache
-def compile_wire(tp: Any, version: Version, where: Where) -> Wire:  # noqa: PLR0911 -- one for each kind of type
+def compile_wire(tp: Any, version: Version, where: Where) -> InputType:  # noqa: PLR0911 -- one for each kind of type
     """Compile a type expression for the stretch of versions that starts at `version`."""
     base, marks = flatten(tp)
     if marks:
@@ -72,9 +72,9 @@ def compile_wire(tp: Any, version: Version, where: Where) -> Wire:  # noqa: PLR0
     if get_origin(tp) is dict:
         return _dict(*(compile_wire(part, version, where) for part in get_args(tp)))
     if tp in (int, str):
-        return Wire(Annotated[(tp, *bounded(tp, (), where))], (tp,), None)
+        return InputType(Annotated[(tp, *bounded(tp, (), where))], (tp,), None)
     check_closed(tp)
-    return Wire(tp, _gives(tp), None)
+    return InputType(tp, _gives(tp), None)
 
 
 def _gives(tp: Any) -> tuple[type, ...]:
@@ -86,7 +86,7 @@ def _gives(tp: Any) -> tuple[type, ...]:
     return (origin,) if isinstance(origin, type) else (object,)
 
 
-def _annotated(base: Any, marks: tuple[Any, ...], version: Version, where: Where) -> Wire:
+def _annotated(base: Any, marks: tuple[Any, ...], version: Version, where: Where) -> InputType:
     limits = tuple(m for m in marks if isinstance(m, Meta))
     readers = [m for m in marks if isinstance(m, Reads)]
     raw = next((m.wire_type for m in readers if m.wire_type is not None), None)
@@ -119,7 +119,7 @@ def _convert(value: Any, tp: Any, path: str, *, strict: bool = True) -> Any:
         raise field_error(problem, path) from problem
 
 
-def _union(parts: list[Wire]) -> Wire:
+def _union(parts: list[InputType]) -> InputType:
     if len(parts) == 1:
         return parts[0]
     by_type = {kind: part.lift for part in parts if part.lift is not None for kind in part.gives}
@@ -130,20 +130,20 @@ def _union(parts: list[Wire]) -> Wire:
         fn = by_type.get(type(value), by_type.get(object))
         return value if fn is None else fn(value, path)
 
-    return Wire(tp, gives, lift if by_type else None)
+    return InputType(tp, gives, lift if by_type else None)
 
 
-def _list(item: Wire) -> Wire:
+def _list(item: InputType) -> InputType:
     fn, tp = item.lift, Annotated[list[item.type], ITEMS]  # type: ignore[name-defined]
     if fn is None:
-        return Wire(tp, (list,), None)
-    return Wire(tp, (list,), lambda value, path: [fn(x, f"{path}[{i}]") for i, x in enumerate(value)])
+        return InputType(tp, (list,), None)
+    return InputType(tp, (list,), lambda value, path: [fn(x, f"{path}[{i}]") for i, x in enumerate(value)])
 
 
-def _dict(key: Wire, item: Wire) -> Wire:
+def _dict(key: InputType, item: InputType) -> InputType:
     tp = Annotated[dict[key.type, item.type], ITEMS]  # type: ignore[name-defined]
     if key.lift is None and item.lift is None:
-        return Wire(tp, (dict,), None)
+        return InputType(tp, (dict,), None)
 
     def lift(value: dict[Any, Any], path: str) -> dict[Any, Any]:
         return {
@@ -151,12 +151,12 @@ def _dict(key: Wire, item: Wire) -> Wire:
             for k, v in value.items()
         }
 
-    return Wire(tp, (dict,), lift)
+    return InputType(tp, (dict,), lift)
 
 
-def _free(tp: Any, limit: int, version: Version) -> Wire:
+def _free(tp: Any, limit: int, version: Version) -> InputType:
     """JSON of no type: as a whole it takes no more than `limit` bytes."""
-    check, item = measure(limit), Wire(Any, (object,), None)
+    check, item = measure(limit), InputType(Any, (object,), None)
     if get_origin(tp) is dict:
         inner = _dict(compile_wire(get_args(tp)[0], version, BODY), item)
     else:
@@ -173,7 +173,7 @@ def _where(shape: type[Shape]) -> Where:
     return QUERY if issubclass(shape, Query) else BODY
 
 
-def _struct(shape: type[Shape], version: Version) -> Wire:
+def _struct(shape: type[Shape], version: Version) -> InputType:
     live = [spec for spec in fields_at(shape, version) if not spec.is_rest]
     wires = [compile_wire(spec.type_at(version), version, _where(shape)) for spec in live]
     fields = [
@@ -206,10 +206,10 @@ def _struct(shape: type[Shape], version: Version) -> Wire:
                 known[attr] = got if fn is None else fn(got, f"{path}.{name}")
         return shape(**known)
 
-    return Wire(made, (made,), lift)
+    return InputType(made, (made,), lift)
 
 
-def _open_struct(shape: type[Shape], version: Version) -> Wire:
+def _open_struct(shape: type[Shape], version: Version) -> InputType:
     """A shape with a `rest` field: decoded as a plain object first, then parted into known keys and the others."""
     closed = _struct(shape, version)
     msgspec.json.Decoder(closed.type)  # made ready here, for it is converted to and in no decoder's type
@@ -225,7 +225,7 @@ def _open_struct(shape: type[Shape], version: Version) -> Wire:
         setattr(whole, rest.attr, others.lift(left, path) if others.lift else left)
         return whole
 
-    return Wire(Annotated[dict[str, Any], ITEMS], (dict,), lift)
+    return InputType(Annotated[dict[str, Any], ITEMS], (dict,), lift)
 
 
 class Decoder:
@@ -237,14 +237,14 @@ class Decoder:
 
     def __init__(self, tp: Any, key: str | None = None) -> None:
         self.type, self.key = tp, key
-        self._decoders: dict[Version, tuple[msgspec.json.Decoder[Any], Wire]] = {}
+        self._decoders: dict[Version, tuple[msgspec.json.Decoder[Any], InputType]] = {}
 
     def wire_type(self, version: Version) -> Any:
         """The wire type of one version without its envelope, for documents."""
         with _making:
             return compile_wire(self.type, stretch_of(self.type, version), BODY).type
 
-    def _at(self, version: Version) -> tuple[msgspec.json.Decoder[Any], Wire]:
+    def _at(self, version: Version) -> tuple[msgspec.json.Decoder[Any], InputType]:
         stretch = stretch_of(self.type, version)
         found = self._decoders.get(stretch)
         if found is None:
@@ -275,12 +275,14 @@ class Decoder:
         return value if wire.lift is None else wire.lift(value, "")
 
 
-def _enveloped(key: str, inner: Wire) -> Wire:
+def _enveloped(key: str, inner: InputType) -> InputType:
     made = msgspec.defstruct(
         "Body", [("content", inner.type, msgspec.field(name=key))], kw_only=True, forbid_unknown_fields=True
     )
     fn = inner.lift
-    return Wire(made, (made,), lambda value, path: value.content if fn is None else fn(value.content, f"{path}.{key}"))
+    return InputType(
+        made, (made,), lambda value, path: value.content if fn is None else fn(value.content, f"{path}.{key}")
+    )
 
 
 @functools.cache

@@ -22,7 +22,7 @@ from kilonova.api.framework.versions import Version
 Project = Callable[[Any], Any]
 
 
-class Wire(NamedTuple):
+class OutputType(NamedTuple):
     """The wire type (for documents), the Python types it is made from, and how; None where nothing changes."""
 
     type: Any
@@ -31,7 +31,7 @@ class Wire(NamedTuple):
 
 
 @functools.cache
-def compile_wire(tp: Any, version: Version) -> Wire:  # noqa: PLR0911 -- one for each kind of type
+def compile_wire(tp: Any, version: Version) -> OutputType:  # noqa: PLR0911 -- one for each kind of type
     """Compile a type expression for the stretch of versions that starts at `version`."""
     base, marks = flatten(tp)
     if marks:
@@ -47,37 +47,37 @@ def compile_wire(tp: Any, version: Version) -> Wire:  # noqa: PLR0911 -- one for
         return _list(compile_wire(get_args(tp)[0], version))
     if get_origin(tp) is dict:
         return _dict(get_args(tp)[0], compile_wire(get_args(tp)[1], version))
-    return Wire(tp, (), None)
+    return OutputType(tp, (), None)
 
 
-def _union(parts: list[Wire]) -> Wire:
+def _union(parts: list[OutputType]) -> OutputType:
     tp: Any = Union[tuple(part.type for part in parts)]  # noqa: UP007 -- built from values
     if sum(isinstance(part.type, type) and issubclass(part.type, msgspec.Struct) for part in parts) > 1:
         tp = Any  # sending either of two shapes is well; msgspec can only not describe it
     table = {kind: part.project for part in parts if part.project is not None for kind in part.takes}
     if not table:
-        return Wire(tp, (), None)
+        return OutputType(tp, (), None)
 
     def project(value: Any) -> Any:
         fn = table.get(type(value))
         return value if fn is None else fn(value)
 
-    return Wire(tp, tuple(table), project)
+    return OutputType(tp, tuple(table), project)
 
 
-def _list(item: Wire) -> Wire:
+def _list(item: OutputType) -> OutputType:
     fn = item.project
     tp = list[item.type]  # type: ignore[name-defined]
-    return Wire(tp, (list, tuple), None if fn is None else lambda values: [fn(x) for x in values])
+    return OutputType(tp, (list, tuple), None if fn is None else lambda values: [fn(x) for x in values])
 
 
-def _dict(key: Any, item: Wire) -> Wire:
+def _dict(key: Any, item: OutputType) -> OutputType:
     fn = item.project
     tp = dict[key, item.type]  # type: ignore[name-defined]
-    return Wire(tp, (dict,), None if fn is None else lambda values: {k: fn(v) for k, v in values.items()})
+    return OutputType(tp, (dict,), None if fn is None else lambda values: {k: fn(v) for k, v in values.items()})
 
 
-def _struct(shape: type[Shape], version: Version) -> Wire:
+def _struct(shape: type[Shape], version: Version) -> OutputType:
     declared = fields_of(shape)
     live = [spec for spec in declared if version in spec.within]
     # The wire struct is positional, so what may be absent comes last; order means nothing in JSON.
@@ -87,13 +87,13 @@ def _struct(shape: type[Shape], version: Version) -> Wire:
     made = _wire_struct(shape, named, wires)
     rest = next((spec for spec in live if spec.is_rest), None)
     if rest is not None:
-        return Wire(made, (shape,), _flat(named, wires, rest))
+        return OutputType(made, (shape,), _flat(named, wires, rest))
     if not nested and len(live) == len(declared) and all(spec.name == spec.attr for spec in live):
-        return Wire(made, (shape,), None)
-    return Wire(made, (shape,), _mover(made, [spec.attr for spec in named], nested))
+        return OutputType(made, (shape,), None)
+    return OutputType(made, (shape,), _mover(made, [spec.attr for spec in named], nested))
 
 
-def _wire_struct(shape: type[Shape], named: list[FieldSpec], wires: list[Wire]) -> type[msgspec.Struct]:
+def _wire_struct(shape: type[Shape], named: list[FieldSpec], wires: list[OutputType]) -> type[msgspec.Struct]:
     fields = [
         (
             spec.attr,
@@ -129,7 +129,7 @@ def _kept(fn: Project | None, value: Any) -> Any:
     return value if fn is None or value is UNSET else fn(value)
 
 
-def _flat(named: list[FieldSpec], wires: list[Wire], rest: FieldSpec) -> Project:
+def _flat(named: list[FieldSpec], wires: list[OutputType], rest: FieldSpec) -> Project:
     fields = [(spec.attr, spec.name, w.project) for spec, w in zip(named, wires, strict=True)]
 
     def project(view: Any) -> dict[str, Any]:
@@ -145,9 +145,9 @@ class Encoder:
 
     def __init__(self, tp: Any) -> None:
         self.type = tp
-        self._at: dict[Version, Wire] = {}
+        self._at: dict[Version, OutputType] = {}
 
-    def wire(self, version: Version) -> Wire:
+    def wire(self, version: Version) -> OutputType:
         """The compiled form for a version."""
         stretch = stretch_of(self.type, version)
         found = self._at.get(stretch)

@@ -16,7 +16,7 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from kilonova.api.framework.connections import Connections
-from kilonova.api.framework.transport import Wire
+from kilonova.api.framework.transport import LingeringTransport
 
 _LOOKS = 4  # in a window: how exactly it is known when a client's turn began
 _LINGER_AT_END_S = 0.5
@@ -26,7 +26,7 @@ _RETRY_AFTER_S = 2
 class Connection(HttpToolsProtocol):
     """uvicorn's `http` protocol class; what it does not bound is bounded here. `table` is the listener's."""
 
-    _wire: Wire
+    _wire: LingeringTransport
     _surplus: HTTPStatus | None = None
     _received = _head = 0
     _deadline: asyncio.TimerHandle | None = None
@@ -39,7 +39,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         """The first head begins with the connection: one that says nothing must not stay either."""
-        self._wire = Wire(transport, self._limits.linger_s, self._watch)
+        self._wire = LingeringTransport(transport, self._limits.linger_s, self._watch)
         super().connection_made(self._wire)
         self._surplus = self._table.came(self, self._address())
         self._expect_head(self._limits.head_s if self._surplus is None else self._limits.surplus_head_s)

@@ -36,7 +36,7 @@ Maybe = Union[T, UnsetType]  # noqa: UP007 -- an alias that takes a type
 """A field that may be absent: UNSET is absent, None is the JSON null."""
 
 
-class Wire(msgspec.Struct, frozen=True):
+class WireName(msgspec.Struct, frozen=True):
     """See `wire`."""
 
     name: str
@@ -72,9 +72,9 @@ class Size(msgspec.Struct, frozen=True):
     limit: int
 
 
-def wire(name: str) -> Wire:
+def wire(name: str) -> WireName:
     """The field's name on the wire."""
-    return Wire(name)
+    return WireName(name)
 
 
 def becomes(first: str, type_: Any) -> Becomes:
@@ -180,11 +180,11 @@ def is_union(tp: Any) -> bool:
 
 def _spec(attr: str, hint: Any, default: Any) -> FieldSpec:
     base, marks = flatten(hint)
-    kept = tuple(m for m in marks if not isinstance(m, (VersionRange, Wire, Becomes, Required, Rest)))
+    kept = tuple(m for m in marks if not isinstance(m, (VersionRange, WireName, Becomes, Required, Rest)))
     changes = sorted((m for m in marks if isinstance(m, Becomes)), key=lambda m: m.first)
     return FieldSpec(
         attr=attr,
-        name=next((m.name for m in marks if isinstance(m, Wire)), attr),
+        name=next((m.name for m in marks if isinstance(m, WireName)), attr),
         within=next((m for m in marks if isinstance(m, VersionRange)), ALWAYS),
         type=Annotated[(base, *kept)] if kept else base,
         optional=default is not NODEFAULT,

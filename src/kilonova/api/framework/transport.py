@@ -20,7 +20,7 @@ from typing import Any
 _MOST_LINGERS = 6
 
 
-class Wire(asyncio.Transport):
+class LingeringTransport(asyncio.Transport):
     """
     A transport over another. `linger_s`: how long the other end may be silent once our half is closed; in all it has six times
     that. `on_backlog` is called whenever what was written could not be sent at once.

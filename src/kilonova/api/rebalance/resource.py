@@ -6,7 +6,7 @@ from typing import Annotated, NoReturn
 
 from kilonova.api.framework import UNSET, Maybe, Meta, PolicyRule, Query, Request, Route, View
 from kilonova.domain.errors import Conflict
-from kilonova.rebalance.model import Goal, Limits, Plan
+from kilonova.rebalance.model import Goal, Plan, PlanLimits
 from kilonova.rebalance.records import Rebalancing
 
 _RULE = "kilonova:rebalance"
@@ -57,7 +57,7 @@ class Rebalances:
     def plan(self, req: Request[None, AskPlan]) -> PlanView:
         """What should be moved now."""
         asked = req.query
-        limits = Limits(moves=asked.max_moves, ram_mib=None if asked.max_ram is UNSET else asked.max_ram)
+        limits = PlanLimits(moves=asked.max_moves, ram_mib=None if asked.max_ram is UNSET else asked.max_ram)
         return _view(self._rebalancing.plan(asked.goal, limits))
 
     def apply(self, _req: Request[None, Query]) -> NoReturn:

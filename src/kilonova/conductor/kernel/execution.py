@@ -43,7 +43,7 @@ from kilonova.domain.report import Outcome
 from kilonova.domain.saga import Event, JournalEvent, Saga, SagaStatus
 from kilonova.rpc.bus import Bus
 from kilonova.store.again import until_done
-from kilonova.store.away import Overtaken
+from kilonova.store.away import TransactionConflict
 from kilonova.store.database import Database, Tx
 from kilonova.store.queries import saga_leases
 
@@ -115,7 +115,7 @@ class Execution:
             return goes_on
         except Exception as problem:
             self._position, self._reply, self._lines = before, reply, []
-            if isinstance(problem, Overtaken):
+            if isinstance(problem, TransactionConflict):
                 raise
             if 0 < done < most:
                 return self._burst(done)

@@ -46,7 +46,7 @@ class Placement(msgspec.Struct, frozen=True, kw_only=True):
     score: float
 
 
-class Kept(Placement, frozen=True, kw_only=True):
+class PlacementRecord(Placement, frozen=True, kw_only=True):
     """The same with why, for the journal: who carries the saga on needs the first part alone."""
 
     choice: Choice
@@ -73,7 +73,7 @@ class PlaceStep(Step[BootParams, Placement]):
             raise TryAgain(1.0)
         return answer.decision
 
-    def do(self, tx: Tx, run: Run[BootParams], prepared: Decision) -> Kept:
+    def do(self, tx: Tx, run: Run[BootParams], prepared: Decision) -> PlacementRecord:
         """Claim the first candidate that takes it."""
         if not prepared.candidates:
             raise StepFailed(_no_host(prepared))
@@ -221,12 +221,12 @@ def _claim_of(request: SchedulingRequest) -> Claim:
     return Claim(server_id=request.server_id, vcpus=request.vcpus, ram_mib=request.ram_mib, disk_gib=request.disk_gib)
 
 
-def _kept(candidate: Candidate, decision: Decision, passed_over: list[PassedOver]) -> Kept:
+def _kept(candidate: Candidate, decision: Decision, passed_over: list[PassedOver]) -> PlacementRecord:
     choice = Choice(
         explanation=decision.explanation.for_keeping(), host=candidate.host, zone=candidate.zone, score=candidate.score,
         passed_over=tuple(passed_over),
     )  # fmt: skip
-    return Kept(
+    return PlacementRecord(
         host_id=candidate.host_id, host=candidate.host, zone=candidate.zone, score=candidate.score, choice=choice
     )
 

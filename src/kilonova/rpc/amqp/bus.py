@@ -17,7 +17,7 @@ from kilonova.rpc.amqp import wire
 from kilonova.rpc.amqp.calls import Calls
 from kilonova.rpc.amqp.letter import Letter
 from kilonova.rpc.amqp.link import Link
-from kilonova.rpc.amqp.names import BURIED, GRAVE, call_key, cast_key, fanout_key, reply_key
+from kilonova.rpc.amqp.names import DEAD_EXCHANGE, DEAD_LETTERED, call_key, cast_key, fanout_key, reply_key
 from kilonova.rpc.amqp.origin import is_ours, only_ours
 from kilonova.rpc.amqp.outbox import Outbox
 from kilonova.rpc.amqp.pace import Pace
@@ -172,14 +172,14 @@ class AmqpBus:
         until = time.monotonic() + _ANSWERS_OUTLIVE_S
         self._post(Letter(reply_key(str(address)), body, properties, headers, until=until))
 
-    def bury(self, delivery: Delivery, why: str) -> None:
+    def dead_letter(self, delivery: Delivery, why: str) -> None:
         """Make it a dead letter, and settle it when the broker has that. A host leaves it to the broker, which tells no lies."""
         if not self._is_ours:
             self.settle(delivery, Verdict.DEAD)
             return
         said = delivery.properties
         headers = {
-            BURIED: "yes",
+            DEAD_LETTERED: "yes",
             "why": why,
             "kind": delivery.kind.value,
             "topic": delivery.topic,
@@ -192,10 +192,12 @@ class AmqpBus:
             "delivery_mode": _ON_DISK,
         }
 
-        def buried(is_kept: bool) -> None:  # noqa: FBT001 - fills a callback's place
+        def dead_lettered(is_kept: bool) -> None:  # noqa: FBT001 - fills a callback's place
             self.settle(delivery, Verdict.DONE if is_kept else Verdict.BACK)
 
-        self._post(Letter("", _bytes(delivery.raw.body), properties, headers, exchange=GRAVE, done=buried))
+        self._post(
+            Letter("", _bytes(delivery.raw.body), properties, headers, exchange=DEAD_EXCHANGE, done=dead_lettered)
+        )
 
     def _post(self, letter: Letter) -> None:
         self._outbox.put(letter)

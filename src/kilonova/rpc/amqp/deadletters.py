@@ -6,7 +6,7 @@ letters into its hands, in their order, and lets go of them at the end; two who 
 by it, for a letter leaves the queue only by an acknowledgement, and that is given after the broker has confirmed the letter's new
 place, or when it is to be dropped.
 
-Whom a letter is from is the broker's word and nobody else's (`origin.py`). What a process of ours buried says in headers where it
+Whom a letter is from is the broker's word and nobody else's (`origin.py`). What one of ours gave up says in headers where it
 was to go and whom it was from; what came through the broker's hand says it in the broker's (`x-death`, `user_id`); the headers of
 a letter that a host wrote, or nobody, are read by none. A letter from nobody is not sent again: it would go as ours.
 
@@ -28,7 +28,7 @@ from kombu.connection import Connection
 
 from kilonova.domain.errors import Conflict, Missing, Unavailable
 from kilonova.rpc.amqp.address import address
-from kilonova.rpc.amqp.names import BURIED, DEAD_LETTERS, EXCHANGE, cast_key, ensure_exchanges
+from kilonova.rpc.amqp.names import DEAD_LETTERED, DEAD_LETTERS, EXCHANGE, cast_key, ensure_exchanges
 from kilonova.rpc.amqp.origin import ON_BEHALF_OF, is_ours, origin, verified
 from kilonova.rpc.amqp.unsaid import without_secrets
 
@@ -139,7 +139,7 @@ def _why_not(letter: DeadLetter) -> str:
 def _letter(raw: Any) -> DeadLetter:
     said = raw.properties
     headers = said.get("application_headers") or {}
-    from_us = is_ours(verified(said)) and BURIED in headers
+    from_us = is_ours(verified(said)) and DEAD_LETTERED in headers
     told = {name: str(headers.get(name, "")) for name in _TOLD} if from_us else _of_the_broker(said, headers)
     return DeadLetter(
         id=str(said.get("message_id", _UNKNOWN)),

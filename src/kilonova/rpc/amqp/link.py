@@ -2,7 +2,7 @@
 One connection, and the one thread that touches it.
 
 AMQP connections are not for many threads, so each has its own, which sleeps until the socket has something to read, somebody woke
-it, or its time is up. What is done with the connection is the role's business (`Sender`, `Receiver`); that there is one is the
+it, or its time is up. What is done with the connection is the handler's business (`Sender`, `Receiver`); that there is one is the
 link's: it connects, says heartbeats, and when anything fails throws the connection away and makes a new one, after a pause that
 doubles to a bound and is random in part. A connection is never repaired: the broker gives back what was not settled on it.
 
@@ -31,15 +31,15 @@ import structlog
 from kombu.connection import Connection
 from kombu.exceptions import ChannelError, OperationalError
 
-from kilonova.overdue import overdue
 from kilonova.rpc.amqp.address import address
 from kilonova.rpc.amqp.pace import Pace
+from kilonova.watchdog import watchdog
 
 _log = structlog.get_logger(__name__)
 _EXPECTED = (OSError, OperationalError, ChannelError, *Connection("amqp://").connection_errors)
 
 
-class Role(Protocol):
+class LinkHandler(Protocol):
     """What a link does with its connection. All of it is called in the link's thread."""
 
     def opened(self, connection: Any) -> None:
@@ -62,8 +62,8 @@ class Link:
     Raises Rejected for certificate files in it that cannot be used.
     """
 
-    def __init__(self, name: str, url: str, role: Role, pace: Pace) -> None:
-        self._name, self._role, self._pace = name, role, pace
+    def __init__(self, name: str, url: str, handler: LinkHandler, pace: Pace) -> None:
+        self._name, self._handler, self._pace = name, handler, pace
         self._addresses = itertools.cycle([address(one) for one in url.split(";")])
         self._rng = random.Random()  # noqa: S311 - spreads load, guards nothing
         self._wake = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
@@ -106,7 +106,7 @@ class Link:
             began = time.monotonic()
             try:
                 with self._connection() as connection:
-                    self._role.opened(connection)
+                    self._handler.opened(connection)
                     self._up(connection)
                     self._serve(connection)
             except Exception as error:  # noqa: BLE001 - see the module's text: whatever it is, a new connection is the remedy
@@ -125,8 +125,8 @@ class Link:
             "read_timeout": pace.answer_s,
             "write_timeout": pace.answer_s,
             "socket_settings": {socket.TCP_USER_TIMEOUT: int(pace.answer_s * 1000)},
-            "on_blocked": lambda _: self._role.blocked(True),
-            "on_unblocked": lambda: self._role.blocked(False),
+            "on_blocked": lambda _: self._handler.blocked(True),
+            "on_unblocked": lambda: self._handler.blocked(False),
             "client_properties": {"connection_name": f"kilonova {self._name} {socket.gethostname()} {os.getpid()}"},
         }
         to = next(self._addresses)
@@ -139,7 +139,7 @@ class Link:
             connection.client_properties.get("capabilities", {}).pop("connection.blocked", None)
             yield connection
             # A broker short of memory does not read, and so never answers to a goodbye.
-            with overdue(pace.answer_s, partial(_break_off, sock)):
+            with watchdog(pace.answer_s, partial(_break_off, sock)):
                 connection.close()
         except BaseException:
             _break_off(sock)
@@ -157,7 +157,7 @@ class Link:
         was_up = self.is_up.is_set()
         self.is_up.clear()
         self.losses += was_up
-        self._role.failed(error)
+        self._handler.failed(error)
         self.is_down.set()
         if not isinstance(error, _EXPECTED):
             _log.exception("the broker's connection failed in a way it should not", link=self._name)
@@ -171,14 +171,14 @@ class Link:
             selector.register(connection.sock, selectors.EVENT_READ, connection)
             selector.register(self._wake, selectors.EVENT_READ)
             while not self._stopping.is_set():
-                again_s = self._role.work()
+                again_s = self._handler.work()
                 pause_s = max(0.0, next_beat - time.monotonic())
                 for key, _ in selector.select(pause_s if again_s is None else min(pause_s, max(0.0, again_s))):
                     self._ready(key)
                 if time.monotonic() >= next_beat:
                     connection.heartbeat_tick()
                     next_beat = time.monotonic() + beat_s
-            self._role.work()
+            self._handler.work()
 
     def _ready(self, key: selectors.SelectorKey) -> None:
         if key.data is None:

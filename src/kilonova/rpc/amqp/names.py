@@ -34,12 +34,12 @@ from kombu.exceptions import ChannelError
 from kilonova.domain.host_access import host_of
 
 EXCHANGE = "kilonova"
-GRAVE = "kilonova.dead"
+DEAD_EXCHANGE = "kilonova.dead"
 DEAD_LETTERS = "kilonova.dead-letters"
 FROM_HOSTS = "kilonova.from-hosts"
 HEARS_HOSTS = "conductor"  # the topic that hosts may speak to
-BURIED = "buried"  # a header of what a process of the control plane made a dead letter
-_EARLIER_DEAD_KEY = "dead"  # what earlier releases buried with, through the exchange that hosts wrote to
+DEAD_LETTERED = "buried"  # a header of what a process of the control plane made a dead letter
+_EARLIER_DEAD_KEY = "dead"  # what earlier releases dead-lettered with, through the exchange that hosts wrote to
 _DEAD_LETTERS_MOST = 100_000
 _UNCOUNTED = 1_000_000  # RabbitMQ 4 counts deliveries where nobody asked it to, and drops at 20: looking must not lose
 POISON = 20  # deliveries after which the broker gives a message up, handled or not: it ends the processes that take it
@@ -50,7 +50,7 @@ _NOTHING = "^$"
 _NOT_FOUND = 404
 
 _EXCHANGE = Exchange(EXCHANGE, "topic", durable=True)
-_GRAVE = Exchange(GRAVE, "headers", durable=True)
+_GRAVE = Exchange(DEAD_EXCHANGE, "headers", durable=True)
 _FROM_HOSTS = Exchange(FROM_HOSTS, "topic", durable=True)
 _MET = Exchange(EXCHANGE, "topic", no_declare=True)
 
@@ -83,7 +83,7 @@ def cast_queue(topic: str) -> Queue:
 
 def cast_arguments() -> dict[str, str | int]:
     """Those of a topic's queue of casts. A queue that is there cannot be given others: bounds are policies (`bounds.py`)."""
-    return {"x-queue-type": "quorum", "x-delivery-limit": POISON, "x-dead-letter-exchange": GRAVE}
+    return {"x-queue-type": "quorum", "x-delivery-limit": POISON, "x-dead-letter-exchange": DEAD_EXCHANGE}
 
 
 def call_queue(topic: str) -> Queue:
@@ -124,8 +124,8 @@ def ensure_exchanges(connection: Any, user: str) -> str:
         queue = Queue(DEAD_LETTERS, durable=True, queue_arguments=limits)(channel)
         queue.declare()
         for reason in ("delivery_limit", "rejected", "maxlen"):
-            queue.bind_to(GRAVE, arguments={"x-match": "all-with-x", "x-first-death-reason": reason})
-        queue.bind_to(GRAVE, arguments={"x-match": "all", BURIED: "yes"})
+            queue.bind_to(DEAD_EXCHANGE, arguments={"x-match": "all-with-x", "x-first-death-reason": reason})
+        queue.bind_to(DEAD_EXCHANGE, arguments={"x-match": "all", DEAD_LETTERED: "yes"})
         channel.queue_unbind(DEAD_LETTERS, EXCHANGE, _EARLIER_DEAD_KEY)
         _FROM_HOSTS(channel).declare()
     return EXCHANGE

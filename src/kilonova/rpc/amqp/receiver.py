@@ -39,7 +39,7 @@ _AT_ONCE = 50  # topics taken up in one go: a process of a thousand must say its
 
 
 class Receiver:
-    """A link's role. `wake` wakes its thread."""
+    """A link's handler. `wake` wakes its thread."""
 
     def __init__(self, calls: Calls, user: str, pace: Pace, wake: Callable[[], None]) -> None:
         self._calls, self._user, self._pace, self._wake = calls, user, pace, wake

@@ -30,7 +30,7 @@ _BLOCKED_PAUSE_S = 0.1
 
 
 class Sender:
-    """A link's role."""
+    """A link's handler."""
 
     def __init__(self, outbox: Outbox, calls: Calls, user: str, pace: Pace) -> None:
         self._outbox, self._calls, self._user, self._pace = outbox, calls, user, pace

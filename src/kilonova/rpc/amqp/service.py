@@ -113,7 +113,7 @@ class Desk(Protocol):
     def reply(self, delivery: Delivery, answer: Message | None, why: str) -> None:
         """Answer a call; None with the reason why there is no answer."""
 
-    def bury(self, delivery: Delivery, why: str) -> None:
+    def dead_letter(self, delivery: Delivery, why: str) -> None:
         """Make it a dead letter, and settle it when the broker has that."""
 
 
@@ -211,7 +211,7 @@ class Service:
         _log.warning("a message is refused", topic=self.topic, type=delivery.properties.get("type"), why=why)
         if delivery.kind is Kind.CALL:
             self._desk.reply(delivery, None, f"{self.topic} refused: {why}")
-        self._desk.bury(delivery, why)
+        self._desk.dead_letter(delivery, why)
 
     def _failed(self, delivery: Delivery, why: str) -> None:
         if delivery.kind is Kind.CALL:
@@ -219,7 +219,7 @@ class Service:
         elif delivery.kind is Kind.FANOUT:
             self._desk.settle(delivery, Verdict.DONE)
         elif delivery.number >= self._desk.pace.deliveries:
-            self._desk.bury(delivery, f"its handler failed {delivery.number} times, at last with {why}")
+            self._desk.dead_letter(delivery, f"its handler failed {delivery.number} times, at last with {why}")
         else:
             self._desk.settle(delivery, Verdict.AGAIN)
 

@@ -23,13 +23,13 @@ class AggregateInstanceExtraSpecsFilter(Filter):
         specs = _specs(request)
         if not specs:
             return fleet.everyone
-        return fleet.around.aggregates.where(lambda held: not _unmet(held, specs))
+        return fleet.context.aggregates.where(lambda held: not _unmet(held, specs))
 
     def reason(self, fleet: Fleet, request: SchedulingRequest, removed: Positions) -> str:
-        return words(said for held in fleet.around.aggregates.among(removed) for said in _unmet(held, _specs(request)))
+        return words(said for held in fleet.context.aggregates.among(removed) for said in _unmet(held, _specs(request)))
 
     def lacks(self, fleet: Fleet, request: SchedulingRequest, host: int) -> str:
-        return " and ".join(_unmet(fleet.around.aggregates.at(host), _specs(request)))
+        return " and ".join(_unmet(fleet.context.aggregates.at(host), _specs(request)))
 
 
 def _specs(request: SchedulingRequest) -> dict[str, str]:

@@ -17,7 +17,7 @@ class AggregateImagePropertiesIsolation(Filter):
     name: ClassVar = "AggregateImagePropertiesIsolation"
 
     def mask(self, fleet: Fleet, request: SchedulingRequest) -> Bools:
-        return fleet.around.aggregates.where(lambda held: _agrees(held, request.image_properties))
+        return fleet.context.aggregates.where(lambda held: _agrees(held, request.image_properties))
 
     def reason(self, fleet: Fleet, request: SchedulingRequest, removed: Positions) -> str:
         return "their aggregates are for images of other properties"

@@ -17,7 +17,7 @@ class AggregateMultiTenancyIsolation(Filter):
     name: ClassVar = "AggregateMultiTenancyIsolation"
 
     def mask(self, fleet: Fleet, request: SchedulingRequest) -> Bools:
-        return fleet.around.aggregates.where(lambda held: _may(held, request.project_id))
+        return fleet.context.aggregates.where(lambda held: _may(held, request.project_id))
 
     def reason(self, fleet: Fleet, request: SchedulingRequest, removed: Positions) -> str:
         return "their aggregates are for other projects"

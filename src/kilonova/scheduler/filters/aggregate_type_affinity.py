@@ -17,7 +17,7 @@ class AggregateTypeAffinityFilter(Filter):
     name: ClassVar = "AggregateTypeAffinityFilter"
 
     def mask(self, fleet: Fleet, request: SchedulingRequest) -> Bools:
-        return fleet.around.aggregates.where(lambda held: _may(held, request.flavor_name))
+        return fleet.context.aggregates.where(lambda held: _may(held, request.flavor_name))
 
     def reason(self, fleet: Fleet, request: SchedulingRequest, removed: Positions) -> str:
         return f"their aggregates are for other flavors than {request.flavor_name}"

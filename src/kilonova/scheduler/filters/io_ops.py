@@ -31,14 +31,14 @@ class IoOpsFilter(Filter):
         return np.full(len(fleet), self._most, np.int64)
 
     def mask(self, fleet: Fleet, request: SchedulingRequest) -> Bools:
-        passing: Bools = fleet.around.building < self.caps(fleet)
+        passing: Bools = fleet.context.building < self.caps(fleet)
         return passing
 
     def reason(self, fleet: Fleet, request: SchedulingRequest, removed: Positions) -> str:
         return "these have as many servers being built as they may"
 
     def lacks(self, fleet: Fleet, request: SchedulingRequest, host: int) -> str:
-        has, may = int(fleet.around.building[host]), int(self.caps(fleet)[host])
+        has, may = int(fleet.context.building[host]), int(self.caps(fleet)[host])
         return f"room for servers being built: it has {has} and may have {may}"
 
 

@@ -18,14 +18,14 @@ class IsolatedAggregatesFilter(Filter):
 
     def mask(self, fleet: Fleet, request: SchedulingRequest) -> Bools:
         required = _required(request.extra_specs) | _required(request.image_properties)
-        return fleet.around.aggregates.where(lambda held: not _missing(held, required))
+        return fleet.context.aggregates.where(lambda held: not _missing(held, required))
 
     def reason(self, fleet: Fleet, request: SchedulingRequest, removed: Positions) -> str:
         return "their aggregates are for servers that require traits which this one does not"
 
     def lacks(self, fleet: Fleet, request: SchedulingRequest, host: int) -> str:
         required = _required(request.extra_specs) | _required(request.image_properties)
-        return f"a server that requires {', '.join(sorted(_missing(fleet.around.aggregates.at(host), required)))}"
+        return f"a server that requires {', '.join(sorted(_missing(fleet.context.aggregates.at(host), required)))}"
 
 
 def _required(said: dict[str, str]) -> set[str]:

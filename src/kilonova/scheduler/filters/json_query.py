@@ -76,5 +76,5 @@ _VARIABLES: dict[str, Callable[[Fleet], Any]] = {
     "vcpus_total": lambda fleet: fleet.physical[VCPUS],
     "vcpus_used": lambda fleet: fleet.use[VCPUS],
     "num_instances": lambda fleet: fleet.use[SERVERS],
-    "num_io_ops": lambda fleet: fleet.around.building,
+    "num_io_ops": lambda fleet: fleet.context.building,
 }

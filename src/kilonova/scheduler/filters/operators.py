@@ -32,7 +32,7 @@ def matches(value: Any, wanted: str) -> bool:
 
 def least_of(fleet: Fleet, key: str, default: int) -> Ints:
     """The least whole number that each host's aggregates say under `key`; `default` where none says one."""
-    aggregates = fleet.around.aggregates
+    aggregates = fleet.context.aggregates
     caps = []
     for held in aggregates.values:
         said = []

@@ -21,9 +21,9 @@ class ProjectAggregatesFilter(Filter):
     name: ClassVar = "ProjectAggregatesFilter"
 
     def mask(self, fleet: Fleet, request: SchedulingRequest) -> Bools:
-        if not any(_name(held, request.project_id) for held in fleet.around.aggregates.values):
+        if not any(_name(held, request.project_id) for held in fleet.context.aggregates.values):
             return fleet.everyone
-        return fleet.around.aggregates.where(lambda held: _name(held, request.project_id))
+        return fleet.context.aggregates.where(lambda held: _name(held, request.project_id))
 
     def reason(self, fleet: Fleet, request: SchedulingRequest, removed: Positions) -> str:
         return "the project has aggregates of its own, and these are in none of them"

@@ -20,5 +20,5 @@ class BuildFailureWeigher(Weigher):
     reads_request: ClassVar = False
 
     def score(self, fleet: Fleet, request: SchedulingRequest) -> Floats:
-        figures: Floats = -fleet.around.failures.astype(np.float64)
+        figures: Floats = -fleet.context.failures.astype(np.float64)
         return figures

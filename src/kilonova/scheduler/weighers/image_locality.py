@@ -20,5 +20,5 @@ class ImageLocalityWeigher(Weigher):
     reads_images: ClassVar = True
 
     def score(self, fleet: Fleet, request: SchedulingRequest) -> Floats:
-        figures: Floats = fleet.around.images.has(request.image_id or "").astype(np.float64)
+        figures: Floats = fleet.context.images.has(request.image_id or "").astype(np.float64)
         return figures

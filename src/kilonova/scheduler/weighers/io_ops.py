@@ -20,5 +20,5 @@ class IoOpsWeigher(Weigher):
     reads_request: ClassVar = False
 
     def score(self, fleet: Fleet, request: SchedulingRequest) -> Floats:
-        figures: Floats = fleet.around.building.astype(np.float64)
+        figures: Floats = fleet.context.building.astype(np.float64)
         return figures

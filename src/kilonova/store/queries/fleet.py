@@ -55,7 +55,7 @@ def pulse(tx: Tx) -> Pulse:
     )
 
 
-class Surroundings(NamedTuple):
+class HostContext(NamedTuple):
     """What surrounds hosts; by host name where not said otherwise."""
 
     aggregates: tuple[Aggregate, ...]
@@ -66,7 +66,7 @@ class Surroundings(NamedTuple):
     failures: dict[str, int]  # builds that failed there since
 
 
-def surroundings(tx: Tx, since: datetime, *, with_images: bool = True) -> Surroundings:
+def host_context(tx: Tx, since: datetime, *, with_images: bool = True) -> HostContext:
     """All of it, with the builds that failed after `since`; images only if asked for: there is one or more a host."""
     placed = servers.c.host.is_not(None)
     building = select(servers.c.host, func.count().label("amount")).where(
@@ -76,7 +76,7 @@ def surroundings(tx: Tx, since: datetime, *, with_images: bool = True) -> Surrou
         saga_events.c.event == _FAILED, saga_events.c.at >= since, saga_events.c.host.is_not(None)
     )
     images = select(servers.c.host, servers.c.image_id).where(placed, servers.c.image_id.is_not(None)).distinct()
-    return Surroundings(
+    return HostContext(
         aggregates=tuple(aggregates.every(tx)),
         groups=server_groups.rules(tx),
         in_groups=server_groups.counters(tx),

@@ -73,7 +73,7 @@ _TAKE = (
 )
 # What else is set comes with the parameters.
 _HELD = update(sagas).where(sagas.c.id == bindparam("saga_id"), sagas.c.epoch == bindparam("held_epoch"))
-_HELD_TELL = _HELD.returning(sagas.c.cancel)
+_UPDATE_HELD = _HELD.returning(sagas.c.cancel)
 _WAITING = (
     select(sagas.c.id, sagas.c.kind)
     .where(sagas.c.subject_id == bindparam("subject_id"), sagas.c.status == SagaStatus.QUEUED)
@@ -142,7 +142,7 @@ def record(tx: Tx, saga: Saga, *events: JournalEvent) -> bool:
 
     Raises LostLease when `saga.epoch` is no longer the row's.
     """
-    is_cancelled = _told(tx, saga, attempt=events[-1].attempt, updated_at=events[-1].at)
+    is_cancelled = _update_held(tx, saga, attempt=events[-1].attempt, updated_at=events[-1].at)
     append_events(tx, saga.id, events)
     return is_cancelled
 
@@ -158,7 +158,7 @@ def park(tx: Tx, saga: Saga, *, command_id: str, host: str, wake_at: datetime) -
 
     Raises LostLease.
     """
-    return _told(
+    return _update_held(
         tx,
         saga,
         status=SagaStatus.PARKED,
@@ -249,9 +249,9 @@ def _release(tx: Tx, saga: Saga, **values: Any) -> None:
         raise LostLease(saga.id)
 
 
-def _told(tx: Tx, saga: Saga, **values: Any) -> bool:
+def _update_held(tx: Tx, saga: Saga, **values: Any) -> bool:
     """Set these, and say whether the saga has been told to stop. Raises LostLease."""
-    held = tx.execute(_HELD_TELL, {"saga_id": saga.id, "held_epoch": saga.epoch, **values}).first()
+    held = tx.execute(_UPDATE_HELD, {"saga_id": saga.id, "held_epoch": saga.epoch, **values}).first()
     if held is None:
         raise LostLease(saga.id)
     return bool(held.cancel)

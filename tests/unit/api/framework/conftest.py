@@ -5,7 +5,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from kilonova.api.framework import Rim
-from kilonova.api.framework.testing import FakeAuthenticator, caller, client
+from tests.apiclient import FakeAuthenticator, caller, client
 from tests.unit.api.framework.example import Kites, kite_service, policy
 
 MEMBER = "member"

@@ -8,7 +8,7 @@ from typing import Any
 from starlette.testclient import TestClient
 
 from kilonova.api.framework import Rim
-from kilonova.api.framework.testing import FakeAuthenticator
+from tests.apiclient import FakeAuthenticator
 from tests.unit.api.framework.conftest import CALLERS
 from tests.unit.api.framework.example import Kites, kite_service, policy
 

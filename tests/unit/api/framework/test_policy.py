@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kilonova.api.framework.policy import ROLE_CHECKS, Policy, PolicyRule, effective_roles
-from kilonova.api.framework.testing import caller
 from kilonova.domain.context import RequestContext
 from kilonova.domain.errors import Bug, Denied
+from tests.apiclient import caller
 
 RULES = [PolicyRule(f"x:{role}", role) for role in ROLE_CHECKS]
 POLICY = Policy([*RULES, PolicyRule("x:odd", check="role:member and flavour:%(taste)s")])

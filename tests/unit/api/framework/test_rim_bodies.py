@@ -9,7 +9,7 @@ import pytest
 from starlette.testclient import TestClient
 
 from kilonova.api.framework import Reply
-from kilonova.api.framework.testing import client
+from tests.apiclient import client
 from tests.unit.api.framework.example import Kites
 from tests.unit.api.framework.journeys import BASE, message, post, rim_of
 

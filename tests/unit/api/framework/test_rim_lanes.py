@@ -10,9 +10,9 @@ import pytest
 
 from kilonova.api.framework import COMPUTE, Limits, Policy, Rim, Route, Service
 from kilonova.api.framework.lanes import Busy
-from kilonova.api.framework.testing import FakeAuthenticator
 from kilonova.api.framework.transfers import Transfers
 from kilonova.domain.errors import Postponed, Unavailable
+from tests.apiclient import FakeAuthenticator
 
 
 class Desk:

@@ -15,8 +15,8 @@ from prometheus_client import CollectorRegistry
 from starlette.testclient import TestClient
 
 from kilonova.api.framework import NETWORK, Limits, Rim, RimMetrics, Route, Service, View
-from kilonova.api.framework.testing import FakeAuthenticator, caller, client, compile_all
 from kilonova.domain.errors import Unavailable
+from tests.apiclient import FakeAuthenticator, caller, client, compile_all
 from tests.unit.api.framework.conftest import CALLERS
 from tests.unit.api.framework.example import Kites, kite_service, policy
 from tests.unit.api.framework.journeys import BASE, REQUEST_ID, message

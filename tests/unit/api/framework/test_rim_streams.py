@@ -11,7 +11,7 @@ import structlog
 from starlette.testclient import TestClient
 
 from kilonova.api.framework import Rim, Stream
-from kilonova.api.framework.testing import FakeAuthenticator
+from tests.apiclient import FakeAuthenticator
 from tests.unit.api.framework.conftest import CALLERS
 from tests.unit.api.framework.example import Kites, kite_service, policy
 from tests.unit.api.framework.journeys import BASE, rim_of

@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from kilonova.api.framework import Policy
-from kilonova.api.framework.testing import compile_all
 from kilonova.api.image import POLICIES, data, discovery, image_service, images, info, members, schemas
 from kilonova.api.image.data import OutOfRange, read_range
 from kilonova.domain.clock import Ids, SystemClock
 from kilonova.image.bits import FileBits
 from kilonova.image.service import ImageService
 from kilonova.store.database import Database
+from tests.apiclient import compile_all
 
 ROUTES = [route for part in (images, data, members, info, schemas, discovery) for route in part.ROUTES]
 

@@ -14,7 +14,7 @@ from kilonova.domain.clock import Clock
 from kilonova.domain.saga import Event, JournalEvent, Saga
 from kilonova.store.away import DatabaseAway
 from kilonova.store.database import Database
-from kilonova.store.queries import vitals
+from kilonova.store.queries import fleet_metrics
 
 _BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
 _AGES_S = (30.0, 60.0, 300.0)
@@ -53,7 +53,7 @@ class JournalMetrics:
             _log.info("saga ended", kind=saga.kind, outcome=outcome, why=event.error, seconds=round(seconds, 3))
 
 
-class VitalsCollector(Collector):
+class FleetCollector(Collector):
     """
     The fleet by its records, at each scrape. Every conductor shows the same, so take the maximum over them, not the sum.
 
@@ -75,7 +75,8 @@ class VitalsCollector(Collector):
         now = self._clock.now()
         try:
             with self._db.read() as tx:
-                sagas, run_out, heard = vitals.in_flight(tx), vitals.leases_run_out(tx, now), vitals.heard_of(tx)
+                sagas, heard = fleet_metrics.in_flight(tx), fleet_metrics.heard_of(tx)
+                run_out = fleet_metrics.leases_run_out(tx, now)
         except DatabaseAway:
             return
         count = GaugeMetricFamily("kilonova_sagas_in_flight", "Sagas under way", labels=("kind", "status"))

@@ -14,24 +14,24 @@ import pytest
 from sqlalchemy import create_engine, text
 from structlog.testing import capture_logs
 
-from kilonova.store import tenure
+from kilonova.store import name_lock
 from kilonova.store.database import Database
-from kilonova.store.tenure import Tenure
+from kilonova.store.name_lock import NameLock
 from tests import databases
 from tests.waiting import wait_until
 
 SOON_S = 15.0
 HOLDER = """
 import sys
-from kilonova.store import tenure
+from kilonova.store import name_lock
 from kilonova.store.database import Database
-tenure.KEEP_S = 0.1
-held = tenure.Tenure(Database(sys.argv[1]), "conductor", "rack-1")
+name_lock.KEEP_S = 0.1
+held = name_lock.NameLock(Database(sys.argv[1]), "conductor", "rack-1")
 held.start()
 print(held.problem() or "held", flush=True)
 sys.stdin.read()
 """
-Make = Callable[..., Tenure]
+Make = Callable[..., NameLock]
 
 
 @pytest.fixture
@@ -44,11 +44,11 @@ def url(postgres: databases.Cluster | None) -> Iterator[str]:
 
 @pytest.fixture
 def make(url: str) -> Iterator[Make]:
-    """Makes tenures, each as in a process of its own."""
-    made: list[Tenure] = []
+    """Makes locks, each as in a process of its own."""
+    made: list[NameLock] = []
 
-    def one(name: str = "rack-1", kind: str = "conductor") -> Tenure:
-        made.append(Tenure(Database(url), kind, name))
+    def one(name: str = "rack-1", kind: str = "conductor") -> NameLock:
+        made.append(NameLock(Database(url), kind, name))
         return made[-1]
 
     yield one
@@ -76,7 +76,7 @@ def break_off(url: str) -> None:
     engine.dispose()
 
 
-def holds(one: Tenure) -> bool:
+def holds(one: NameLock) -> bool:
     """Whether it does, without a look of its own."""
     with one._looking:
         return one._connection is not None
@@ -106,14 +106,14 @@ def test_a_name_is_free_the_moment_its_process_is_killed(make: Make, holder: sub
     holder.wait()
     began = time.monotonic()
     wait_until(lambda: mine.problem() == "", "the name", SOON_S)
-    assert time.monotonic() - began < tenure.SILENT_S / 2  # nothing had to run out
+    assert time.monotonic() - began < name_lock.SILENT_S / 2  # nothing had to run out
 
 
 def test_one_that_is_silent_for_long_is_not_believed_in_until_it_speaks_again(
     make: Make, holder: subprocess.Popen[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mine = make()
-    monkeypatch.setattr(tenure, "SILENT_S", 3.0)
+    monkeypatch.setattr(name_lock, "SILENT_S", 3.0)
     assert "another conductor" in mine.problem()
     os.kill(holder.pid, signal.SIGSTOP)
     wait_until(lambda: mine.problem() == "", "the holder taken for dead", SOON_S)
@@ -138,7 +138,7 @@ def test_a_broken_connection_is_made_again_unless_another_was_quicker(make: Make
 def test_who_keeps_a_name_takes_it_again_by_itself_and_says_when_it_cannot(
     make: Make, url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(tenure, "KEEP_S", 0.05)
+    monkeypatch.setattr(name_lock, "KEEP_S", 0.05)
     first, second = make(), make()
     with capture_logs() as said:
         assert first.problem() == ""
@@ -169,6 +169,6 @@ def test_a_database_that_is_away_leaves_the_name_open(make: Make, postgres: data
 
 def test_a_sqlite_has_no_names(tmp_path: Path) -> None:
     for _ in range(2):
-        one = Tenure(Database(f"sqlite:///{tmp_path / 'one.db'}"), "conductor", "rack-1")
+        one = NameLock(Database(f"sqlite:///{tmp_path / 'one.db'}"), "conductor", "rack-1")
         assert one.problem() == ""
         one.close()

@@ -34,10 +34,10 @@ _DELAYS_LAST_S = 30.0
 _MOST_DELAYS = 10_000
 
 
-class HostTeller:
+class NetworkSync:
     """A reconciler of the conductor's."""
 
-    name = "host_teller"
+    name = "network_sync"
     period_s = 10.0
 
     def __init__(self, database: Database, bus: Bus, clock: Clock) -> None:

@@ -9,11 +9,11 @@ import numpy as np
 from kilonova.domain.aggregate import Aggregate
 from kilonova.domain.server_group import GroupRule
 from kilonova.scheduler.columns import Ints, bits, coded
-from kilonova.scheduler.fleet import Around, Group, Roster
-from kilonova.store.queries.fleet import Surroundings
+from kilonova.scheduler.fleet import ContextColumns, Group, Roster
+from kilonova.store.queries.fleet import HostContext
 
 
-def around_of(roster: Roster, read: Surroundings) -> Around:
+def context_columns(roster: Roster, read: HostContext) -> ContextColumns:
     """The columns of what was read."""
     held: dict[str, tuple[Aggregate, ...]] = {}
     for aggregate in read.aggregates:
@@ -24,7 +24,7 @@ def around_of(roster: Roster, read: Surroundings) -> Around:
         if name in roster.by_name:
             images.setdefault(image_id, []).append(roster.by_name[name])
     of_each = (held.get(name, ()) for name in roster.names)
-    return Around(
+    return ContextColumns(
         aggregates=coded((tuple(one.id for one in of_host), of_host) for of_host in of_each),
         images=bits(len(roster.ids), sorted(images.items())),
         building=_counted(roster, read.building),

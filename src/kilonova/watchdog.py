@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def overdue(seconds: float, act: Callable[[], None]) -> Iterator[None]:
+def watchdog(seconds: float, act: Callable[[], None]) -> Iterator[None]:
     """Call `act`, in a thread of its own, if the block has not ended after so long. The block goes on."""
     timer = threading.Timer(seconds, act)
     timer.daemon = True

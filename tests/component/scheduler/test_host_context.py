@@ -72,7 +72,7 @@ def test_images_are_read_while_a_weigher_wants_them(database: Database) -> None:
 
 def test_servers_being_built_count_for_their_host(database: Database) -> None:
     with database.read() as tx:
-        read = fleet_queries.surroundings(tx, START - timedelta(minutes=10), with_images=False)
+        read = fleet_queries.host_context(tx, START - timedelta(minutes=10), with_images=False)
     assert (read.building, read.images, read.failures) == ({"two": 1}, frozenset(), {})
     capped = scheduler(database, enabled_filters=("IoOpsFilter",), max_io_ops_per_host=1)
     assert {one.host for one in capped.place(request()).candidates} == {"one", "three"}

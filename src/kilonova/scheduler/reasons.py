@@ -27,7 +27,7 @@ class Removals(NamedTuple):
     request: SchedulingRequest
 
 
-class Said:
+class Reasons:
     """The steps of one ranking."""
 
     def __init__(self, filters: Sequence[Filter]) -> None:
@@ -44,12 +44,12 @@ class Said:
     def steps(self, removals: Removals, left: int, but: Positions) -> tuple[FilterStep, ...]:
         """What each filter did with the `left` hosts, up to the one that left none; those of `but` were removed before."""
         if len(but):
-            return tuple(self._told(removals, left, but))
+            return tuple(self._filter_steps(removals, left, but))
         if self._steps is None:
-            self._steps = tuple(self._told(removals, left, but))
+            self._steps = tuple(self._filter_steps(removals, left, but))
         return self._steps
 
-    def _told(self, removals: Removals, left: int, but: Positions) -> Iterable[FilterStep]:
+    def _filter_steps(self, removals: Removals, left: int, but: Positions) -> Iterable[FilterStep]:
         gone = np.bincount(removals.first[but], minlength=PASSED + 1) if len(but) else _NOBODY
         for code, each in enumerate(self._filters):
             if not left:

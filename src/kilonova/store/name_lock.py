@@ -51,7 +51,7 @@ _HOLDER = text("""
 _log = structlog.get_logger(__name__)
 
 
-class Tenure:
+class NameLock:
     """The right to be the one `kind` of this name, from the first look that finds it free until `close`."""
 
     def __init__(self, db: Database, kind: str, name: str) -> None:
@@ -61,7 +61,7 @@ class Tenure:
         self._connection: Connection | None = None
         self._looking = threading.Lock()
         self._closing = threading.Event()
-        self._thread = threading.Thread(target=self._keep, name="tenure", daemon=True)
+        self._thread = threading.Thread(target=self._keep, name="name_lock", daemon=True)
 
     def start(self) -> None:
         """Go on looking, so that a name once held stays so."""
