@@ -41,14 +41,16 @@ class Crosswise:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._meet = threading.Barrier(2)
+        self._meet, self._counting = threading.Barrier(2), threading.Lock()
         self.tries = 0
 
     def __call__(self, first: str, second: str) -> None:
-        self.tries += 1
+        with self._counting:
+            self.tries += 1
+            is_first = self.tries <= 2
         with self._database.write() as tx:
             next_number(tx, first)
-            if self.tries <= 2:
+            if is_first:
                 self._meet.wait(30)
             next_number(tx, second)
 
