@@ -24,8 +24,6 @@ from kilonova.compute.server_groups import ServerGroups
 from kilonova.compute.tell_guest import TellGuest
 from kilonova.compute.update import UpdateServerRecord
 from kilonova.conductor.kernel.runner import Runner
-from kilonova.conductor.reconcilers.base import Reconcilers
-from kilonova.conductor.reconcilers.power_state import PowerStateReconciler
 from kilonova.conductor.sagas.boot import boot_saga
 from kilonova.conductor.sagas.delete import delete_saga
 from kilonova.conductor.service import Conductor, ConductorParts
@@ -34,8 +32,10 @@ from kilonova.domain.report import HostFault, Outcome
 from kilonova.domain.saga import JournalEvent, Saga
 from kilonova.network.changes import Changes
 from kilonova.network.embedded import EmbeddedNetworks
-from kilonova.network.network_sync import NetworkSync
 from kilonova.network.resolve import NicResolver
+from kilonova.reconcilers.base import Reconcilers
+from kilonova.reconcilers.network_sync import NetworkSync
+from kilonova.reconcilers.power_state import PowerStateReconciler
 from kilonova.rpc.messages import EnsureServer
 from kilonova.scheduler.service import SchedulerService
 from kilonova.scheduler.settings import SchedulerSettings

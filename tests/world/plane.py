@@ -20,8 +20,6 @@ from kilonova.compute.request import BootRequest
 from kilonova.conductor.kernel.definition import Definition
 from kilonova.conductor.kernel.execution import OnJournal
 from kilonova.conductor.kernel.runner import Runner, ignore_journal
-from kilonova.conductor.reconcilers.base import Reconcilers
-from kilonova.conductor.reconcilers.power_state import PowerStateReconciler
 from kilonova.conductor.sagas.boot import boot_saga
 from kilonova.conductor.sagas.delete import delete_saga
 from kilonova.conductor.service import Conductor, ConductorParts
@@ -35,8 +33,10 @@ from kilonova.domain.server import Server
 from kilonova.network.changes import Changes
 from kilonova.network.defaults import DefaultNetwork, ensure_default
 from kilonova.network.embedded import EmbeddedNetworks
-from kilonova.network.network_sync import NetworkSync
 from kilonova.network.resolve import NicResolver
+from kilonova.reconcilers.base import Reconcilers
+from kilonova.reconcilers.network_sync import NetworkSync
+from kilonova.reconcilers.power_state import PowerStateReconciler
 from kilonova.rpc.inprocess import InProcessBus
 from kilonova.rpc.stamped import StampedBus
 from kilonova.scheduler.service import SchedulerService

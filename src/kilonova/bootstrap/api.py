@@ -32,7 +32,6 @@ from kilonova.compute.backlog import Bounds
 from kilonova.compute.host_access import HostAccess
 from kilonova.compute.supported import Supported
 from kilonova.conductor.audit import Audit
-from kilonova.conductor.reconcilers.base import LastRun
 from kilonova.conductor.refusals import RefusalLog
 from kilonova.daemon.descriptors import descriptor_limit
 from kilonova.identity.directory import ProjectDirectory
@@ -48,6 +47,7 @@ from kilonova.network.defaults import DefaultNetwork
 from kilonova.network.embedded import EmbeddedNetworks
 from kilonova.network.resolve import NicResolver
 from kilonova.rebalance.records import Rebalancing
+from kilonova.reconcilers.base import LastRun
 from kilonova.rpc.host_accounts import HostAccounts, NoAccounts
 from kilonova.scheduler.settings import SchedulerSettings
 from kilonova.store.room import MIB, DatabaseRoom

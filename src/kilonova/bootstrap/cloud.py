@@ -33,7 +33,7 @@ from kilonova.network.changes import Changes
 from kilonova.network.defaults import DefaultNetwork
 from kilonova.network.embedded import EmbeddedNetworks
 from kilonova.network.networks import NetworkSettings
-from kilonova.network.reach import GuestReaches, ReachSettings
+from kilonova.reconcilers.guest_reach import GuestReachReconciler, ReachSettings
 from kilonova.rpc.inprocess import InProcessBus
 from kilonova.rpc.stamped import StampedBus
 from kilonova.settings import CloudSettings, load
@@ -56,7 +56,7 @@ class Cloud:
         )
         self.images = make_images(self.ground, settings.data_dir / "images", settings.image_reserve_mib)
         self.changes = Changes(self.ground.bus, self.clock)
-        self.reach = GuestReaches(
+        self.reach = GuestReachReconciler(
             self.ground.db, ReachSettings(closed=settings.closed_to_guests, opened=settings.open_to_guests)
         )
         self.networks = EmbeddedNetworks(self.ground.ids, self.changes, self.reach.now)

@@ -10,21 +10,21 @@ from kilonova.bootstrap.ground import Ground
 from kilonova.conductor.kernel.definition import Definition
 from kilonova.conductor.kernel.execution import OnJournal
 from kilonova.conductor.kernel.runner import LEASE_S, Runner
-from kilonova.conductor.reconcilers.base import LastRun, Reconciler, Reconcilers
-from kilonova.conductor.reconcilers.host_accounts import HostAccountsReconciler
-from kilonova.conductor.reconcilers.power_state import PowerStateReconciler
-from kilonova.conductor.reconcilers.purge import PurgeReconciler
-from kilonova.conductor.reconcilers.service_pulse import ServicePulse
 from kilonova.conductor.sagas.boot import boot_saga
 from kilonova.conductor.sagas.delete import delete_saga
 from kilonova.conductor.service import Conductor, ConductorParts
 from kilonova.domain.host import HostDefaults
 from kilonova.domain.retention import Retention
-from kilonova.identity.housekeeping import IdentityHousekeeping
 from kilonova.identity.service import Identity
 from kilonova.network.embedded import EmbeddedNetworks
-from kilonova.network.network_sync import NetworkSync
-from kilonova.network.reach import GuestReaches
+from kilonova.reconcilers.base import LastRun, Reconciler, Reconcilers
+from kilonova.reconcilers.guest_reach import GuestReachReconciler
+from kilonova.reconcilers.host_accounts import HostAccountsReconciler
+from kilonova.reconcilers.identity_housekeeping import IdentityHousekeeping
+from kilonova.reconcilers.network_sync import NetworkSync
+from kilonova.reconcilers.power_state import PowerStateReconciler
+from kilonova.reconcilers.purge import PurgeReconciler
+from kilonova.reconcilers.service_pulse import ServicePulse
 from kilonova.rpc.host_accounts import HostAccounts
 
 
@@ -39,7 +39,7 @@ class ConductorWiring:
     """
 
     networks: EmbeddedNetworks
-    reach: GuestReaches
+    reach: GuestReachReconciler
     identity: Identity
     host_defaults: HostDefaults
     retention: Retention

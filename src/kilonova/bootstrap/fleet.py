@@ -29,8 +29,6 @@ from kilonova.conductor.host_gate import HostGate
 from kilonova.conductor.host_keys import HostKeys
 from kilonova.conductor.host_shares import HostShares
 from kilonova.conductor.metrics import FleetCollector, JournalMetrics
-from kilonova.conductor.reconcilers.base import Reconcilers
-from kilonova.conductor.reconcilers.service_pulse import ServicePulse
 from kilonova.conductor.refusals import RefusalLog
 from kilonova.config.bus import BusSection
 from kilonova.config.fleet import FleetConfig, SchedulerSection
@@ -49,7 +47,9 @@ from kilonova.network.changes import Changes
 from kilonova.network.defaults import DefaultNetwork
 from kilonova.network.embedded import EmbeddedNetworks
 from kilonova.network.networks import NetworkSettings
-from kilonova.network.reach import GuestReaches
+from kilonova.reconcilers.base import Reconcilers
+from kilonova.reconcilers.guest_reach import GuestReachReconciler
+from kilonova.reconcilers.service_pulse import ServicePulse
 from kilonova.rpc.host_accounts import HostAccounts, NoAccounts
 from kilonova.rpc.observed import ObservedBus
 from kilonova.rpc.rabbitmq_accounts import RabbitAccounts
@@ -88,7 +88,7 @@ class ControlPlane:
         self.ground = Ground(db=db, epoch=epoch, bus=bus, clock=clock, ids=ids, faults=faults, name=name)
         self.identity = build_identity(db, clock, self.ground.ids, key_store=fleet_key_store(config.keys))
         self.changes = Changes(bus, clock)
-        self.reach = GuestReaches(db, reach_settings(config))
+        self.reach = GuestReachReconciler(db, reach_settings(config))
         self.networks = EmbeddedNetworks(self.ground.ids, self.changes, self.reach.now)
 
     def daemon(self, make_roles: Callable[[], list[Component]], name_lock: NameLock | None = None) -> Daemon:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from urllib.parse import parse_qs, urlsplit
 
 from kilonova.config.fleet import FleetConfig
-from kilonova.network.reach import ReachSettings
+from kilonova.reconcilers.guest_reach import ReachSettings
 
 _EVERYWHERE = {"", "0.0.0.0", "::"}  # noqa: S104 - which says of a listener where it listens, and not where it is
 

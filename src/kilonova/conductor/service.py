@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
 import structlog
 
 from kilonova.conductor import facts
 from kilonova.conductor.kernel.runner import Runner
 from kilonova.conductor.neighbours import Networks
-from kilonova.conductor.reconcilers.base import Reconcilers
 from kilonova.conductor.timeline import Timeline
 from kilonova.domain.clock import Clock, Ids
 from kilonova.domain.host import HostDefaults
@@ -47,6 +47,19 @@ from kilonova.store.queries import host_access, hosts, saga_leases, server_facts
 _log = structlog.get_logger(__name__)
 
 TOPIC = "conductor"
+
+
+class Reconcilers(Protocol):
+    """The work in the background (`reconcilers/base.py`)."""
+
+    def start(self) -> None:
+        """Begin; each runs at once."""
+
+    def stop(self) -> None:
+        """Finish the activations under way, and end."""
+
+    def wake(self, name: str) -> None:
+        """Run this one soon."""
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from kilonova.conductor.reconcilers.host_accounts import HostAccountsReconciler
 from kilonova.domain.errors import Unavailable
+from kilonova.reconcilers.host_accounts import HostAccountsReconciler
 from kilonova.store.database import Database
 from kilonova.store.queries import host_access
 from tests.fakes.accounts import RememberedAccounts

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from sqlalchemy import func, insert, select, update
 
-from kilonova.conductor.reconcilers.purge import PurgeReconciler
 from kilonova.domain.retention import Retention
 from kilonova.domain.status import status_of
+from kilonova.reconcilers.purge import PurgeReconciler
 from kilonova.store.database import Database
 from kilonova.store.queries import host_images, placements, residents, servers
 from kilonova.store.queries.purge import deleted_servers

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from kilonova.domain.identity import BUILT_IN_ROLES, Endpoint, Role, Service
 from kilonova.identity.bootstrap import CatalogService, Credentials, ensure_first_start
-from kilonova.identity.housekeeping import IdentityHousekeeping
 from kilonova.identity.login import WantedScope
 from kilonova.identity.revoke import revoke_token
 from kilonova.identity.service import Identity
+from kilonova.reconcilers.identity_housekeeping import IdentityHousekeeping
 from kilonova.store.queries import identity as nouns
 from kilonova.store.queries.identity import Listing
 from tests.component.identity.conftest import Logins

@@ -15,7 +15,7 @@ from kilonova.domain.network import Network, ServerForNetwork
 from kilonova.network import hostview, segments
 from kilonova.network.changes import Changes
 from kilonova.network.embedded import EmbeddedNetworks
-from kilonova.network.network_sync import NetworkSync
+from kilonova.reconcilers.network_sync import NetworkSync
 from kilonova.rpc.bus import Handler
 from kilonova.rpc.messages import Message, ShareChanged
 from kilonova.store.database import Tx

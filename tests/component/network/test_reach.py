@@ -11,7 +11,7 @@ from kilonova.domain.hostnet import HeldNetworks
 from kilonova.domain.reach import GuestReach
 from kilonova.network.changes import Changes
 from kilonova.network.embedded import EmbeddedNetworks
-from kilonova.network.reach import GuestReaches, ReachSettings
+from kilonova.reconcilers.guest_reach import GuestReachReconciler, ReachSettings
 from kilonova.store.database import Tx
 from kilonova.store.queries import hosts
 from kilonova.store.queries.hosts import HostDefaults
@@ -25,7 +25,7 @@ def join(tx: Tx, name: str, *addresses: str) -> None:
 
 
 def test_hosts_names_and_the_operators_ranges_are_closed(world: World) -> None:
-    reaches = GuestReaches(
+    reaches = GuestReachReconciler(
         world.database,
         ReachSettings(
             closed=("203.0.113.0/24",), opened=("203.0.113.9:8774",), names=("192.0.2.200", "localhost", "name.invalid")
@@ -42,7 +42,7 @@ def test_hosts_names_and_the_operators_ranges_are_closed(world: World) -> None:
 
 
 def test_a_host_that_comes_back_with_other_addresses_is_closed_at_these(world: World) -> None:
-    reaches = GuestReaches(world.database, ReachSettings())
+    reaches = GuestReachReconciler(world.database, ReachSettings())
     for addresses in (("192.0.2.2",), ("192.0.2.9", "192.0.2.2"), ()):
         with world.database.write() as tx:
             join(tx, "h1", *addresses)
@@ -53,7 +53,7 @@ def test_a_host_that_comes_back_with_other_addresses_is_closed_at_these(world: W
 
 
 def test_a_host_is_told_when_it_joins_and_whenever_it_holds_another(world: World) -> None:
-    reaches = GuestReaches(world.database, ReachSettings(closed=("203.0.113.0/24",)))
+    reaches = GuestReachReconciler(world.database, ReachSettings(closed=("203.0.113.0/24",)))
     wire = Wire()
     networks = EmbeddedNetworks(world.ids, Changes(wire, StillClock()), reaches.now)
     with world.database.write() as tx:

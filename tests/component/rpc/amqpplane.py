@@ -19,8 +19,6 @@ from kilonova.compute.delete import DeleteServer
 from kilonova.compute.request import BootRequest
 from kilonova.conductor.host_keys import HostKeys
 from kilonova.conductor.kernel.runner import Runner
-from kilonova.conductor.reconcilers.base import Reconcilers
-from kilonova.conductor.reconcilers.power_state import PowerStateReconciler
 from kilonova.conductor.sagas.boot import boot_saga
 from kilonova.conductor.sagas.delete import delete_saga
 from kilonova.conductor.service import Conductor, ConductorParts
@@ -32,8 +30,10 @@ from kilonova.domain.status import status_of
 from kilonova.network.changes import Changes
 from kilonova.network.defaults import ensure_default
 from kilonova.network.embedded import EmbeddedNetworks
-from kilonova.network.network_sync import NetworkSync
 from kilonova.network.resolve import NicResolver
+from kilonova.reconcilers.base import Reconcilers
+from kilonova.reconcilers.network_sync import NetworkSync
+from kilonova.reconcilers.power_state import PowerStateReconciler
 from kilonova.rpc.bus import Bus
 from kilonova.rpc.messages import Command
 from kilonova.rpc.sealed_bus import OpeningBus, SealingBus

@@ -19,8 +19,8 @@ from kilonova.domain.hostnet import HostNetwork, ShareChange
 from kilonova.domain.network import ServerForNetwork
 from kilonova.network.backing import Backing
 from kilonova.network.changes import Changes
-from kilonova.network.network_sync import NetworkSync
 from kilonova.network.networks import NetworkSettings
+from kilonova.reconcilers.network_sync import NetworkSync
 from kilonova.rpc.messages import Message, NetworkChanged, ShareChanged
 from kilonova.store.database import Database, Tx
 from kilonova.store.queries import servers

@@ -9,7 +9,7 @@ import kilonova
 from kilonova.api.framework import PolicyRule, Query, Request, Route, View
 from kilonova.api.operations.load import Load
 from kilonova.conductor.audit import Audit
-from kilonova.conductor.reconcilers.base import LastRun
+from kilonova.reconcilers.base import LastRun
 
 
 class HealthView(View):

@@ -30,7 +30,7 @@ class ReachSettings(msgspec.Struct, frozen=True, kw_only=True):
     names: tuple[str, ...] = ()
 
 
-class GuestReaches:
+class GuestReachReconciler:
     """A reconciler of the conductor's; `now` is what it found last."""
 
     name = "guest_reach"
