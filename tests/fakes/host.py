@@ -28,6 +28,9 @@ class RecordingNetwork:
     def tunnel_address(self) -> str:
         return "192.0.2.1"
 
+    def addresses(self) -> tuple[str, ...]:
+        return ("192.0.2.1",)
+
     def audit(self) -> dict[str, list[str]]:
         return {"taps": []}
 
