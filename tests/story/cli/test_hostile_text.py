@@ -78,6 +78,7 @@ ANSWERS: list[tuple[str, str, Any]] = [
         "measure": HOSTILE, "before": 1.0, "after": 0.5, "ended": HOSTILE, "servers": 2, "fixed": {HOSTILE: 1},
     }}),
     ("PUT", r"/os-services/", {}),
+    ("GET|POST", r"/keys", {"keys": [dict.fromkeys(("purpose", "created_at", "state", "wrapped"), HOSTILE)]}),
 ]  # fmt: skip
 COMMANDS: dict[str, list[list[str]]] = {
     "boot": [["web", "--no-wait"], ["web", "--image", HOSTILE], ["web"]],
@@ -91,6 +92,7 @@ COMMANDS: dict[str, list[list[str]]] = {
     "delete": [[ID, "--no-wait"]],
     "audit": [[]],
     "rebalance": [["--plan"], ["--execute"]],
+    "keys": [["list"], ["rotate"], ["new"]],
     "host": [
         ["list"],
         ["token"],
@@ -114,7 +116,7 @@ class HostileCloud(BaseHTTPRequestHandler):
             self._send(201, {"token": self._token()})
             return
         for method, pattern, body in ANSWERS:
-            if method == self.command and re.search(pattern, path):
+            if self.command in method.split("|") and re.search(pattern, path):
                 self._send(200, body)
                 return
         status = 204 if self.command == "DELETE" and "/servers/" in path else 409
