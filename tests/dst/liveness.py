@@ -25,9 +25,17 @@ _NO_HOST = "No valid host was found. "
 _NATURAL = {"ResourceFilter", "ServerGroupAntiAffinityFilter", "ServerGroupAffinityFilter"}
 _STRUCK = {"ComputeFilter", "ExcludedHostsFilter"}  # a host was down, or has failed this server before
 
+_ATTEMPT = re.compile(r" Attempt \d+ failed: ")
+_SILENT = re.compile(r"Host \S+ stopped answering\.")
+SPAWN_FAILED = "The disk is full."
+
 
 def unexplained(message: str, faults: dict[str, int]) -> str:
     """Why a server's fault is none that this world's faults explain; empty when they do."""
+    attempts = _ATTEMPT.split(message)
+    if faults and all(one == SPAWN_FAILED or _SILENT.fullmatch(one) for one in attempts):
+        missing = attempts.count(SPAWN_FAILED) - faults.get("spawn failed", 0)
+        return f"{missing} attempts failed that nothing struck: {message!r}" if missing > 0 else ""
     if not message.startswith(_NO_HOST):
         return f"no cause that this world knows: {message!r}"
     removed = set(_REMOVED.findall(message))

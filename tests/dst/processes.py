@@ -21,7 +21,6 @@ from kilonova.agent.service import Agent, HostIdentity
 from kilonova.compute.boot import BootServers
 from kilonova.compute.delete import DeleteServer
 from kilonova.compute.server_groups import ServerGroups
-from kilonova.compute.tell_guest import TellGuest
 from kilonova.compute.update import UpdateServerRecord
 from kilonova.conductor.kernel.runner import Runner
 from kilonova.conductor.sagas.boot import boot_saga
@@ -34,6 +33,7 @@ from kilonova.network.changes import Changes
 from kilonova.network.embedded import EmbeddedNetworks
 from kilonova.network.resolve import NicResolver
 from kilonova.reconcilers.base import Reconcilers
+from kilonova.reconcilers.guest_data import GuestDataReconciler
 from kilonova.reconcilers.network_sync import NetworkSync
 from kilonova.reconcilers.power_state import PowerStateReconciler
 from kilonova.rpc.messages import EnsureServer
@@ -42,6 +42,7 @@ from kilonova.scheduler.settings import SchedulerSettings
 from kilonova.store.queries import saga_leases
 from tests.dst.bus import LifeBus
 from tests.dst.events import DECLARED, Killed, Life, LifeClock
+from tests.dst.liveness import SPAWN_FAILED
 from tests.dst.store import NETWORK, LifeDatabase
 
 if TYPE_CHECKING:
@@ -110,12 +111,10 @@ class Api(Process):
     def wire(self) -> None:
         world = self.world
         common = {"database": self.db, "bus": self.bus, "clock": self.clock, "ids": world.ids}
-        networks = networks_of(self)
         self.boot = BootServers(**common, images=world.images, nics=NicResolver(self.clock, world.ids, NETWORK))
         self.delete = DeleteServer(**common)
         self.groups = ServerGroups(database=self.db, clock=self.clock, ids=world.ids)
-        tell = TellGuest(bus=self.bus, ids=world.ids, networks=networks)
-        self.update = UpdateServerRecord(database=self.db, clock=self.clock, tell_guest=tell)
+        self.update = UpdateServerRecord(database=self.db, bus=self.bus, clock=self.clock)
 
 
 class ConductorProcess(Process):
@@ -130,7 +129,8 @@ class ConductorProcess(Process):
         )  # fmt: skip
         self.power = PowerStateReconciler(self.db, self.bus, self.clock)
         self.network_sync = NetworkSync(self.db, self.bus, self.clock)
-        self.reconcilers = Reconcilers([self.power, self.network_sync], self.clock)
+        self.guest_data = GuestDataReconciler(self.db, self.bus, self.clock, networks)
+        self.reconcilers = Reconcilers([self.power, self.network_sync, self.guest_data], self.clock)
         parts = ConductorParts(
             db=self.db, epoch=str, bus=self.bus, clock=self.clock, ids=world.ids, runner=self.runner,
             reconcilers=self.reconcilers, networks=networks, host_defaults=RATIOS,
@@ -143,6 +143,7 @@ class ConductorProcess(Process):
         self.every(LOOK_EVERY_S, "looks", self._look)
         self.every(self.power.period_s, "powers", self.power.activate)
         self.every(self.network_sync.period_s, "tells hosts", self.network_sync.activate)
+        self.every(self.guest_data.period_s, "tells guests", self.guest_data.activate)
 
     def take_turns(self) -> None:
         """Begin as many turns as there are workers and sagas that wait."""
@@ -236,7 +237,7 @@ class _Driver(SimDriver):
             super()._booted(command, lambda _: done(_FAILED))
 
 
-_FAILED = Outcome(fault=HostFault(message="The disk is full.", elsewhere=True))
+_FAILED = Outcome(fault=HostFault(message=SPAWN_FAILED, elsewhere=True))
 PACE = Pace(image_s=2.0, disks_s=0.2, network_s=0.1, domain_s=1.0, spread=1.0)
 SCHEDULING = SchedulerSettings(cache_mib=1, refresh_s=20.0)
 

@@ -141,12 +141,17 @@ class Properties:
             return f"server {server.id} failed for {problem}" if problem else ""
         if server.lifecycle is not Lifecycle.BUILT:
             return f"server {server.id} is stuck: {server.lifecycle}"
+        return self._machine(server)
+
+    def _machine(self, server: Server) -> str:
         machine = next((h.machines.get(server.id) for h in self.world.hosts if h.name == server.host), None)
         state = PowerState.NOSTATE if machine is None else machine.power_state
         if (server.intent, server.power_state, state) != (Intent.ACTIVE, PowerState.RUNNING, PowerState.RUNNING):
             return (
                 f"server {server.id} should run: {server.intent}, recorded {server.power_state.name}, is {state.name}"
             )
+        if machine is not None and machine.guest_name != server.name:
+            return f"the guest of {server.id} was never told of {server.name}: it reads {machine.guest_name}"
         return ""
 
     def _networks(self) -> list[str]:

@@ -147,6 +147,7 @@ class World:
             for conductor in self.conductors:
                 conductor.power.activate()
                 conductor.network_sync.activate()
+                conductor.guest_data.activate()
             self.events.run(5.0)
 
     def _live_sagas(self) -> int:

@@ -18,6 +18,7 @@ from kilonova.domain.retention import Retention
 from kilonova.identity.service import Identity
 from kilonova.network.embedded import EmbeddedNetworks
 from kilonova.reconcilers.base import LastRun, Reconciler, Reconcilers
+from kilonova.reconcilers.guest_data import GuestDataReconciler
 from kilonova.reconcilers.guest_reach import GuestReachReconciler
 from kilonova.reconcilers.host_accounts import HostAccountsReconciler
 from kilonova.reconcilers.identity_housekeeping import IdentityHousekeeping
@@ -89,6 +90,7 @@ class ConductorRole:
             *([HostAccountsReconciler(db, accounts)] if accounts is not None else []),
             PowerStateReconciler(db, bus, clock),
             NetworkSync(db, bus, clock),
+            GuestDataReconciler(db, bus, clock, self._wiring.networks),
             self._wiring.reach,
             ServicePulse(db, clock, ids, host=self._ground.name, binaries=self._wiring.binaries),
             IdentityHousekeeping(self._wiring.identity),

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from kilonova.compute.guard import refuse_locked, refuse_state
+from kilonova.compute.guest_data import guest_data_changed
 from kilonova.compute.quota_checks import check_metadata
-from kilonova.compute.tell_guest import TellGuest
 from kilonova.domain.clock import Clock
 from kilonova.domain.context import RequestContext
 from kilonova.domain.errors import Missing
 from kilonova.domain.verbs import WRITE_METADATA
+from kilonova.rpc.bus import Bus
 from kilonova.store.database import Database
 from kilonova.store.queries import quotas, servers
 
@@ -18,8 +19,8 @@ from kilonova.store.queries import quotas, servers
 class EditMetadata:
     """The use cases, wired. Each raises Missing, Conflict (locked, or not in a state for it) or OverQuota."""
 
-    def __init__(self, *, database: Database, clock: Clock, tell_guest: TellGuest) -> None:
-        self._database, self._clock, self._tell_guest = database, clock, tell_guest
+    def __init__(self, *, database: Database, bus: Bus, clock: Clock) -> None:
+        self._database, self._bus, self._clock = database, bus, clock
 
     def merge(self, ctx: RequestContext, server_id: str, items: Mapping[str, str]) -> dict[str, str]:
         """Add items, or replace those of the same keys. Returns them all."""
@@ -49,5 +50,5 @@ class EditMetadata:
             refuse_state(server, WRITE_METADATA)
             check_metadata(len(items), quotas.limits(tx, server.project_id, server.user_id))
             servers.edit(tx, server.id, self._clock.now(), metadata=items)
-            self._tell_guest(tx, server.id, ctx.request_id)
+            guest_data_changed(tx, self._bus, server.id)
         return items

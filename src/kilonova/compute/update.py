@@ -7,11 +7,12 @@ from typing import Any
 import msgspec
 from msgspec import UNSET
 
-from kilonova.compute.tell_guest import TellGuest
+from kilonova.compute.guest_data import guest_data_changed
 from kilonova.domain.clock import Clock
 from kilonova.domain.context import RequestContext
 from kilonova.domain.errors import Conflict
 from kilonova.domain.server import Server
+from kilonova.rpc.bus import Bus
 from kilonova.store.database import Database, Tx
 from kilonova.store.queries import hosts_view, servers
 
@@ -34,8 +35,8 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
 class UpdateServerRecord:
     """The use case, wired."""
 
-    def __init__(self, *, database: Database, clock: Clock, tell_guest: TellGuest) -> None:
-        self._database, self._clock, self._tell_guest = database, clock, tell_guest
+    def __init__(self, *, database: Database, bus: Bus, clock: Clock) -> None:
+        self._database, self._bus, self._clock = database, bus, clock
 
     def __call__(self, ctx: RequestContext, server_id: str, changes: Changes) -> None:
         """Write the changes. Raises Missing, or Conflict for a zone it cannot be pinned to."""
@@ -52,7 +53,7 @@ class UpdateServerRecord:
                 return
             servers.edit(tx, server.id, now, **values)
             if _TOLD_TO_THE_GUEST & values.keys():
-                self._tell_guest(tx, server.id, ctx.request_id)
+                guest_data_changed(tx, self._bus, server.id)
 
 
 def _pin(tx: Tx, server: Server, zone: str | None) -> str | None:

@@ -19,7 +19,7 @@ from kilonova.domain.report import Observed, Outcome
 from kilonova.domain.server import Intent, Lifecycle, PowerState, Server
 from kilonova.rpc.messages import Report
 from kilonova.store.database import Tx
-from kilonova.store.queries import hosts, server_facts
+from kilonova.store.queries import guest_data, hosts, server_facts
 
 _DOWN = (PowerState.SHUTDOWN, PowerState.CRASHED)
 _UP = (PowerState.RUNNING, PowerState.PAUSED, PowerState.SUSPENDED)
@@ -56,6 +56,8 @@ def fold_outcome(tx: Tx, report: Report, now: datetime) -> None:
     server, outcome = server_facts.some(tx, [report.subject.id]).get(report.subject.id), report.outcome
     if server is None or not _is_settled(server, report.host) or server.generation != report.generation:
         return
+    if outcome.fault is None:
+        guest_data.confirmed(tx, server.id, report.generation)
     state = PowerState.NOSTATE if outcome.power_state is None else state_after(tx, server.host, outcome)
     if outcome.fault is None and state is not PowerState.NOSTATE:
         server_facts.observe_power(tx, server.id, state, server.intent, now)

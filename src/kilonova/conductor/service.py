@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 
@@ -25,6 +25,7 @@ from kilonova.domain.server import Server
 from kilonova.rpc.bus import Bus
 from kilonova.rpc.messages import (
     FleetChanged,
+    GuestDataChanged,
     Heartbeat,
     HostObserved,
     HostStarted,
@@ -86,6 +87,18 @@ class Conductor:
         self._workers = workers
         self._timeline = Timeline(parts.db, parts.clock)
         self._stop_serving: Callable[[], None] = lambda: None
+        self._handlers: dict[type[Message], Callable[[Any], Message | None]] = {
+            SagaReady: self._saga_ready,
+            Report: self._report,
+            Progress: self._timeline.add,
+            Heartbeat: self._heartbeat,
+            HostStarted: self._host_started,
+            PowerChanged: self._power_changed,
+            HostObserved: self._host_observed,
+            NetworksHeld: self._networks_held,
+            NetworksChanged: lambda _: parts.reconcilers.wake("network_sync"),
+            GuestDataChanged: lambda _: parts.reconcilers.wake("guest_data"),
+        }
 
     def start(self) -> None:
         """Go on with every saga there is, and listen."""
@@ -103,28 +116,19 @@ class Conductor:
 
     def handle(self, message: Message) -> Message | None:
         """One message to the conductor."""
-        match message:
-            case SagaReady(saga_id=saga_id, project_id=project_id):
-                self._parts.runner.wake(saga_id, project_id)
-            case Report():
-                self._report(message)
-            case Progress():
-                self._timeline.add(message)
-            case Heartbeat(hosts=names):
-                self._heartbeat(names)
-            case HostStarted():
-                return self._host_started(message)
-            case PowerChanged(host=host, observed=observed, boot_id=boot_id):
-                with self._parts.db.write() as tx:
-                    if hosts.runs_as(tx, host, boot_id):
-                        facts.fold_observation(tx, host, observed, self._parts.clock.now())
-            case HostObserved():
-                self._host_observed(message)
-            case NetworksHeld() | NetworksChanged():
-                self._of_networks(message)
-            case _:
-                _log.warning("a message the conductor does not know", message=type(message).__name__)
-        return Ok()
+        handler = self._handlers.get(type(message))
+        if handler is None:
+            _log.warning("a message the conductor does not know", message=type(message).__name__)
+            return Ok()
+        return handler(message) or Ok()
+
+    def _saga_ready(self, ready: SagaReady) -> None:
+        self._parts.runner.wake(ready.saga_id, ready.project_id)
+
+    def _power_changed(self, changed: PowerChanged) -> None:
+        with self._parts.db.write() as tx:
+            if hosts.runs_as(tx, changed.host, changed.boot_id):
+                facts.fold_observation(tx, changed.host, changed.observed, self._parts.clock.now())
 
     def _report(self, report: Report) -> None:
         now = self._parts.clock.now()
@@ -138,9 +142,9 @@ class Conductor:
         if saga is not None:
             self._parts.runner.wake(saga.id, saga.project_id)
 
-    def _heartbeat(self, names: tuple[str, ...]) -> None:
+    def _heartbeat(self, heartbeat: Heartbeat) -> None:
         with self._parts.db.write() as tx:
-            hosts.seen(tx, names, self._parts.clock.now())
+            hosts.seen(tx, heartbeat.hosts, self._parts.clock.now())
 
     def _host_started(self, started: HostStarted) -> HostState:
         now, parts = self._parts.clock.now(), self._parts
@@ -167,10 +171,7 @@ class Conductor:
             facts.fold_host(tx, seen.host, seen.observed, self._parts.clock.now(), was_restarted=was_restarted)
             self._remove_strays(tx, seen.host, facts.strays(tx, seen.host, seen.observed))
 
-    def _of_networks(self, said: NetworksHeld | NetworksChanged) -> None:
-        if isinstance(said, NetworksChanged):
-            self._parts.reconcilers.wake("network_sync")
-            return
+    def _networks_held(self, said: NetworksHeld) -> None:
         with self._parts.db.read() as tx:
             newer = self._parts.networks.newer(tx, said.host, said.held, self._parts.clock.now())
         # A host of another epoch may lack anything, whatever its numbers are: it will ask for all, once it hears of this one.

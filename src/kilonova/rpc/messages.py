@@ -240,6 +240,10 @@ class NetworksChanged(Message, frozen=True, kw_only=True):
     """There are changes of networks to tell hosts of: a wake-up only, the records are the truth."""
 
 
+class GuestDataChanged(Message, frozen=True, kw_only=True):
+    """There are guests' data to tell hosts of: a wake-up only, the records are the truth."""
+
+
 class SagaReady(Message, frozen=True, kw_only=True):
     """A saga of this project can go on: a wake-up only, the row is the truth."""
 

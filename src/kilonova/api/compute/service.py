@@ -41,7 +41,6 @@ from kilonova.compute.server_groups import ServerGroups
 from kilonova.compute.services import SwitchServices
 from kilonova.compute.supported import Supported
 from kilonova.compute.tags import EditTags
-from kilonova.compute.tell_guest import TellGuest
 from kilonova.compute.update import UpdateServerRecord
 from kilonova.compute.uptime import ReadUptime
 from kilonova.conductor.neighbours import Networks
@@ -96,7 +95,7 @@ def _server_routes(ports: ComputePorts) -> Iterator[Route]:
             database=database, bus=bus, clock=clock, ids=ids, images=ports.images, nics=ports.nics, bounds=ports.bounds,
             supported=ports.supported,
         ),
-        update=UpdateServerRecord(database=database, clock=clock, tell_guest=_tell_guest(ports)),
+        update=UpdateServerRecord(database=database, bus=ports.bus, clock=clock),
     )  # fmt: skip
     yield from bind(lists.ROUTES, lists.ServerLists(database=database, clock=clock))
     yield from bind(servers.ROUTES, resource)
@@ -104,7 +103,7 @@ def _server_routes(ports: ComputePorts) -> Iterator[Route]:
 
 def _server_part_routes(ports: ComputePorts) -> Iterator[Route]:
     database, clock = ports.database, ports.clock
-    edit = EditMetadata(database=database, clock=clock, tell_guest=_tell_guest(ports))
+    edit = EditMetadata(database=database, bus=ports.bus, clock=clock)
     doing = actions.ServerActions(
         lock=LockServer(database=database, clock=clock, ids=ports.ids), reset=ResetState(database=database, clock=clock),
         console=ReadConsole(database=database, bus=ports.bus),
@@ -114,10 +113,6 @@ def _server_part_routes(ports: ComputePorts) -> Iterator[Route]:
     yield from bind(networks.ROUTES, networks.ServerNetworks(database=database))
     yield from bind(timeline.ROUTES, timeline.Timeline(database=database))
     yield from bind(actions.ROUTES, doing)
-
-
-def _tell_guest(ports: ComputePorts) -> TellGuest:
-    return TellGuest(bus=ports.bus, ids=ports.ids, networks=ports.networks)
 
 
 def _flavor_routes(ports: ComputePorts) -> Iterator[Route]:

@@ -18,6 +18,7 @@ import msgspec
 from kilonova.rpc import messages
 from kilonova.rpc.messages import (
     Command,
+    GuestDataChanged,
     Heartbeat,
     HostObserved,
     Message,
@@ -35,6 +36,7 @@ _EXPIRES_S: dict[type[Message], float] = {
     SagaReady: 600.0,
     NetworkChanged: 1800.0,
     NetworksChanged: 60.0,
+    GuestDataChanged: 60.0,
     NetworksHeld: 120.0,
     Command: 1800.0,
 }
@@ -73,7 +75,7 @@ def subject(message: Message) -> str:
     match message:
         case Progress(command_id=of) | SagaReady(saga_id=of) | HostObserved(host=of) | NetworksHeld(host=of):
             return f"{type(message).__name__} {of}"
-        case Heartbeat() | NetworksChanged():
+        case Heartbeat() | NetworksChanged() | GuestDataChanged():
             return type(message).__name__
         case _:
             return ""

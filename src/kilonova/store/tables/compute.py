@@ -153,6 +153,14 @@ server_actions = Table(
     Index("ix_server_actions_at", "at"),
 )  # fmt: skip
 
+# Servers of which something changed that their guests may read, until their hosts have confirmed it.
+guest_data_changes = Table(
+    "guest_data_changes", metadata,
+    Column("server_id", Uuid, primary_key=True),
+    Column("generation", Integer),  # of the command that was sent last; NULL: none since the change
+    Column("sent_at", Instant),
+)  # fmt: skip
+
 # Small unique numbers (servers, hosts, services): one row a series.
 counters = Table(
     "counters", metadata,

@@ -28,6 +28,7 @@ BOUNDS: dict[str, Bound] = {
     # What tenants make, and what is left when it is gone.
     "servers": Bound("tenant", "quota", "instances; deleted ones: [retention] deleted_servers_days, deleted_servers"),
     "server_actions": Bound("tenant", "limit", f"{ACTIONS_PER_SERVER} a server, the newest; [retention] actions_days"),
+    "guest_data_changes": Bound("tenant", "hangs on", "servers: a row at most for each"),
     "sagas": Bound("tenant", "hangs on", "servers; those that made none: [retention] actions_days"),
     "saga_events": Bound("cloud", "hangs on", "sagas"),
     "saga_stages": Bound("host", "hangs on", "sagas"),

@@ -155,7 +155,7 @@ class SimDriver:
             case SetPower():
                 self._after(pace.power_s, partial(self._powered, command, done))
             case UpdateGuestData():
-                done(Outcome())
+                self._guest_told(command, done)
             case _:
                 done(Outcome(fault=HostFault(message=f"{type(command).__name__} is not known here.", elsewhere=False)))
 
@@ -185,7 +185,7 @@ class SimDriver:
         )
         machine = Machine(
             server_id=command.server_id, generation=command.generation, epoch=command.epoch,
-            power_state=PowerState.RUNNING, console=console,
+            power_state=PowerState.RUNNING, console=console, guest_name=command.spec.guest.name,
         )  # fmt: skip
         self._network.merge(command.network)
         self._machines.put(machine)
@@ -206,6 +206,17 @@ class SimDriver:
         )
         self._machines.put(changed)
         done(Outcome(power_state=command.target))
+
+    def _guest_told(self, command: UpdateGuestData, done: Done) -> None:
+        machine = self._machines.get(command.server_id)
+        if machine is None:
+            done(Outcome(fault=HostFault(message=f"Server {command.server_id} is not on this host.", elsewhere=False)))
+            return
+        told = msgspec.structs.replace(
+            machine, guest_name=command.guest.name, generation=command.generation, epoch=command.epoch
+        )
+        self._machines.put(told)
+        done(Outcome())
 
     def _after(self, median_s: float, then: Callable[[], None]) -> None:
         pace = self._settings.pace

@@ -23,6 +23,7 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     epoch: str = ""
     power_state: PowerState
     console: str = ""
+    guest_name: str = ""  # of what the guest may read: its server's name, as last told
     removed: bool = False
 
 
