@@ -14,7 +14,8 @@ from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple
 
 from kilonova.rpc.bus import Handler, NoAnswer
-from kilonova.rpc.messages import Command, Message, Report, SagaReady
+from kilonova.rpc.commands import Command
+from kilonova.rpc.messages import Message, Report, SagaReady
 from tests.dst.chance import Odds
 from tests.dst.events import DECLARED, Events, Killed, Life
 

@@ -36,7 +36,7 @@ from kilonova.reconcilers.base import Reconcilers
 from kilonova.reconcilers.guest_data import GuestDataReconciler
 from kilonova.reconcilers.network_sync import NetworkSync
 from kilonova.reconcilers.power_state import PowerStateReconciler
-from kilonova.rpc.messages import EnsureServer
+from kilonova.rpc.commands import EnsureServer
 from kilonova.scheduler.service import SchedulerService
 from kilonova.scheduler.settings import SchedulerSettings
 from kilonova.store.queries import saga_leases

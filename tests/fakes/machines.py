@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kilonova.domain.hostnet import HostNetwork
 from kilonova.domain.machine import GuestData, MachineSpec
-from kilonova.rpc.messages import EnsureServer
+from kilonova.rpc.commands import EnsureServer
 
 
 def ensure_server(server_id: str, *, generation: int, command_id: str) -> EnsureServer:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from kilonova.rpc.messages import Command, is_same
+from kilonova.rpc.commands import Command
+from kilonova.rpc.messages import is_same
 
 _ASK_AGAIN_S = 60.0
 

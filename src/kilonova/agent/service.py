@@ -31,9 +31,9 @@ from kilonova.domain.clock import Clock
 from kilonova.domain.errors import KilonovaError
 from kilonova.domain.report import HostFault, Observed, Outcome
 from kilonova.rpc.bus import Bus, NoAnswer
+from kilonova.rpc.commands import Command
 from kilonova.rpc.messages import (
     CacheImage,
-    Command,
     ConsoleOutput,
     Failed,
     GetConsoleOutput,

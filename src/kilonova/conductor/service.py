@@ -23,6 +23,7 @@ from kilonova.domain.host import HostDefaults
 from kilonova.domain.hostnet import HostNetwork
 from kilonova.domain.server import Server
 from kilonova.rpc.bus import Bus
+from kilonova.rpc.commands import RemoveServer
 from kilonova.rpc.messages import (
     FleetChanged,
     GuestDataChanged,
@@ -37,7 +38,6 @@ from kilonova.rpc.messages import (
     Ok,
     PowerChanged,
     Progress,
-    RemoveServer,
     Report,
     SagaReady,
     is_same,

@@ -16,7 +16,7 @@ from kilonova.domain.clock import Clock
 from kilonova.domain.host import is_alive
 from kilonova.domain.server import Server
 from kilonova.rpc.bus import Bus
-from kilonova.rpc.messages import UpdateGuestData
+from kilonova.rpc.commands import UpdateGuestData
 from kilonova.store.database import Database, Tx
 from kilonova.store.queries import guest_data, hosts_view, server_facts
 

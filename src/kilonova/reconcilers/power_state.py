@@ -8,7 +8,7 @@ from kilonova.domain.clock import Clock
 from kilonova.domain.host import is_alive
 from kilonova.domain.server import PowerState
 from kilonova.rpc.bus import Bus
-from kilonova.rpc.messages import SetPower
+from kilonova.rpc.commands import SetPower
 from kilonova.store.database import Database
 from kilonova.store.queries import hosts, server_facts
 

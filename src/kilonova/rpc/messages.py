@@ -1,9 +1,9 @@
 """
-Every message that crosses the bus.
+Every message that crosses the bus; those that command a host are in `commands.py`.
 
-Commands to a host name what they are about and carry its generation; the host answers with `Report`, whose `command_id` is the
-command's own. Any message may be lost, doubled or late: commands converge, reports are folded once (the saga's row knows
-which command it waits for), wake-ups are hints. `request_id` follows the user's request through every process.
+Commands name what they are about and carry its generation; the host answers with `Report`, whose `command_id` is the command's
+own. Any message may be lost, doubled or late: commands converge, reports are folded once (the saga's row knows which command it
+waits for), wake-ups are hints. `request_id` follows the user's request through every process.
 """
 
 from __future__ import annotations
@@ -13,11 +13,10 @@ import msgspec
 from kilonova.domain.boot import SchedulingRequest
 from kilonova.domain.host import HostFacts, HostUse
 from kilonova.domain.hostnet import HeldNetworks, HostNetwork, ShareChange
-from kilonova.domain.machine import GuestData, ImageRef, MachineSpec
+from kilonova.domain.machine import ImageRef
 from kilonova.domain.placement import Decision
 from kilonova.domain.report import HostFault, Observed, Outcome
-from kilonova.domain.saga import Subject, about_server
-from kilonova.domain.server import PowerState
+from kilonova.domain.saga import Subject
 
 
 class Message(msgspec.Struct, frozen=True, kw_only=True, tag=True):
@@ -37,58 +36,7 @@ def is_same(one: str, other: str) -> bool:
     return one == other or not one or not other
 
 
-# --- commands to a host's agent (topic `agent.<host>`) ---------------------------------------------------------------
-
-
-class Command(OfEpoch, frozen=True, kw_only=True):
-    """
-    Something a host is to make true. Idempotent; refused when `generation` is older than the host has seen of its subject.
-
-    `subject` says what it is about, in a struct of the command's own kind or of a base like `ServerCommand`.
-    """
-
-    command_id: str
-    generation: int
-
-    @property
-    def subject(self) -> Subject:
-        """What the command is about."""
-        raise NotImplementedError
-
-
-class ServerCommand(Command, frozen=True, kw_only=True):
-    """A command about a server's machine."""
-
-    server_id: str
-
-    @property
-    def subject(self) -> Subject:
-        return about_server(self.server_id)
-
-
-class EnsureServer(ServerCommand, frozen=True, kw_only=True):
-    """Make the machine exist as specified and run. `network` is the part of the host's network state it needs."""
-
-    spec: MachineSpec
-    network: HostNetwork
-
-
-class RemoveServer(ServerCommand, frozen=True, kw_only=True):
-    """Make the machine, its disks, taps and rules not exist."""
-
-
-class SetPower(ServerCommand, frozen=True, kw_only=True):
-    """Bring a machine to a power state: RUNNING, SHUTDOWN, PAUSED, SUSPENDED. `hard` skips asking the guest."""
-
-    target: PowerState
-    hard: bool = False
-    timeout_s: float = 60.0
-
-
-class UpdateGuestData(ServerCommand, frozen=True, kw_only=True):
-    """Change what the guest may read of itself (its metadata was edited)."""
-
-    guest: GuestData
+# --- casts to a host's agent (topic `agent.<host>`) ---------------------------------------------------------------
 
 
 class CacheImage(Message, frozen=True, kw_only=True):

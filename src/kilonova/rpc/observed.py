@@ -14,7 +14,8 @@ import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from kilonova.rpc.bus import Bus, Handler
-from kilonova.rpc.messages import Command, Message, Progress, Report
+from kilonova.rpc.commands import Command
+from kilonova.rpc.messages import Message, Progress, Report
 
 _BUCKETS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0)
 _log = structlog.get_logger(__name__)

@@ -14,7 +14,8 @@ import structlog
 
 from kilonova.domain.machine import GuestData, GuestSecrets
 from kilonova.rpc.bus import Bus, Handler
-from kilonova.rpc.messages import EnsureServer, Message, UpdateGuestData
+from kilonova.rpc.commands import EnsureServer, UpdateGuestData
+from kilonova.rpc.messages import Message
 from kilonova.rpc.sealing import HostKey, Unopenable, seal
 
 _TOPIC = "agent."

@@ -17,7 +17,7 @@ import pytest
 from kilonova.bootstrap.fleet import make_api, make_conductor, make_scheduler_process
 from kilonova.config.fleet import FleetConfig
 from kilonova.config.load import load_config
-from kilonova.daemon.life import Daemon, Role, live
+from kilonova.daemon.life import Component, Daemon, live
 from kilonova.store import schema
 from kilonova.store.database import Database
 from tests import brokers, databases
@@ -64,7 +64,7 @@ class Vanishing:
                 self._cluster.go_away()
                 self.gone.set()
 
-    def _roles(self) -> Sequence[Role]:
+    def _roles(self) -> Sequence[Component]:
         self._vanish_once_before("its roles are made")
         roles = self._make_roles()
         self._before = set(range(len(roles)))
@@ -99,7 +99,7 @@ class Vanishing:
 
 
 class _Watched:
-    def __init__(self, role: Role, before: Callable[[object], None], number: int) -> None:
+    def __init__(self, role: Component, before: Callable[[object], None], number: int) -> None:
         self._role, self._before, self._number = role, before, number
         self.stop = role.stop
 

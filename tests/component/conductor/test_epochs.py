@@ -15,7 +15,8 @@ from kilonova.domain.server import Intent, PowerState
 from kilonova.domain.status import status_of
 from kilonova.network.changes import Changes
 from kilonova.network.defaults import ensure_default_group
-from kilonova.rpc.messages import Message, Ok, RemoveServer, Report, SetPower, ShareChanged
+from kilonova.rpc.commands import RemoveServer, SetPower
+from kilonova.rpc.messages import Message, Ok, Report, ShareChanged
 from kilonova.store.database import Database
 from kilonova.store.queries import network_changes, security_groups, server_facts
 from kilonova.store.queries.network_changes import GROUP

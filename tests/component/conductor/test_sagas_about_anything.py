@@ -13,7 +13,7 @@ from kilonova.conductor.kernel.definition import Await, Definition, Failure, Run
 from kilonova.conductor.kernel.runner import Runner
 from kilonova.domain.report import Outcome
 from kilonova.domain.saga import JournalEvent, Saga, SagaStatus, Subject, SubjectKind
-from kilonova.rpc.messages import Command
+from kilonova.rpc.commands import Command
 from kilonova.store.database import Database, Tx
 from kilonova.store.queries import hosts, saga_leases, sagas
 from tests.world.plane import World

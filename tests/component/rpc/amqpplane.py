@@ -35,7 +35,7 @@ from kilonova.reconcilers.base import Reconcilers
 from kilonova.reconcilers.network_sync import NetworkSync
 from kilonova.reconcilers.power_state import PowerStateReconciler
 from kilonova.rpc.bus import Bus
-from kilonova.rpc.messages import Command
+from kilonova.rpc.commands import Command
 from kilonova.rpc.sealed_bus import OpeningBus, SealingBus
 from kilonova.rpc.sealing import HostKey
 from kilonova.rpc.stamped import StampedBus

@@ -11,7 +11,7 @@ import pytest
 from kombu import Connection
 
 from kilonova.rpc.amqp.deadletters import DeadLetters
-from kilonova.rpc.messages import EnsureServer
+from kilonova.rpc.commands import EnsureServer
 from kilonova.rpc.sealing import FILE
 from kilonova.store.database import Database
 from tests.brokers import Broker

@@ -16,7 +16,7 @@ from kilonova.domain.clock import SystemClock
 from kilonova.domain.hostnet import HostNetwork
 from kilonova.domain.machine import DiskSpec, GuestData, ImageRef, MachineSpec
 from kilonova.domain.server import PowerState
-from kilonova.rpc.messages import EnsureServer, RemoveServer, SetPower
+from kilonova.rpc.commands import EnsureServer, RemoveServer, SetPower
 from tests.facts import REPOSITORY
 from tests.fakes.host import ImageShelf, RecordingNetwork
 from tests.waiting import wait_until

@@ -19,7 +19,7 @@ from kilonova.agent.hypervisor.failure import HostFailure
 from kilonova.domain.machine import DiskSpec
 from kilonova.domain.report import Observed
 from kilonova.domain.server import PowerState
-from kilonova.rpc.messages import UpdateGuestData
+from kilonova.rpc.commands import UpdateGuestData
 from tests.system.agent.libvirt_bench import ISO, QCOW2, ROOTFS, Bench, no_stage, qemu_pids, root
 from tests.waiting import wait_until
 

@@ -11,6 +11,7 @@ from kilonova.domain.host import HostFacts
 from kilonova.domain.report import Observed
 from kilonova.domain.server import PowerState
 from kilonova.rpc.bus import NoAnswer
+from kilonova.rpc.commands import RemoveServer, SetPower
 from kilonova.rpc.inprocess import InProcessBus
 from kilonova.rpc.messages import (
     ConsoleOutput,
@@ -23,9 +24,7 @@ from kilonova.rpc.messages import (
     Message,
     Ok,
     PowerChanged,
-    RemoveServer,
     Report,
-    SetPower,
     TakeInventory,
 )
 from tests.fakes.machines import ensure_server

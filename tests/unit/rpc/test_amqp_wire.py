@@ -5,25 +5,16 @@ import pytest
 
 from kilonova.domain.report import HostFault, Outcome
 from kilonova.domain.saga import about_server
-from kilonova.rpc import messages
+from kilonova.rpc import commands, messages
 from kilonova.rpc.amqp import wire
-from kilonova.rpc.messages import (
-    Command,
-    Message,
-    OfEpoch,
-    Ok,
-    Progress,
-    RemoveServer,
-    Report,
-    SagaReady,
-    ServerCommand,
-)
+from kilonova.rpc.commands import Command, RemoveServer, ServerCommand
+from kilonova.rpc.messages import Message, OfEpoch, Ok, Progress, Report, SagaReady
 
 
 def test_every_message_that_is_sent_can_be_read() -> None:
     defined = {
         one
-        for one in vars(messages).values()
+        for one in (*vars(messages).values(), *vars(commands).values())
         if isinstance(one, type) and issubclass(one, Message) and one is not Message
     }
     assert set(wire.TYPES) == defined - {Command, OfEpoch, ServerCommand}

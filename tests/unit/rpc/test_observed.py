@@ -5,8 +5,9 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from kilonova.rpc.bus import NoAnswer
+from kilonova.rpc.commands import RemoveServer
 from kilonova.rpc.inprocess import InProcessBus
-from kilonova.rpc.messages import Heartbeat, Message, Ok, RemoveServer, SagaReady
+from kilonova.rpc.messages import Heartbeat, Message, Ok, SagaReady
 from kilonova.rpc.observed import ObservedBus
 
 

@@ -14,8 +14,9 @@ from kilonova.domain.hostnet import HostNetwork
 from kilonova.domain.machine import GuestData, GuestSecrets, MachineSpec
 from kilonova.rpc.amqp import wire
 from kilonova.rpc.bus import Bus
+from kilonova.rpc.commands import EnsureServer, SetPower, UpdateGuestData
 from kilonova.rpc.inprocess import InProcessBus
-from kilonova.rpc.messages import EnsureServer, Message, Ok, SetPower, UpdateGuestData
+from kilonova.rpc.messages import Message, Ok
 from kilonova.rpc.sealed_bus import OpeningBus, SealingBus
 from kilonova.rpc.sealing import FILE, HostKey, Unopenable, is_key, seal
 from tests.waiting import wait_until

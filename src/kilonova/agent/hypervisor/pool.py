@@ -23,7 +23,7 @@ from kilonova.domain.host import HostFacts
 from kilonova.domain.hostnet import HeldNetworks, HostNetwork, ShareChange
 from kilonova.domain.machine import ImageRef
 from kilonova.domain.report import HostFault, Observed, Outcome
-from kilonova.rpc.messages import Command, EnsureServer, RemoveServer, SetPower, UpdateGuestData
+from kilonova.rpc.commands import Command, EnsureServer, RemoveServer, SetPower, UpdateGuestData
 
 _log = structlog.get_logger(__name__)
 

@@ -22,7 +22,7 @@ from kilonova.domain.host import HostFacts
 from kilonova.domain.hostnet import HeldNetworks, HostNetwork, ShareChange
 from kilonova.domain.machine import ImageRef
 from kilonova.domain.report import Observed, Outcome
-from kilonova.rpc.messages import Command, EnsureServer, RemoveServer, SetPower, UpdateGuestData
+from kilonova.rpc.commands import Command, EnsureServer, RemoveServer, SetPower, UpdateGuestData
 
 Done = Callable[[Outcome], None]
 OnStage = Callable[[str, int], None]  # a stage begins: its name (image, disks, network, domain), percent of the whole

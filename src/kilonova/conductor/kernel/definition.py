@@ -18,7 +18,7 @@ import msgspec
 from kilonova.domain.placement import Choice
 from kilonova.domain.report import Outcome
 from kilonova.domain.saga import Saga, SagaStatus
-from kilonova.rpc.messages import Command
+from kilonova.rpc.commands import Command
 from kilonova.store.database import Tx
 
 ParamsT = TypeVar("ParamsT", bound=msgspec.Struct)

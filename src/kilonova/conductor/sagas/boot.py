@@ -29,7 +29,8 @@ from kilonova.domain.report import Outcome
 from kilonova.domain.saga import SagaStatus
 from kilonova.domain.server import Fault, Lifecycle
 from kilonova.rpc.bus import Bus, NoAnswer
-from kilonova.rpc.messages import EnsureServer, FleetChanged, FleetUse, Place, Placed, RemoveServer
+from kilonova.rpc.commands import EnsureServer, RemoveServer
+from kilonova.rpc.messages import FleetChanged, FleetUse, Place, Placed
 from kilonova.store.database import Tx
 from kilonova.store.queries import hosts, server_facts, server_groups
 

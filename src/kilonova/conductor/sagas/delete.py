@@ -18,7 +18,8 @@ from kilonova.domain.boot import DeleteParams
 from kilonova.domain.report import Outcome
 from kilonova.domain.saga import SagaStatus
 from kilonova.rpc.bus import Bus
-from kilonova.rpc.messages import FleetUse, RemoveServer
+from kilonova.rpc.commands import RemoveServer
+from kilonova.rpc.messages import FleetUse
 from kilonova.store.database import Tx
 from kilonova.store.queries import hosts, server_facts
 

@@ -15,9 +15,9 @@ from typing import Union
 
 import msgspec
 
-from kilonova.rpc import messages
+from kilonova.rpc import commands, messages
+from kilonova.rpc.commands import Command
 from kilonova.rpc.messages import (
-    Command,
     GuestDataChanged,
     Heartbeat,
     HostObserved,
@@ -43,7 +43,8 @@ _EXPIRES_S: dict[type[Message], float] = {
 
 
 def _leaves(base: type[Message]) -> list[type[Message]]:
-    named = [one for one in vars(messages).values() if isinstance(one, type) and issubclass(one, base)]
+    there = {**vars(messages), **vars(commands)}.values()
+    named = [one for one in there if isinstance(one, type) and issubclass(one, base)]
     return [one for one in named if not any(other is not one and issubclass(other, one) for other in named)]
 
 

@@ -17,7 +17,7 @@ from kilonova.domain.hostnet import HeldNetworks, HostNetwork, ShareChange
 from kilonova.domain.machine import ImageRef
 from kilonova.domain.report import HostFault, Observed, Outcome
 from kilonova.domain.server import PowerState
-from kilonova.rpc.messages import EnsureServer, RemoveServer, ServerCommand, SetPower, UpdateGuestData
+from kilonova.rpc.commands import EnsureServer, RemoveServer, ServerCommand, SetPower, UpdateGuestData
 
 WAIT_S = 5
 

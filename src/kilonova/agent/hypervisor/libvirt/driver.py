@@ -47,7 +47,7 @@ from kilonova.domain.host import HostFacts
 from kilonova.domain.hostnet import HeldNetworks, HostNetwork, ShareChange
 from kilonova.domain.machine import GuestData, ImageRef
 from kilonova.domain.report import HostFault, Observed, Outcome
-from kilonova.rpc.messages import EnsureServer, RemoveServer, SetPower, UpdateGuestData
+from kilonova.rpc.commands import EnsureServer, RemoveServer, SetPower, UpdateGuestData
 
 _NETWORK_KINDS = {"dhcp": "dhcp_entries"}
 _TIDY_EVERY_S = 3600.0

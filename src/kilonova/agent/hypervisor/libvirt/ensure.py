@@ -27,7 +27,7 @@ from kilonova.agent.hypervisor.port import OnStage
 from kilonova.domain.machine import GuestData, GuestDevice, MachineSpec
 from kilonova.domain.report import Outcome
 from kilonova.domain.server import PowerState
-from kilonova.rpc.messages import EnsureServer
+from kilonova.rpc.commands import EnsureServer
 
 _SEED_BYTES = 512
 _log = structlog.get_logger(__name__)

@@ -20,7 +20,7 @@ from kilonova.agent.hypervisor.libvirt.layout import Layout
 from kilonova.agent.images import durable
 from kilonova.domain.machine import GuestData, MachineSpec
 from kilonova.private import UNCHANGED, close_to_others, ensure_folder
-from kilonova.rpc.messages import ServerCommand
+from kilonova.rpc.commands import ServerCommand
 
 REMEMBERED = timedelta(days=1)
 

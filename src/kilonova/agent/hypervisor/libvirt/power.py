@@ -11,7 +11,7 @@ from kilonova.agent.hypervisor.libvirt.domains import power_state
 from kilonova.agent.hypervisor.libvirt.parts import Parts, hypervisor_failure
 from kilonova.domain.report import HostFault, Outcome
 from kilonova.domain.server import PowerState
-from kilonova.rpc.messages import SetPower
+from kilonova.rpc.commands import SetPower
 
 _LOOK_EVERY_S = 0.25
 _ASK_AGAIN_S = 10.0  # a guest that is still booting misses the first press of the button

@@ -10,7 +10,7 @@ import libvirt
 from kilonova.agent.hypervisor.libvirt.parts import Parts, hypervisor_failure
 from kilonova.domain.report import Outcome
 from kilonova.domain.server import PowerState
-from kilonova.rpc.messages import RemoveServer
+from kilonova.rpc.commands import RemoveServer
 
 _UNDEFINE = (
     libvirt.VIR_DOMAIN_UNDEFINE_MANAGED_SAVE

@@ -27,7 +27,7 @@ from kilonova.domain.hostnet import HeldNetworks, HostNetwork, ShareChange
 from kilonova.domain.machine import ImageRef
 from kilonova.domain.report import HostFault, Observed, Outcome
 from kilonova.domain.server import PowerState
-from kilonova.rpc.messages import Command, EnsureServer, RemoveServer, SetPower, UpdateGuestData
+from kilonova.rpc.commands import Command, EnsureServer, RemoveServer, SetPower, UpdateGuestData
 
 
 class Pace(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ import pytest
 
 from kilonova.agent.hypervisor.libvirt.kept import Kept, KeptServers
 from kilonova.agent.hypervisor.libvirt.layout import Layout
-from kilonova.rpc.messages import RemoveServer
+from kilonova.rpc.commands import RemoveServer
 from tests.unit.agent.hypervisor.libvirt.machines import GUEST, SERVER, machine
 
 
