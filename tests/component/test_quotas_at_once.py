@@ -22,7 +22,6 @@ from kilonova.domain.server_group import GroupPolicy
 from kilonova.image import members, records
 from kilonova.image.records import NewImage
 from kilonova.network import quotas as network_limits
-from kilonova.network.backing import Backing
 from kilonova.network.changes import Changes
 from kilonova.network.embedded import EmbeddedNetworks
 from kilonova.network.networks import Networks, NetworkSettings, NewNetwork
@@ -30,6 +29,7 @@ from kilonova.network.ports import NewPort, Ports
 from kilonova.network.rule_checks import NewRule
 from kilonova.network.security_groups import NewGroup, SecurityGroups
 from kilonova.network.subnets import NewSubnet, Subnets
+from kilonova.runtime import Runtime
 from kilonova.store.database import Database
 from kilonova.store.queries import network_quotas, quotas, servers
 from tests.component.image.uploading import OWNER, anything, make, send
@@ -51,28 +51,34 @@ class Asked:
     def __init__(self, database: Database, folder: Path) -> None:
         self.database, self.clock, self.ids = database, ManualClock(), Ids(random.Random(3))
         changes = Changes(RecordingBus(), self.clock)
-        self.backing = Backing(database, self.clock, self.ids, changes)
+        self.runtime = Runtime(db=database, bus=RecordingBus(), clock=self.clock, ids=self.ids)
+        self.changes = changes
         self.embedded = EmbeddedNetworks(self.ids, changes)
         self.images = build(database, folder, clock=self.clock)
-        self.ports, self.groups = Ports(self.backing), SecurityGroups(self.backing)
+        self.ports, self.groups = Ports(self.runtime, changes), SecurityGroups(self.runtime, changes)
 
     def limit(self, resource: str, most: int) -> None:
         with self.database.write() as tx:
             network_quotas.put(tx, "p", {resource: most})
 
     def network(self) -> str:
-        (made,) = Networks(self.backing, NetworkSettings()).create(CTX, [NewNetwork()])
-        Subnets(self.backing).create(CTX, [NewSubnet(network_id=made.id, cidr="10.0.0.0/24", ip_version=4)])
+        (made,) = Networks(self.runtime, self.changes, NetworkSettings()).create(CTX, [NewNetwork()])
+        Subnets(self.runtime, self.changes).create(
+            CTX, [NewSubnet(network_id=made.id, cidr="10.0.0.0/24", ip_version=4)]
+        )
         return made.id
 
     def networks(self) -> Callable[[int], Any]:
         self.limit("network", LIMIT)
-        return lambda _: Networks(self.backing, NetworkSettings()).create(CTX, [NewNetwork()])
+        return lambda _: Networks(self.runtime, self.changes, NetworkSettings()).create(CTX, [NewNetwork()])
 
     def subnets(self) -> Callable[[int], Any]:
         self.limit("subnet", LIMIT)
-        several = [Networks(self.backing, NetworkSettings()).create(CTX, [NewNetwork()])[0].id for _ in range(THREADS)]
-        return lambda i: Subnets(self.backing).create(
+        several = [
+            Networks(self.runtime, self.changes, NetworkSettings()).create(CTX, [NewNetwork()])[0].id
+            for _ in range(THREADS)
+        ]
+        return lambda i: Subnets(self.runtime, self.changes).create(
             CTX, [NewSubnet(network_id=several[i], cidr="10.0.0.0/24", ip_version=4)]
         )
 
@@ -116,13 +122,13 @@ class Asked:
     def key_pairs(self) -> Callable[[int], Any]:
         with self.database.write() as tx:
             quotas.set_limits(tx, "p", {"key_pairs": LIMIT})
-        use_case = KeyPairs(database=self.database, clock=self.clock)
+        use_case = KeyPairs(self.runtime)
         return lambda i: use_case.add(CTX, "u", f"k{i}", "ssh", KEY)
 
     def server_groups(self) -> Callable[[int], Any]:
         with self.database.write() as tx:
             quotas.set_limits(tx, "p", {"server_groups": LIMIT})
-        use_case = ServerGroups(database=self.database, clock=self.clock, ids=self.ids)
+        use_case = ServerGroups(self.runtime)
         return lambda i: use_case.create(CTX, f"g{i}", GroupPolicy.AFFINITY)
 
     def image_records(self) -> Callable[[int], Any]:
@@ -177,7 +183,7 @@ def test_a_limit_is_exact_for_any_number_at_once(asked: Asked, kind: str) -> Non
 
 
 def test_of_many_who_take_one_name_for_a_key_one_has_it(asked: Asked) -> None:
-    use_case = KeyPairs(database=asked.database, clock=asked.clock)
+    use_case = KeyPairs(asked.runtime)
 
     def ask(_: int) -> None:
         try:

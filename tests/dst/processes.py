@@ -18,25 +18,19 @@ from kilonova.agent.hypervisor.sim.driver import Pace, SimDriver, SimSettings
 from kilonova.agent.hypervisor.sim.machines import Machines
 from kilonova.agent.hypervisor.sim.network import SimNetwork
 from kilonova.agent.service import Agent, HostIdentity
+from kilonova.bootstrap.conductor import ConductorRole, ConductorWiring
 from kilonova.compute.boot import BootServers
 from kilonova.compute.delete import DeleteServer
 from kilonova.compute.server_groups import ServerGroups
 from kilonova.compute.update import UpdateServerRecord
-from kilonova.conductor.kernel.runner import Runner
-from kilonova.conductor.sagas.boot import boot_saga
-from kilonova.conductor.sagas.delete import delete_saga
-from kilonova.conductor.service import Conductor, ConductorParts
 from kilonova.domain.host import HostDefaults, HostFacts
 from kilonova.domain.report import HostFault, Outcome
 from kilonova.domain.saga import JournalEvent, Saga
 from kilonova.network.changes import Changes
 from kilonova.network.embedded import EmbeddedNetworks
 from kilonova.network.resolve import NicResolver
-from kilonova.reconcilers.base import Reconcilers
-from kilonova.reconcilers.guest_data import GuestDataReconciler
-from kilonova.reconcilers.network_sync import NetworkSync
-from kilonova.reconcilers.power_state import PowerStateReconciler
 from kilonova.rpc.commands import EnsureServer
+from kilonova.runtime import Runtime
 from kilonova.scheduler.service import SchedulerService
 from kilonova.scheduler.settings import SchedulerSettings
 from kilonova.store.queries import saga_leases
@@ -82,6 +76,7 @@ class Process:
         self.bus = LifeBus(world.transport, life)
         self.db = LifeDatabase(world.store, world.events, life, world.committed)
         self.db.odds = lambda: world.odds
+        self.runtime = Runtime(db=self.db, bus=self.bus, clock=self.clock, ids=world.ids, name=self.name)
         try:
             self.wire()
         except Killed as killed:
@@ -110,11 +105,10 @@ class Api(Process):
 
     def wire(self) -> None:
         world = self.world
-        common = {"database": self.db, "bus": self.bus, "clock": self.clock, "ids": world.ids}
-        self.boot = BootServers(**common, images=world.images, nics=NicResolver(self.clock, world.ids, NETWORK))
-        self.delete = DeleteServer(**common)
-        self.groups = ServerGroups(database=self.db, clock=self.clock, ids=world.ids)
-        self.update = UpdateServerRecord(database=self.db, bus=self.bus, clock=self.clock)
+        self.boot = BootServers(self.runtime, images=world.images, nics=NicResolver(self.clock, world.ids, NETWORK))
+        self.delete = DeleteServer(self.runtime)
+        self.groups = ServerGroups(self.runtime)
+        self.update = UpdateServerRecord(self.runtime)
 
 
 class ConductorProcess(Process):
@@ -122,20 +116,13 @@ class ConductorProcess(Process):
 
     def wire(self) -> None:
         world, networks = self.world, networks_of(self)
-        definitions = [boot_saga(self.bus, networks), delete_saga(self.bus, networks)]
-        self.runner = Runner(
-            self.db, self.bus, self.clock, [world.edit(one) for one in definitions], owner=self.name, workers=0,
-            on_journal=self._on_journal,
-        )  # fmt: skip
-        self.power = PowerStateReconciler(self.db, self.bus, self.clock)
-        self.network_sync = NetworkSync(self.db, self.bus, self.clock)
-        self.guest_data = GuestDataReconciler(self.db, self.bus, self.clock, networks)
-        self.reconcilers = Reconcilers([self.power, self.network_sync, self.guest_data], self.clock)
-        parts = ConductorParts(
-            db=self.db, epoch=str, bus=self.bus, clock=self.clock, ids=world.ids, runner=self.runner,
-            reconcilers=self.reconcilers, networks=networks, host_defaults=RATIOS,
-        )  # fmt: skip
-        self.conductor = Conductor(parts)
+        wiring = ConductorWiring(
+            networks=networks, host_defaults=RATIOS, on_journal=self._on_journal, edit=world.edit, saga_workers=0
+        )
+        role = ConductorRole(self.runtime, wiring)
+        self.runner, self.conductor, self.reconcilers = role.runner, role.service, role.reconcilers
+        self.power, self.network_sync = role.reconcilers.get("power_state"), role.reconcilers.get("network_sync")
+        self.guest_data = role.reconcilers.get("guest_data")
         self._turns = 0
         with self.db.write() as tx:
             saga_leases.renounce(tx, self.name, self.clock.now())

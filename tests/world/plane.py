@@ -14,15 +14,13 @@ from pathlib import Path
 from kilonova.agent.heart import Heart
 from kilonova.agent.hypervisor.sim.driver import Pace, SimDriver, SimSettings
 from kilonova.agent.service import Agent, HostIdentity
+from kilonova.bootstrap.conductor import ConductorRole, ConductorWiring
 from kilonova.compute.boot import BootServers
 from kilonova.compute.delete import DeleteServer
 from kilonova.compute.request import BootRequest
 from kilonova.conductor.kernel.definition import Definition
 from kilonova.conductor.kernel.execution import OnJournal
-from kilonova.conductor.kernel.runner import Runner, ignore_journal
-from kilonova.conductor.sagas.boot import boot_saga
-from kilonova.conductor.sagas.delete import delete_saga
-from kilonova.conductor.service import Conductor, ConductorParts
+from kilonova.conductor.kernel.runner import ignore_journal
 from kilonova.domain.clock import Ids
 from kilonova.domain.context import RequestContext
 from kilonova.domain.flavor import Flavor
@@ -34,11 +32,9 @@ from kilonova.network.changes import Changes
 from kilonova.network.defaults import DefaultNetwork, ensure_default
 from kilonova.network.embedded import EmbeddedNetworks
 from kilonova.network.resolve import NicResolver
-from kilonova.reconcilers.base import Reconcilers
-from kilonova.reconcilers.network_sync import NetworkSync
-from kilonova.reconcilers.power_state import PowerStateReconciler
 from kilonova.rpc.inprocess import InProcessBus
 from kilonova.rpc.stamped import StampedBus
+from kilonova.runtime import Runtime
 from kilonova.scheduler.service import SchedulerService
 from kilonova.scheduler.settings import SchedulerSettings
 from kilonova.store.database import Database
@@ -93,6 +89,7 @@ class World:
         """Build the process."""
         self.epoch = Epoch(self.db, self.clock, self.ids)
         self.bus = StampedBus(InProcessBus(), self.epoch)
+        self.runtime = Runtime(db=self.db, bus=self.bus, clock=self.clock, ids=self.ids, epoch=self.epoch, name="world")
         self._start_plane()
         self.drivers = {name: self._join(name) for name in self.names}
         Heart(self.names, self.bus, self.clock).start()
@@ -106,25 +103,18 @@ class World:
         self.epoch.read()
         self.networks = EmbeddedNetworks(self.ids, Changes(self.bus, self.clock))
         images = OneImage(self.clock)
-        definitions = (boot_saga(self.bus, self.networks), delete_saga(self.bus, self.networks))
-        self.runner = Runner(
-            self.db, self.bus, self.clock, [self.edit(d) for d in definitions], owner="world",
-            on_journal=self._tell_of_journal,
-        )  # fmt: skip
         self.scheduler = SchedulerService(self.db, self.bus, self.clock, SchedulerSettings(), random.Random(3))
         stop_scheduler = self.bus.serve("scheduler", self.scheduler.handle, workers=0)
-        self.power = PowerStateReconciler(self.db, self.bus, self.clock)
-        self.network_sync = NetworkSync(self.db, self.bus, self.clock)
-        parts = ConductorParts(
-            db=self.db, epoch=self.epoch, bus=self.bus, clock=self.clock, ids=self.ids, runner=self.runner,
-            reconcilers=Reconcilers([self.power, self.network_sync], self.clock), networks=self.networks,
-            host_defaults=HostDefaults(),
-        )  # fmt: skip
-        stop_conductor = self.bus.serve("conductor", Conductor(parts).handle, workers=0)
+        wiring = ConductorWiring(
+            networks=self.networks, host_defaults=HostDefaults(), on_journal=self._tell_of_journal, edit=self.edit
+        )
+        role = ConductorRole(self.runtime, wiring)
+        self.runner, self.reconcilers = role.runner, role.reconcilers
+        self.power, self.network_sync = role.reconcilers.get("power_state"), role.reconcilers.get("network_sync")
+        stop_conductor = self.bus.serve("conductor", role.service.handle, workers=0)
         self._stops = (stop_scheduler, stop_conductor)
-        common = {"database": self.db, "bus": self.bus, "clock": self.clock, "ids": self.ids}
-        self.boot_servers = BootServers(**common, images=images, nics=NicResolver(self.clock, self.ids, NETWORK))
-        self.delete_server = DeleteServer(**common)
+        self.boot_servers = BootServers(self.runtime, images=images, nics=NicResolver(self.clock, self.ids, NETWORK))
+        self.delete_server = DeleteServer(self.runtime)
 
     def _stop_plane(self) -> None:
         for stop in self._stops:

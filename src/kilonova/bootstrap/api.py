@@ -15,7 +15,7 @@ from kilonova.api.compute.service import ComputePorts, compute_service
 from kilonova.api.framework import Limits, Policy, Rim, RimMetrics, Service, bind
 from kilonova.api.framework.connections import ConnectionLimits, Connections
 from kilonova.api.hosts import POLICIES as HOSTS_POLICIES
-from kilonova.api.hosts import HostsPorts, hosts_service
+from kilonova.api.hosts import hosts_service
 from kilonova.api.identity import identity_service
 from kilonova.api.identity.policies import POLICIES as IDENTITY_POLICIES
 from kilonova.api.image import image_service
@@ -26,7 +26,6 @@ from kilonova.api.operations import keys
 from kilonova.api.placement.policies import POLICIES as PLACEMENT_POLICIES
 from kilonova.api.placement.service import placement_service
 from kilonova.api.settings import ApiSettings
-from kilonova.bootstrap.ground import Ground
 from kilonova.compute.ask_placement import AskPlacement
 from kilonova.compute.backlog import Bounds
 from kilonova.compute.host_access import HostAccess
@@ -41,7 +40,6 @@ from kilonova.image.bits import FileBits
 from kilonova.image.catalog import ImageCatalog
 from kilonova.image.limits import ImageLimits
 from kilonova.image.service import ImageService
-from kilonova.network.backing import Backing
 from kilonova.network.changes import Changes
 from kilonova.network.defaults import DefaultNetwork
 from kilonova.network.embedded import EmbeddedNetworks
@@ -49,6 +47,7 @@ from kilonova.network.resolve import NicResolver
 from kilonova.rebalance.records import Rebalancing
 from kilonova.reconcilers.base import LastRun
 from kilonova.rpc.host_accounts import HostAccounts, NoAccounts
+from kilonova.runtime import Runtime
 from kilonova.scheduler.settings import SchedulerSettings
 from kilonova.store.room import MIB, DatabaseRoom
 
@@ -69,7 +68,7 @@ _POLICIES = (
 @dataclass(frozen=True, kw_only=True)
 class ApiParts:
     """
-    What an API is made of besides the ground.
+    What an API is made of besides the runtime.
 
     `policy_file` overrides policies, where it exists. `chosen` says in words what the cloud runs on, `last_runs` what this
     process' reconcilers did last, `scheduler` how schedulers are set up: plans of moves ask the same filters. A process with a
@@ -99,11 +98,11 @@ class ApiParts:
 class ApiRole:
     """The API. `app` is for a listener of the process' own, once it is started."""
 
-    def __init__(self, ground: Ground, parts: ApiParts) -> None:
-        self._ground, self._parts = ground, parts
+    def __init__(self, runtime: Runtime, parts: ApiParts) -> None:
+        self._runtime, self._parts = runtime, parts
         self.services = self._services()
         for service in self.services:
-            service.check_room = DatabaseRoom(ground.db, parts.database_reserve).check
+            service.check_room = DatabaseRoom(runtime.db, parts.database_reserve).check
         self.app = Rim(
             self.services,
             authenticator=parts.identity.authenticator,
@@ -123,18 +122,16 @@ class ApiRole:
         """The listener has drained its requests; nothing else is under way."""
 
     def _services(self) -> list[Service]:
-        ground, parts = self._ground, self._parts
+        runtime, parts = self._runtime, self._parts
         compute = self._compute_ports()
-        audit = Audit(ground.db, ground.bus, ground.clock, [partial(recovery.audit, parts.images)])
+        audit = Audit(runtime.db, runtime.bus, runtime.clock, [partial(recovery.audit, parts.images)])
         about = operations.Operations(parts.chosen, audit, parts.last_runs, lambda: self._load)
         return [
             identity_service(parts.identity),
             compute_service(compute),
             image_service(parts.images),
-            network_service(Backing(ground.db, ground.clock, ground.ids, parts.changes), parts.default_network.carried),
-            placement_service(
-                database=ground.db, bus=ground.bus, clock=ground.clock, ids=ground.ids, images=compute.images
-            ),
+            network_service(runtime, parts.changes, parts.default_network.carried),
+            placement_service(runtime, compute.images),
             operations.operations_service(
                 about,
                 [
@@ -143,7 +140,7 @@ class ApiRole:
                     *bind(keys.ROUTES, keys.Keys(parts.identity)),
                 ],
             ),
-            hosts_service(self._hosts_ports()),
+            hosts_service(runtime, self._host_access(), parts.images.bits),
             *self._metrics(),
         ]
 
@@ -154,41 +151,25 @@ class ApiRole:
         return [operations.metrics_service(operations.Metrics(parts.registry), is_local=parts.is_local)]
 
     def _placements(self, compute: ComputePorts) -> explain.Placements:
-        ask = AskPlacement(
-            database=compute.database,
-            bus=compute.bus,
-            ids=compute.ids,
-            images=compute.images,
-            supported=compute.supported,
-        )
-        return explain.Placements(database=compute.database, ask=ask)
+        ask = AskPlacement(compute.runtime, images=compute.images, supported=compute.supported)
+        return explain.Placements(compute.runtime, ask=ask)
 
     def _rebalances(self) -> rebalance.Rebalances:
-        return rebalance.Rebalances(Rebalancing(self._ground.db, self._ground.clock, self._parts.scheduler))
+        return rebalance.Rebalances(Rebalancing(self._runtime.db, self._runtime.clock, self._parts.scheduler))
 
-    def _hosts_ports(self) -> HostsPorts:
-        ground, parts = self._ground, self._parts
-        access = HostAccess(
-            database=ground.db,
-            bus=ground.bus,
-            clock=ground.clock,
-            ids=ground.ids,
-            accounts=parts.accounts,
-            refusals=RefusalLog(ground.db, ground.clock),
-        )
-        return HostsPorts(database=ground.db, clock=ground.clock, access=access, bits=parts.images.bits)
+    def _host_access(self) -> HostAccess:
+        runtime = self._runtime
+        refusals = RefusalLog(runtime.db, runtime.clock)
+        return HostAccess(runtime, accounts=self._parts.accounts, refusals=refusals)
 
     def _compute_ports(self) -> ComputePorts:
-        ground, parts = self._ground, self._parts
+        runtime, parts = self._runtime, self._parts
         return ComputePorts(
-            database=ground.db,
-            bus=ground.bus,
-            clock=ground.clock,
-            ids=ground.ids,
-            images=ImageCatalog(ground.db),
-            nics=NicResolver(ground.clock, ground.ids, parts.default_network),
+            runtime=runtime,
+            images=ImageCatalog(runtime.db),
+            nics=NicResolver(runtime.clock, runtime.ids, parts.default_network),
             networks=parts.networks,
-            projects=ProjectDirectory(ground.db),
+            projects=ProjectDirectory(runtime.db),
             bounds=parts.bounds,
             supported=Supported(parts.scheduler.enabled_filters),
         )
@@ -199,7 +180,7 @@ def make_connections(settings: ApiSettings) -> Connections:
     return Connections(ConnectionLimits.of(settings).within(descriptor_limit()))
 
 
-def make_images(ground: Ground, folder: Path, reserve_mib: int) -> ImageService:
+def make_images(runtime: Runtime, folder: Path, reserve_mib: int) -> ImageService:
     """The image service, with its bits in a folder; uploads leave so much of its disk."""
     limits = ImageLimits(disk_reserve=reserve_mib * MIB)
-    return ImageService(database=ground.db, clock=ground.clock, ids=ground.ids, bits=FileBits(folder), limits=limits)
+    return ImageService(database=runtime.db, clock=runtime.clock, ids=runtime.ids, bits=FileBits(folder), limits=limits)

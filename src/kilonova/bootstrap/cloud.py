@@ -20,7 +20,6 @@ from kilonova.bootstrap.agent import HostPlan, host_setups, make_hosts, numbered
 from kilonova.bootstrap.api import ApiParts, ApiRole, make_connections, make_images
 from kilonova.bootstrap.conductor import ConductorRole, ConductorWiring
 from kilonova.bootstrap.first_start import CREDENTIALS_FILE, FirstStart, write_credentials
-from kilonova.bootstrap.ground import Ground
 from kilonova.bootstrap.key_stores import embedded_key_store
 from kilonova.bootstrap.scheduler import make_scheduler
 from kilonova.daemon.life import Component
@@ -33,9 +32,14 @@ from kilonova.network.changes import Changes
 from kilonova.network.defaults import DefaultNetwork
 from kilonova.network.embedded import EmbeddedNetworks
 from kilonova.network.networks import NetworkSettings
+from kilonova.reconcilers.base import Reconciler
 from kilonova.reconcilers.guest_reach import GuestReachReconciler, ReachSettings
+from kilonova.reconcilers.identity_housekeeping import IdentityHousekeeping
+from kilonova.reconcilers.purge import PurgeReconciler
+from kilonova.reconcilers.service_pulse import ServicePulse
 from kilonova.rpc.inprocess import InProcessBus
 from kilonova.rpc.stamped import StampedBus
+from kilonova.runtime import Runtime
 from kilonova.settings import CloudSettings, load
 from kilonova.store.database import Database
 from kilonova.store.epoch import Epoch
@@ -49,42 +53,42 @@ class Cloud:
 
     def __init__(self, settings: CloudSettings) -> None:
         self.settings = settings
-        self.ground = _ground(settings)
-        self.clock = self.ground.clock
+        self.faults, self.clock, ids = Faults(os.environ), SystemClock(), Ids()
+        db = Database(settings.database_url, durable=settings.durable)
+        self.epoch = Epoch(db, self.clock, ids)
+        bus = StampedBus(self.faults.bus(InProcessBus()), self.epoch)
+        self.runtime = Runtime(db=db, bus=bus, clock=self.clock, ids=ids, epoch=self.epoch, name=socket.gethostname())
         self.identity = build_identity(
-            self.ground.db, self.clock, self.ground.ids, key_store=embedded_key_store(settings.data_dir)
+            self.runtime.db, self.clock, self.runtime.ids, key_store=embedded_key_store(settings.data_dir)
         )
-        self.images = make_images(self.ground, settings.data_dir / "images", settings.image_reserve_mib)
-        self.changes = Changes(self.ground.bus, self.clock)
+        self.images = make_images(self.runtime, settings.data_dir / "images", settings.image_reserve_mib)
+        self.changes = Changes(self.runtime.bus, self.clock)
         self.reach = GuestReachReconciler(
-            self.ground.db, ReachSettings(closed=settings.closed_to_guests, opened=settings.open_to_guests)
+            self.runtime.db, ReachSettings(closed=settings.closed_to_guests, opened=settings.open_to_guests)
         )
-        self.networks = EmbeddedNetworks(self.ground.ids, self.changes, self.reach.now)
-        self.scheduler = make_scheduler(self.ground, settings.scheduler)
+        self.networks = EmbeddedNetworks(self.runtime.ids, self.changes, self.reach.now)
+        self.scheduler = make_scheduler(self.runtime, settings.scheduler)
         self.conductor = ConductorRole(
-            self.ground,
+            self.runtime,
             ConductorWiring(
                 networks=self.networks,
-                reach=self.reach,
-                identity=self.identity,
                 host_defaults=settings.host_defaults,
-                retention=settings.retention,
-                binaries=("nova-conductor", "nova-scheduler"),
-                on_journal=self.ground.faults.on_journal,
+                housekeeping=self._housekeeping(),
+                on_journal=self.faults.on_journal,
                 saga_workers=settings.saga_workers,
             ),
         )
         self.host_plan = _host_plan(settings)
-        self.hosts = make_hosts(self.host_plan, self.images.bits, self.ground.bus, self.clock)
+        self.hosts = make_hosts(self.host_plan, self.images.bits, self.runtime.bus, self.clock)
         self.connections = make_connections(settings.api)
-        self.api = ApiRole(self.ground, self._api_parts())
+        self.api = ApiRole(self.runtime, self._api_parts())
         self.services, self.app = self.api.services, self.api.app
         self._roles: list[Component] = [self.api, self.scheduler, self.conductor, self.hosts]
 
     def start(self) -> None:
         """Bring up everything but the listener; at the first start, write the credentials down."""
-        ensure_schema(self.ground.db)
-        self.ground.epoch.read()
+        ensure_schema(self.runtime.db)
+        self.epoch.read()
         self._first_start()
         ensure_wrapped(self.identity.keys)
         self._vouch_for_hosts()
@@ -95,12 +99,21 @@ class Cloud:
         """Finish what is under way, and let go. Guests go on running."""
         for role in reversed(self._roles):
             role.stop()
-        self.ground.db.close()
+        self.runtime.db.close()
 
     def chosen(self) -> dict[str, str]:
         """What it runs on, in words."""
         database = "SQLite, every commit synced" if self.settings.durable else "SQLite"
         return {"database": database, "bus": "in-process", **self.hosts.describe()}
+
+    def _housekeeping(self) -> list[Reconciler]:
+        runtime = self.runtime
+        return [
+            self.reach,
+            ServicePulse(runtime, binaries=("nova-conductor", "nova-scheduler")),
+            IdentityHousekeeping(self.identity),
+            PurgeReconciler(runtime.db, self.clock, self.settings.retention),
+        ]
 
     def _first_start(self) -> None:
         path = self.settings.data_dir / CREDENTIALS_FILE
@@ -109,11 +122,11 @@ class Cloud:
             network=self._default_network(),
             keep=lambda made: write_credentials(path, made),
         )
-        first(self.ground, self.identity)
+        first(self.runtime, self.identity)
 
     def _vouch_for_hosts(self) -> None:
         """Our hosts were silent because we were away: what waits for them shall wait on, not give them up for dead."""
-        with self.ground.db.write() as tx:
+        with self.runtime.db.write() as tx:
             hosts.seen(tx, list(self.host_plan.names), self.clock.now())
 
     def _default_network(self) -> DefaultNetwork:
@@ -157,22 +170,7 @@ def purge(data_dir: Path) -> None:
     make = driver_factory(settings.hypervisor)
     for setup in host_setups(cloud.host_plan, cloud.images.bits, cloud.clock):
         make(setup).purge()
-    cloud.ground.db.close()
-
-
-def _ground(settings: CloudSettings) -> Ground:
-    faults, clock, ids = Faults(os.environ), SystemClock(), Ids()
-    db = Database(settings.database_url, durable=settings.durable)
-    epoch = Epoch(db, clock, ids)
-    return Ground(
-        db=db,
-        epoch=epoch,
-        bus=StampedBus(faults.bus(InProcessBus()), epoch),
-        clock=clock,
-        ids=ids,
-        faults=faults,
-        name=socket.gethostname(),
-    )
+    cloud.runtime.db.close()
 
 
 def _host_plan(settings: CloudSettings) -> HostPlan:

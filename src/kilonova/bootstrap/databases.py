@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -10,16 +9,15 @@ from typing import Any, NamedTuple, Self
 import msgspec
 
 from kilonova.bootstrap.fleet import first_start, make_database
-from kilonova.bootstrap.ground import Ground
 from kilonova.bootstrap.key_stores import embedded_key_store, fleet_key_store
 from kilonova.config.fleet import FleetConfig
 from kilonova.config.load import load_config
 from kilonova.domain.clock import Ids, SystemClock
 from kilonova.domain.errors import Conflict, Missing, Unavailable
-from kilonova.faults import Faults
 from kilonova.identity.service import build_identity
 from kilonova.identity.tokens import PURPOSE
 from kilonova.rpc.inprocess import InProcessBus
+from kilonova.runtime import Runtime
 from kilonova.settings import DATABASE_FILE, load
 from kilonova.store import move as moving
 from kilonova.store import schema
@@ -61,13 +59,9 @@ def bootstrap(config_file: Path) -> str | None:
         if problem := schema.what_lacks(fleet.db):
             raise Conflict(f"The database cannot be filled: {problem}", next_step="kilonova db upgrade")
         clock, ids = SystemClock(), Ids()
-        epoch = Epoch(fleet.db, clock, ids)
-        ground = Ground(
-            db=fleet.db, epoch=epoch, bus=InProcessBus(), clock=clock, ids=ids, faults=Faults({}),
-            name=socket.gethostname(),
-        )  # fmt: skip
+        runtime = Runtime(db=fleet.db, bus=InProcessBus(), clock=clock, ids=ids)
         is_first = first_start(fleet.config)(
-            ground, build_identity(fleet.db, clock, ids, key_store=fleet_key_store(fleet.config.keys))
+            runtime, build_identity(fleet.db, clock, ids, key_store=fleet_key_store(fleet.config.keys))
         )
         return fleet.config.api.credentials_file if is_first else None
 

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import msgspec
 
-from kilonova.bootstrap.ground import Ground
 from kilonova.compute.first_start import ensure_flavors
 from kilonova.identity.bootstrap import CatalogService, Credentials, admin_project, ensure_first_start
 from kilonova.identity.service import Identity
 from kilonova.network.defaults import DefaultNetwork, ensure_default
+from kilonova.runtime import Runtime
 from kilonova.store.schema import lock
 
 CREDENTIALS_FILE = "credentials.json"
@@ -35,15 +35,15 @@ class FirstStart:
     network: DefaultNetwork
     keep: Callable[[Credentials], None]
 
-    def __call__(self, ground: Ground, identity: Identity) -> bool:
+    def __call__(self, runtime: Runtime, identity: Identity) -> bool:
         """Make what is missing. Says whether it was the first. Idempotent; of several processes at once, one does it."""
-        with ground.db.write() as tx:
+        with runtime.db.write() as tx:
             lock(tx.connection, _LOCK)
             made = ensure_first_start(tx, identity, self.base_url, _CATALOG)
             if made is None:
                 return False  # what people have deleted since is not made again
-            ensure_flavors(tx, ground.clock.now())
-            ensure_default(tx, self.network, admin_project(tx).id, ids=ground.ids, now=ground.clock.now())
+            ensure_flavors(tx, runtime.clock.now())
+            ensure_default(tx, self.network, admin_project(tx).id, ids=runtime.ids, now=runtime.clock.now())
             # Before the commit: a first start killed in between is a first start again.
             self.keep(made)
             return True

@@ -1,7 +1,7 @@
 """
-The processes of a fleet's control plane: `api`, `conductor`, `scheduler`, each a daemon of roles on one ground.
+The processes of a fleet's control plane: `api`, `conductor`, `scheduler`, each a daemon of components on one runtime.
 
-The ground is made at once (neither database nor bus need be there for it); roles are made once the checks pass.
+The runtime is made at once (neither database nor bus need be there for it); roles are made once the checks pass.
 """
 
 from __future__ import annotations
@@ -19,7 +19,6 @@ from kilonova.api.framework.connections import Connections
 from kilonova.bootstrap.api import ApiParts, ApiRole, make_connections, make_images
 from kilonova.bootstrap.conductor import ConductorRole, ConductorWiring
 from kilonova.bootstrap.first_start import FirstStart, write_credentials
-from kilonova.bootstrap.ground import Ground
 from kilonova.bootstrap.key_stores import fleet_key_store
 from kilonova.bootstrap.reach import reach_settings
 from kilonova.bootstrap.scheduler import make_scheduler
@@ -47,8 +46,11 @@ from kilonova.network.changes import Changes
 from kilonova.network.defaults import DefaultNetwork
 from kilonova.network.embedded import EmbeddedNetworks
 from kilonova.network.networks import NetworkSettings
-from kilonova.reconcilers.base import Reconcilers
+from kilonova.reconcilers.base import Reconciler, Reconcilers
 from kilonova.reconcilers.guest_reach import GuestReachReconciler
+from kilonova.reconcilers.host_accounts import HostAccountsReconciler
+from kilonova.reconcilers.identity_housekeeping import IdentityHousekeeping
+from kilonova.reconcilers.purge import PurgeReconciler
 from kilonova.reconcilers.service_pulse import ServicePulse
 from kilonova.rpc.host_accounts import HostAccounts, NoAccounts
 from kilonova.rpc.observed import ObservedBus
@@ -56,6 +58,7 @@ from kilonova.rpc.rabbitmq_accounts import RabbitAccounts
 from kilonova.rpc.sealed_bus import SealingBus
 from kilonova.rpc.stamped import StampedBus
 from kilonova.rpc.transports import make_bus
+from kilonova.runtime import Runtime
 from kilonova.store.away import DatabaseAway
 from kilonova.store.clock import DatabaseClock
 from kilonova.store.database import Database
@@ -73,9 +76,9 @@ class ControlPlane:
         self.config, self.section = config, section
         self.registry = CollectorRegistry()
         db = make_database(config.database)
-        self._clock, faults = DatabaseClock(db, SystemClock()), Faults(os.environ)
+        self._clock, self.faults = DatabaseClock(db, SystemClock()), Faults(os.environ)
         clock, ids = self._clock, Ids()
-        epoch = Epoch(db, clock, ids)
+        self.epoch = Epoch(db, clock, ids)
         measure(db, self.registry)
         refusals, self.accounts = RefusalLog(db, clock), _accounts(config.bus)
         gate, shares = HostGate(db, clock, refusals), HostShares(clock, refusals, self.accounts)
@@ -83,20 +86,20 @@ class ControlPlane:
         self.registry.register(BusCollector(self._wire))
         self.host_keys = HostKeys(db, clock)
         sealing = SealingBus(self._wire, self.host_keys.of)
-        bus = StampedBus(faults.bus(ObservedBus(sealing, self.registry)), epoch)
+        bus = StampedBus(self.faults.bus(ObservedBus(sealing, self.registry)), self.epoch)
         name = section.name or socket.gethostname()
-        self.ground = Ground(db=db, epoch=epoch, bus=bus, clock=clock, ids=ids, faults=faults, name=name)
-        self.identity = build_identity(db, clock, self.ground.ids, key_store=fleet_key_store(config.keys))
+        self.runtime = Runtime(db=db, bus=bus, clock=clock, ids=ids, epoch=self.epoch, name=name)
+        self.identity = build_identity(db, clock, self.runtime.ids, key_store=fleet_key_store(config.keys))
         self.changes = Changes(bus, clock)
         self.reach = GuestReachReconciler(db, reach_settings(config))
-        self.networks = EmbeddedNetworks(self.ground.ids, self.changes, self.reach.now)
+        self.networks = EmbeddedNetworks(self.runtime.ids, self.changes, self.reach.now)
 
     def daemon(self, make_roles: Callable[[], list[Component]], name_lock: NameLock | None = None) -> Daemon:
         """The process with these roles, all going by the database's clock; with a `name_lock`, once it has its name to itself."""
 
         def on_one_clock() -> list[Component]:
             self._clock.measure()
-            self.ground.epoch.read()
+            self.epoch.read()
             return [self._clock, *make_roles()]
 
         checks: dict[str, Check] = {"database": self._database_problem, "bus": bus_check(self._wire)}
@@ -113,19 +116,17 @@ class ControlPlane:
 
     def pulse(self, binary: str) -> Component:
         """Keeps the process' record among os-services."""
-        ground = self.ground
-        pulse = ServicePulse(ground.db, ground.clock, ground.ids, host=ground.name, binaries=(binary,))
-        return Reconcilers([pulse], ground.clock)
+        return Reconcilers([ServicePulse(self.runtime, binaries=(binary,))], self.runtime.clock)
 
     def _database_problem(self) -> str:
         try:
-            return what_lacks(self.ground.db)
+            return what_lacks(self.runtime.db)
         except DatabaseAway as why:
             return f"it does not answer: {why}"
 
     def _close(self, name_lock: NameLock | None) -> None:
-        self.ground.bus.close()
-        self.ground.db.close()
+        self.runtime.bus.close()
+        self.runtime.db.close()
         if name_lock is not None:
             name_lock.close()
 
@@ -137,14 +138,25 @@ def make_api(config: FleetConfig) -> Daemon:
     connections = make_connections(config.api)
 
     def make_roles() -> list[Component]:
-        first_start(config)(plane.ground, plane.identity)
-        api = ApiRole(plane.ground, _api_parts(config, plane, connections))
+        first_start(config)(plane.runtime, plane.identity)
+        api = ApiRole(plane.runtime, _api_parts(config, plane, connections))
         listener = Listener(
             api.app, config.api.host, config.api.port, drain_s=config.api.drain_s, connections=connections
         )
         return [api, listener]
 
     return plane.daemon(make_roles)
+
+
+def _housekeeping(plane: ControlPlane) -> list[Reconciler]:
+    runtime = plane.runtime
+    return [
+        HostAccountsReconciler(runtime.db, plane.accounts),
+        plane.reach,
+        ServicePulse(runtime, binaries=("nova-conductor",)),
+        IdentityHousekeeping(plane.identity),
+        PurgeReconciler(runtime.db, runtime.clock, plane.config.retention),
+    ]
 
 
 def make_conductor(config: FleetConfig) -> Daemon:
@@ -155,25 +167,23 @@ def make_conductor(config: FleetConfig) -> Daemon:
         metrics = JournalMetrics(plane.registry)
         wiring = ConductorWiring(
             networks=plane.networks,
-            reach=plane.reach,
-            identity=plane.identity,
             host_defaults=config.host_defaults,
-            retention=config.retention,
-            binaries=("nova-conductor",),
-            on_journal=metrics.before(plane.ground.faults.on_journal),
+            housekeeping=_housekeeping(plane),
+            on_journal=metrics.before(plane.faults.on_journal),
             saga_workers=config.conductor.saga_workers,
             lease_s=config.conductor.lease_s,
             workers=config.conductor.workers,
-            accounts=plane.accounts,
             on_host_key=plane.host_keys.forget,
         )
-        conductor = ConductorRole(plane.ground, wiring)
-        plane.registry.register(FleetCollector(plane.ground.db, plane.ground.clock, lambda: conductor.runner.takeovers))
+        conductor = ConductorRole(plane.runtime, wiring)
+        plane.registry.register(
+            FleetCollector(plane.runtime.db, plane.runtime.clock, lambda: conductor.runner.takeovers)
+        )
         return [conductor]
 
     # Of the control plane's processes it alone holds something under its name: the leases of sagas. Two schedulers of one name
     # share a line of os-services and harm nothing, and an API's is used for nothing.
-    name_lock = NameLock(make_database(config.database), "conductor", plane.ground.name)
+    name_lock = NameLock(make_database(config.database), "conductor", plane.runtime.name)
     name_lock.start()
     return plane.daemon(make_roles, name_lock)
 
@@ -183,7 +193,7 @@ def make_scheduler_process(config: FleetConfig) -> Daemon:
     plane = ControlPlane(config, config.scheduler)
 
     def make_roles() -> list[Component]:
-        return [make_scheduler(plane.ground, config.scheduler), plane.pulse("nova-scheduler")]
+        return [make_scheduler(plane.runtime, config.scheduler), plane.pulse("nova-scheduler")]
 
     return plane.daemon(make_roles)
 
@@ -240,7 +250,7 @@ def public_url(api: ApiSection) -> str:
 def _api_parts(config: FleetConfig, plane: ControlPlane, connections: Connections) -> ApiParts:
     return ApiParts(
         identity=plane.identity,
-        images=make_images(plane.ground, Path(config.images.folder), config.images.reserve_mib),
+        images=make_images(plane.runtime, Path(config.images.folder), config.images.reserve_mib),
         networks=plane.networks,
         changes=plane.changes,
         default_network=_default_network(config.network),

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from kilonova.bootstrap.ground import Ground
+from kilonova.runtime import Runtime
 from kilonova.scheduler.service import SchedulerService
 from kilonova.scheduler.settings import SchedulerSettings
 
 
-def make_scheduler(ground: Ground, settings: SchedulerSettings) -> SchedulerService:
+def make_scheduler(runtime: Runtime, settings: SchedulerSettings) -> SchedulerService:
     """A scheduler, stopped. Raises Rejected when its settings name filters or weighers that are not there."""
-    return SchedulerService(ground.db, ground.bus, ground.clock, settings)
+    return SchedulerService(runtime.db, runtime.bus, runtime.clock, settings)

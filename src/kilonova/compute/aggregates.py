@@ -16,14 +16,13 @@ from itertools import product
 from kilonova.compute.boot_images import check_active, ref_of
 from kilonova.compute.neighbours import Images
 from kilonova.domain.aggregate import ZONE_KEY, Aggregate
-from kilonova.domain.clock import Clock, Ids
 from kilonova.domain.context import RequestContext
 from kilonova.domain.errors import Conflict, Missing, Rejected
 from kilonova.domain.host import Host
 from kilonova.domain.machine import ImageRef
-from kilonova.rpc.bus import Bus
 from kilonova.rpc.messages import CacheImage, FleetChanged
-from kilonova.store.database import Database, Tx
+from kilonova.runtime import Runtime
+from kilonova.store.database import Tx
 from kilonova.store.queries import aggregates, host_access, hosts, servers
 from kilonova.store.queries.counters import next_number
 
@@ -37,8 +36,8 @@ class ZoneRefused(Conflict):
 class Aggregates:
     """The use cases, wired. Only operators get here."""
 
-    def __init__(self, *, database: Database, bus: Bus, clock: Clock, ids: Ids, images: Images) -> None:
-        self._database, self._bus, self._clock, self._ids = database, bus, clock, ids
+    def __init__(self, runtime: Runtime, *, images: Images) -> None:
+        self._database, self._bus, self._clock, self._ids = runtime.db, runtime.bus, runtime.clock, runtime.ids
         self._images = images
 
     def create(self, name: str, zone: str | None) -> Aggregate:

@@ -18,13 +18,12 @@ from kilonova.compute.scheduling import resolve_subject
 from kilonova.compute.server_groups import wanted_group
 from kilonova.compute.supported import Supported
 from kilonova.domain.boot import SchedulingRequest
-from kilonova.domain.clock import Ids
 from kilonova.domain.context import RequestContext
 from kilonova.domain.errors import Denied, Unavailable
 from kilonova.domain.placement import Decision
-from kilonova.rpc.bus import Bus, NoAnswer
+from kilonova.rpc.bus import NoAnswer
 from kilonova.rpc.messages import PlacedSome, PlaceSome
-from kilonova.store.database import Database
+from kilonova.runtime import Runtime
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,10 +36,8 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 class AskPlacement:
     """The use case, wired. Call it with the caller's context and a request; `min_count` is how many servers are meant."""
 
-    def __init__(
-        self, *, database: Database, bus: Bus, ids: Ids, images: Images, supported: Supported | None = None
-    ) -> None:
-        self._database, self._bus, self._ids, self._images = database, bus, ids, images
+    def __init__(self, runtime: Runtime, *, images: Images, supported: Supported | None = None) -> None:
+        self._database, self._bus, self._ids, self._images = runtime.db, runtime.bus, runtime.ids, images
         self._supported = supported or Supported()
 
     def __call__(self, ctx: RequestContext, request: BootRequest, *, sees_all: bool = False) -> Asked:

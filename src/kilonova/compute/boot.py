@@ -27,15 +27,14 @@ from kilonova.compute.scheduling import Subject, resolve_subject
 from kilonova.compute.server_groups import join_group, wanted_group
 from kilonova.compute.supported import Supported
 from kilonova.domain.boot import BlockDevice, BootParams, NicRequest
-from kilonova.domain.clock import Clock, Ids
 from kilonova.domain.context import RequestContext
 from kilonova.domain.errors import Denied, Missing, Rejected
 from kilonova.domain.image import Image
 from kilonova.domain.saga import about_server
 from kilonova.domain.server import Intent, Lifecycle, PowerState, Server
-from kilonova.rpc.bus import Bus
 from kilonova.rpc.messages import SagaReady
-from kilonova.store.database import Database, Tx
+from kilonova.runtime import Runtime
+from kilonova.store.database import Tx
 from kilonova.store.queries import keypairs, quotas, sagas, servers
 from kilonova.store.queries.counters import next_number
 
@@ -61,12 +60,17 @@ class BootServers:
     """The use case, wired. Call it with the caller's context and a request. `bounds` are of what may wait to be built."""
 
     def __init__(
-        self, *, database: Database, bus: Bus, clock: Clock, ids: Ids, images: Images, nics: NicResolver,
-        bounds: Bounds | None = None, supported: Supported | None = None,
-    ) -> None:  # fmt: skip
-        self._database, self._bus, self._clock, self._ids = database, bus, clock, ids
+        self,
+        runtime: Runtime,
+        *,
+        images: Images,
+        nics: NicResolver,
+        bounds: Bounds | None = None,
+        supported: Supported | None = None,
+    ) -> None:
+        self._database, self._bus, self._clock, self._ids = runtime.db, runtime.bus, runtime.clock, runtime.ids
         self._images, self._nics, self._supported = images, nics, supported or Supported()
-        self._backlog = Backlog(database, clock, bounds)
+        self._backlog = Backlog(runtime.db, runtime.clock, bounds)
 
     def __call__(self, ctx: RequestContext, request: BootRequest) -> Booted:
         """Accept the request. Raises Rejected, Denied, OverQuota, TooManyWaiting or Unavailable with nothing written."""

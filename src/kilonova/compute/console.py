@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from kilonova.domain.context import RequestContext
 from kilonova.domain.errors import Conflict, Unavailable
-from kilonova.rpc.bus import Bus, NoAnswer
+from kilonova.rpc.bus import NoAnswer
 from kilonova.rpc.messages import ConsoleOutput, Failed, GetConsoleOutput
-from kilonova.store.database import Database
+from kilonova.runtime import Runtime
 from kilonova.store.queries import servers
 
 
 class ReadConsole:
     """The use case, wired."""
 
-    def __init__(self, *, database: Database, bus: Bus) -> None:
-        self._database, self._bus = database, bus
+    def __init__(self, runtime: Runtime) -> None:
+        self._database, self._bus = runtime.db, runtime.bus
 
     def __call__(self, ctx: RequestContext, server_id: str, lines: int | None) -> str:
         """The last `lines` lines, None for all. Raises Missing, Conflict (on no host yet) or Unavailable (its host is silent)."""

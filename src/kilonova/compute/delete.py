@@ -9,22 +9,20 @@ from __future__ import annotations
 
 from kilonova.compute.guard import refuse_locked
 from kilonova.domain.boot import DeleteParams
-from kilonova.domain.clock import Clock, Ids
 from kilonova.domain.context import RequestContext
 from kilonova.domain.saga import about_server
 from kilonova.domain.server import Intent
 from kilonova.domain.verbs import DELETE
-from kilonova.rpc.bus import Bus
 from kilonova.rpc.messages import SagaReady
-from kilonova.store.database import Database
+from kilonova.runtime import Runtime
 from kilonova.store.queries import sagas, servers
 
 
 class DeleteServer:
     """The use case, wired."""
 
-    def __init__(self, *, database: Database, bus: Bus, clock: Clock, ids: Ids) -> None:
-        self._database, self._bus, self._clock, self._ids = database, bus, clock, ids
+    def __init__(self, runtime: Runtime) -> None:
+        self._database, self._bus, self._clock, self._ids = runtime.db, runtime.bus, runtime.clock, runtime.ids
 
     def __call__(self, ctx: RequestContext, server_id: str) -> None:
         """Accept the wish. Raises Missing (404) or Conflict (locked)."""

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import msgspec
 
 from kilonova.compute.supported import Supported
-from kilonova.domain.clock import Clock, Ids
 from kilonova.domain.errors import Conflict, Missing
 from kilonova.domain.flavor import Flavor
-from kilonova.store.database import Database, Tx
+from kilonova.runtime import Runtime
+from kilonova.store.database import Tx
 from kilonova.store.queries import flavors
 
 
@@ -32,8 +32,8 @@ class NewFlavor(msgspec.Struct, frozen=True, kw_only=True):
 class Flavors:
     """The use cases, wired. Only administrators get here, so no project's scope applies."""
 
-    def __init__(self, *, database: Database, clock: Clock, ids: Ids, supported: Supported) -> None:
-        self._database, self._clock, self._ids, self._supported = database, clock, ids, supported
+    def __init__(self, runtime: Runtime, *, supported: Supported) -> None:
+        self._database, self._clock, self._ids, self._supported = runtime.db, runtime.clock, runtime.ids, supported
 
     def create(self, new: NewFlavor) -> Flavor:
         """Make a flavor. Raises Conflict when its id or name is taken."""

@@ -26,14 +26,13 @@ import structlog
 
 from kilonova.conductor.machine import Disks
 from kilonova.conductor.refusals import RefusalLog
-from kilonova.domain.clock import Clock, Ids
 from kilonova.domain.errors import Conflict, Denied, KilonovaError, Missing, Rejected, Unauthenticated
 from kilonova.domain.host import Host
 from kilonova.domain.host_access import JoinToken, is_host_name
-from kilonova.rpc.bus import Bus
 from kilonova.rpc.host_accounts import HostAccounts
 from kilonova.rpc.messages import FleetChanged
-from kilonova.store.database import Database, Tx
+from kilonova.runtime import Runtime
+from kilonova.store.database import Tx
 from kilonova.store.queries import host_access, host_images, hosts, servers, services
 
 LONGEST = timedelta(days=30)
@@ -61,10 +60,8 @@ class Welcome(msgspec.Struct, frozen=True, kw_only=True):
 class HostAccess:
     """The use cases, wired."""
 
-    def __init__(
-        self, *, database: Database, bus: Bus, clock: Clock, ids: Ids, accounts: HostAccounts, refusals: RefusalLog
-    ) -> None:
-        self._database, self._bus, self._clock, self._ids = database, bus, clock, ids
+    def __init__(self, runtime: Runtime, *, accounts: HostAccounts, refusals: RefusalLog) -> None:
+        self._database, self._bus, self._clock, self._ids = runtime.db, runtime.bus, runtime.clock, runtime.ids
         self._accounts, self._refusals = accounts, refusals
 
     def issue(self, *, host: str | None, lifetime: timedelta, created_by: str | None) -> IssuedToken:

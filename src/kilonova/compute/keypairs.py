@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from kilonova.compute import keys
-from kilonova.domain.clock import Clock
 from kilonova.domain.context import RequestContext
 from kilonova.domain.errors import Conflict, OverQuota
 from kilonova.domain.flavor import KeyPair
-from kilonova.store.database import Database
+from kilonova.runtime import Runtime
 from kilonova.store.queries import keypairs, quotas
 from kilonova.store.queries.counters import next_number
 
@@ -15,8 +14,8 @@ from kilonova.store.queries.counters import next_number
 class KeyPairs:
     """The use cases, wired."""
 
-    def __init__(self, *, database: Database, clock: Clock) -> None:
-        self._database, self._clock = database, clock
+    def __init__(self, runtime: Runtime) -> None:
+        self._database, self._clock = runtime.db, runtime.clock
 
     def add(
         self, ctx: RequestContext, user_id: str, name: str, kind: str, public_key: str | None

@@ -7,20 +7,20 @@ unless policy gives him the right to override.
 
 from __future__ import annotations
 
-from kilonova.domain.clock import Clock, Ids
 from kilonova.domain.context import RequestContext
 from kilonova.domain.errors import Denied
 from kilonova.domain.server import Server
 from kilonova.domain.verbs import LOCK, UNLOCK
-from kilonova.store.database import Database, Tx
+from kilonova.runtime import Runtime
+from kilonova.store.database import Tx
 from kilonova.store.queries import servers
 
 
 class LockServer:
     """The use cases, wired."""
 
-    def __init__(self, *, database: Database, clock: Clock, ids: Ids) -> None:
-        self._database, self._clock, self._ids = database, clock, ids
+    def __init__(self, runtime: Runtime) -> None:
+        self._database, self._clock, self._ids = runtime.db, runtime.clock, runtime.ids
 
     def lock(self, ctx: RequestContext, server_id: str, reason: str | None = None) -> None:
         """Lock it. An operator's lock is not taken over by its owner's. Raises Missing."""

@@ -7,20 +7,18 @@ from collections.abc import Callable, Mapping
 from kilonova.compute.guard import refuse_locked, refuse_state
 from kilonova.compute.guest_data import guest_data_changed
 from kilonova.compute.quota_checks import check_metadata
-from kilonova.domain.clock import Clock
 from kilonova.domain.context import RequestContext
 from kilonova.domain.errors import Missing
 from kilonova.domain.verbs import WRITE_METADATA
-from kilonova.rpc.bus import Bus
-from kilonova.store.database import Database
+from kilonova.runtime import Runtime
 from kilonova.store.queries import quotas, servers
 
 
 class EditMetadata:
     """The use cases, wired. Each raises Missing, Conflict (locked, or not in a state for it) or OverQuota."""
 
-    def __init__(self, *, database: Database, bus: Bus, clock: Clock) -> None:
-        self._database, self._bus, self._clock = database, bus, clock
+    def __init__(self, runtime: Runtime) -> None:
+        self._database, self._bus, self._clock = runtime.db, runtime.bus, runtime.clock
 
     def merge(self, ctx: RequestContext, server_id: str, items: Mapping[str, str]) -> dict[str, str]:
         """Add items, or replace those of the same keys. Returns them all."""

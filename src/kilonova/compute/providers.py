@@ -16,12 +16,11 @@ from typing import Any
 import msgspec
 
 from kilonova.compute.aggregates import Aggregates
-from kilonova.domain.clock import Clock
 from kilonova.domain.errors import Conflict, Missing, Rejected
 from kilonova.domain.resource import DISABLED_TRAIT, DISK_GB, MEMORY_MB, VCPU, Provider, inventories_of
-from kilonova.rpc.bus import Bus
 from kilonova.rpc.messages import FleetChanged
-from kilonova.store.database import Database, Tx
+from kilonova.runtime import Runtime
+from kilonova.store.database import Tx
 from kilonova.store.queries import aggregates, providers
 
 _COLUMNS: Mapping[str, tuple[str, str | None]] = {
@@ -49,8 +48,8 @@ class WantedInventory(msgspec.Struct, frozen=True, kw_only=True):
 class Providers:
     """The use cases, wired. Only operators get here."""
 
-    def __init__(self, *, database: Database, bus: Bus, clock: Clock, aggregates: Aggregates) -> None:
-        self._database, self._bus, self._clock, self._aggregates = database, bus, clock, aggregates
+    def __init__(self, runtime: Runtime, *, aggregates: Aggregates) -> None:
+        self._database, self._bus, self._clock, self._aggregates = runtime.db, runtime.bus, runtime.clock, aggregates
 
     def set_inventories(self, host_id: str, generation: int, wanted: Mapping[str, WantedInventory]) -> Provider:
         """Set ratios and reserves. Raises Missing, Rejected, or Conflict for a size that is not the host's."""

@@ -6,15 +6,16 @@ from collections.abc import Mapping
 
 from kilonova.compute.neighbours import Projects
 from kilonova.domain.errors import Rejected
-from kilonova.store.database import Database, Tx
+from kilonova.runtime import Runtime
+from kilonova.store.database import Tx
 from kilonova.store.queries import quotas
 
 
 class Quotas:
     """The use cases, wired. The policy of who may look or write is the rim's."""
 
-    def __init__(self, *, database: Database, projects: Projects) -> None:
-        self._database, self._projects = database, projects
+    def __init__(self, runtime: Runtime, *, projects: Projects) -> None:
+        self._database, self._projects = runtime.db, projects
 
     def check_project(self, project_id: str) -> None:
         """Raise Rejected unless there is such a project."""

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from kilonova.compute.guard import refuse_state
-from kilonova.domain.clock import Clock
 from kilonova.domain.context import RequestContext
 from kilonova.domain.server import Fault, Intent, Lifecycle
 from kilonova.domain.verbs import RESET_STATE
-from kilonova.store.database import Database
+from kilonova.runtime import Runtime
 from kilonova.store.queries import servers
 
 _BY_OPERATOR = "An operator declared this server to be in error."
@@ -16,8 +15,8 @@ _BY_OPERATOR = "An operator declared this server to be in error."
 class ResetState:
     """The use case, wired."""
 
-    def __init__(self, *, database: Database, clock: Clock) -> None:
-        self._database, self._clock = database, clock
+    def __init__(self, runtime: Runtime) -> None:
+        self._database, self._clock = runtime.db, runtime.clock
 
     def __call__(self, ctx: RequestContext, server_id: str, state: str) -> None:
         """

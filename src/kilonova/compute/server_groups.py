@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from kilonova.domain.clock import Clock, Ids
 from kilonova.domain.context import RequestContext
 from kilonova.domain.errors import Denied, Missing, OverQuota, Rejected
 from kilonova.domain.server_group import GroupPolicy, ServerGroup
-from kilonova.store.database import Database, Tx
+from kilonova.runtime import Runtime
+from kilonova.store.database import Tx
 from kilonova.store.queries import quotas, server_groups
 from kilonova.store.queries.counters import next_number
 
@@ -18,8 +18,8 @@ _GROUPS, _MEMBERS = "server_groups", "server_group_members"
 class ServerGroups:
     """The use cases, wired."""
 
-    def __init__(self, *, database: Database, clock: Clock, ids: Ids) -> None:
-        self._database, self._clock, self._ids = database, clock, ids
+    def __init__(self, runtime: Runtime) -> None:
+        self._database, self._clock, self._ids = runtime.db, runtime.clock, runtime.ids
 
     def create(self, ctx: RequestContext, name: str, policy: GroupPolicy, most: int | None = None) -> ServerGroup:
         """A new group of the caller's project; `most` servers per host. Raises Rejected, Denied or OverQuota."""

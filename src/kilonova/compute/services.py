@@ -7,12 +7,11 @@ from typing import Any
 
 import msgspec
 
-from kilonova.domain.clock import Clock
 from kilonova.domain.errors import Conflict, Rejected
 from kilonova.domain.host import ServiceRecord
-from kilonova.rpc.bus import Bus
 from kilonova.rpc.messages import FleetChanged
-from kilonova.store.database import Database, Tx
+from kilonova.runtime import Runtime
+from kilonova.store.database import Tx
 from kilonova.store.queries import host_access, hosts, servers, services
 
 
@@ -27,8 +26,8 @@ class ServiceChange(msgspec.Struct, frozen=True, kw_only=True):
 class SwitchServices:
     """The use cases, wired. Only operators get here."""
 
-    def __init__(self, *, database: Database, bus: Bus, clock: Clock) -> None:
-        self._database, self._bus, self._clock = database, bus, clock
+    def __init__(self, runtime: Runtime) -> None:
+        self._database, self._bus, self._clock = runtime.db, runtime.bus, runtime.clock
 
     def by_id(self, ident: str, change: ServiceChange) -> ServiceRecord:
         """Change a service. Raises Missing or Rejected. Returns it as it is now."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 from kilonova.compute.guard import refuse_state
-from kilonova.domain.clock import Clock
 from kilonova.domain.context import RequestContext
 from kilonova.domain.errors import Missing, Rejected
 from kilonova.domain.server import Server
 from kilonova.domain.verbs import WRITE_TAGS
-from kilonova.store.database import Database
+from kilonova.runtime import Runtime
 from kilonova.store.queries import servers
 
 MAX_TAGS = 50
@@ -19,8 +18,8 @@ MAX_TAGS = 50
 class EditTags:
     """The use cases, wired. Each raises Missing, or Conflict when the server is not in a state for it."""
 
-    def __init__(self, *, database: Database, clock: Clock) -> None:
-        self._database, self._clock = database, clock
+    def __init__(self, runtime: Runtime) -> None:
+        self._database, self._clock = runtime.db, runtime.clock
 
     def replace(self, ctx: RequestContext, server_id: str, tags: Iterable[str]) -> tuple[str, ...]:
         """Put these in place of all. Returns them, each once."""

@@ -8,12 +8,11 @@ import msgspec
 from msgspec import UNSET
 
 from kilonova.compute.guest_data import guest_data_changed
-from kilonova.domain.clock import Clock
 from kilonova.domain.context import RequestContext
 from kilonova.domain.errors import Conflict
 from kilonova.domain.server import Server
-from kilonova.rpc.bus import Bus
-from kilonova.store.database import Database, Tx
+from kilonova.runtime import Runtime
+from kilonova.store.database import Tx
 from kilonova.store.queries import hosts_view, servers
 
 _COLUMNS = ("name", "description", "hostname", "access_ip_v4", "access_ip_v6", "disk_config")
@@ -35,8 +34,8 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
 class UpdateServerRecord:
     """The use case, wired."""
 
-    def __init__(self, *, database: Database, bus: Bus, clock: Clock) -> None:
-        self._database, self._bus, self._clock = database, bus, clock
+    def __init__(self, runtime: Runtime) -> None:
+        self._database, self._bus, self._clock = runtime.db, runtime.bus, runtime.clock
 
     def __call__(self, ctx: RequestContext, server_id: str, changes: Changes) -> None:
         """Write the changes. Raises Missing, or Conflict for a zone it cannot be pinned to."""

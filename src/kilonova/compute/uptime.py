@@ -5,8 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 
 from kilonova.domain.host import Host, is_alive
-from kilonova.rpc.bus import Bus, NoAnswer
+from kilonova.rpc.bus import NoAnswer
 from kilonova.rpc.messages import GetUptime, Uptime
+from kilonova.runtime import Runtime
 
 _PATIENCE_S = 2.0
 
@@ -14,8 +15,8 @@ _PATIENCE_S = 2.0
 class ReadUptime:
     """The use case, wired."""
 
-    def __init__(self, *, bus: Bus) -> None:
-        self._bus = bus
+    def __init__(self, runtime: Runtime) -> None:
+        self._bus = runtime.bus
 
     def __call__(self, host: Host, now: datetime) -> str | None:
         """The host's uptime line; None when it is down or does not answer within two seconds."""

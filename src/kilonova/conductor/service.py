@@ -18,11 +18,9 @@ from kilonova.conductor import facts
 from kilonova.conductor.kernel.runner import Runner
 from kilonova.conductor.neighbours import Networks
 from kilonova.conductor.timeline import Timeline
-from kilonova.domain.clock import Clock, Ids
 from kilonova.domain.host import HostDefaults
 from kilonova.domain.hostnet import HostNetwork
 from kilonova.domain.server import Server
-from kilonova.rpc.bus import Bus
 from kilonova.rpc.commands import RemoveServer
 from kilonova.rpc.messages import (
     FleetChanged,
@@ -42,7 +40,8 @@ from kilonova.rpc.messages import (
     SagaReady,
     is_same,
 )
-from kilonova.store.database import Database, Tx
+from kilonova.runtime import Runtime
+from kilonova.store.database import Tx
 from kilonova.store.queries import host_access, hosts, saga_leases, server_facts
 
 _log = structlog.get_logger(__name__)
@@ -65,13 +64,8 @@ class Reconcilers(Protocol):
 
 @dataclass(frozen=True)
 class ConductorParts:
-    """What a conductor is made of. `epoch` names that of the records."""
+    """What a conductor is made of besides its runtime."""
 
-    db: Database
-    epoch: Callable[[], str]
-    bus: Bus
-    clock: Clock
-    ids: Ids
     runner: Runner
     reconcilers: Reconcilers
     networks: Networks
@@ -82,10 +76,10 @@ class ConductorParts:
 class Conductor:
     """Serves the topic `conductor`."""
 
-    def __init__(self, parts: ConductorParts, *, workers: int = 2) -> None:
-        self._parts = parts
+    def __init__(self, runtime: Runtime, parts: ConductorParts, *, workers: int = 2) -> None:
+        self._runtime, self._parts = runtime, parts
         self._workers = workers
-        self._timeline = Timeline(parts.db, parts.clock)
+        self._timeline = Timeline(runtime.db, runtime.clock)
         self._stop_serving: Callable[[], None] = lambda: None
         self._handlers: dict[type[Message], Callable[[Any], Message | None]] = {
             SagaReady: self._saga_ready,
@@ -104,7 +98,7 @@ class Conductor:
         """Go on with every saga there is, and listen."""
         self._timeline.start()
         self._parts.runner.start()
-        self._stop_serving = self._parts.bus.serve(TOPIC, self.handle, workers=self._workers)
+        self._stop_serving = self._runtime.bus.serve(TOPIC, self.handle, workers=self._workers)
         self._parts.reconcilers.start()
 
     def stop(self) -> None:
@@ -126,16 +120,16 @@ class Conductor:
         self._parts.runner.wake(ready.saga_id, ready.project_id)
 
     def _power_changed(self, changed: PowerChanged) -> None:
-        with self._parts.db.write() as tx:
+        with self._runtime.db.write() as tx:
             if hosts.runs_as(tx, changed.host, changed.boot_id):
-                facts.fold_observation(tx, changed.host, changed.observed, self._parts.clock.now())
+                facts.fold_observation(tx, changed.host, changed.observed, self._runtime.clock.now())
 
     def _report(self, report: Report) -> None:
-        now = self._parts.clock.now()
-        if not is_same(report.epoch, self._parts.epoch()):
+        now = self._runtime.clock.now()
+        if not is_same(report.epoch, self._runtime.epoch()):
             _log.info("a report from before the records were restored", host=report.host, command=report.command_id)
             return
-        with self._parts.db.write() as tx:
+        with self._runtime.db.write() as tx:
             saga = saga_leases.accept_reply(tx, report.command_id, report.outcome, now)
             if saga is None:
                 facts.fold_outcome(tx, report, now)
@@ -143,14 +137,15 @@ class Conductor:
             self._parts.runner.wake(saga.id, saga.project_id)
 
     def _heartbeat(self, heartbeat: Heartbeat) -> None:
-        with self._parts.db.write() as tx:
-            hosts.seen(tx, heartbeat.hosts, self._parts.clock.now())
+        with self._runtime.db.write() as tx:
+            hosts.seen(tx, heartbeat.hosts, self._runtime.clock.now())
 
     def _host_started(self, started: HostStarted) -> HostState:
-        now, parts = self._parts.clock.now(), self._parts
-        with parts.db.write() as tx:
+        parts, runtime = self._parts, self._runtime
+        now = runtime.clock.now()
+        with runtime.db.write() as tx:
             joined = hosts.register(
-                tx, started.host, started.boot_id, started.facts, defaults=parts.host_defaults, ids=parts.ids, now=now
+                tx, started.host, started.boot_id, started.facts, defaults=parts.host_defaults, ids=runtime.ids, now=now
             )
             host_access.set_seal_key(tx, started.host, started.seal_key)
             tx.after_commit(parts.on_host_key)
@@ -158,25 +153,25 @@ class Conductor:
             self._remove_strays(tx, started.host, facts.strays(tx, started.host, started.observed))
             # Commands sent to this host may have died with its agent: what waits for one asks again now.
             waiting = saga_leases.wake_host(tx, started.host, now)
-            state = HostState(network=parts.networks.for_host(tx, started.host), epoch=parts.epoch())
-        parts.bus.fanout("scheduler", FleetChanged())
+            state = HostState(network=parts.networks.for_host(tx, started.host), epoch=runtime.epoch())
+        runtime.bus.fanout("scheduler", FleetChanged())
         for saga in waiting:
             parts.runner.wake(saga.id, saga.project_id)
         parts.reconcilers.wake("power_state")
         return state
 
     def _host_observed(self, seen: HostObserved) -> None:
-        with self._parts.db.write() as tx:
+        with self._runtime.db.write() as tx:
             was_restarted = hosts.ran_anew(tx, seen.host, seen.boot_id)
-            facts.fold_host(tx, seen.host, seen.observed, self._parts.clock.now(), was_restarted=was_restarted)
+            facts.fold_host(tx, seen.host, seen.observed, self._runtime.clock.now(), was_restarted=was_restarted)
             self._remove_strays(tx, seen.host, facts.strays(tx, seen.host, seen.observed))
 
     def _networks_held(self, said: NetworksHeld) -> None:
-        with self._parts.db.read() as tx:
-            newer = self._parts.networks.newer(tx, said.host, said.held, self._parts.clock.now())
+        with self._runtime.db.read() as tx:
+            newer = self._parts.networks.newer(tx, said.host, said.held, self._runtime.clock.now())
         # A host of another epoch may lack anything, whatever its numbers are: it will ask for all, once it hears of this one.
-        if newer != HostNetwork() or not is_same(said.epoch, self._parts.epoch()):
-            self._parts.bus.cast(f"agent.{said.host}", NetworkChanged(part=newer))
+        if newer != HostNetwork() or not is_same(said.epoch, self._runtime.epoch()):
+            self._runtime.bus.cast(f"agent.{said.host}", NetworkChanged(part=newer))
 
     def _remove_strays(self, tx: Tx, host: str, strays: list[Server]) -> None:
         for server in strays:
@@ -185,4 +180,4 @@ class Conductor:
                 command_id=f"stray/{server.id}/{generation}", server_id=server.id, generation=generation
             )
             _log.info("a machine that should not be there goes", host=host, server=server.id)
-            tx.after_commit(partial(self._parts.bus.cast, f"agent.{host}", command))
+            tx.after_commit(partial(self._runtime.bus.cast, f"agent.{host}", command))

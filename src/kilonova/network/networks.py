@@ -13,9 +13,11 @@ from kilonova.domain.errors import Conflict
 from kilonova.domain.network import Network
 from kilonova.domain.reserved import Range
 from kilonova.network import quotas, segments
-from kilonova.network.backing import Backing, found, owner
+from kilonova.network.changes import Changes
 from kilonova.network.errors import InvalidInput, NetworkInUse
+from kilonova.network.scoping import found, owner
 from kilonova.network.segments import FLAT, MAX_VNI, VXLAN, VXLAN_BYTES, Vnis
+from kilonova.runtime import Runtime
 from kilonova.store.database import Tx
 from kilonova.store.queries import networks, subnets
 
@@ -69,12 +71,12 @@ class SharedNetworkInUse(Conflict):
 class Networks:
     """The verbs of networks. Raises the errors of `network.errors`, Missing and OverQuota."""
 
-    def __init__(self, backing: Backing, settings: NetworkSettings) -> None:
-        self._backing, self._settings = backing, settings
+    def __init__(self, runtime: Runtime, changes: Changes, settings: NetworkSettings) -> None:
+        self._runtime, self._changes, self._settings = runtime, changes, settings
 
     def create(self, ctx: RequestContext, wanted: Sequence[NewNetwork]) -> list[Network]:
         """Make all of these networks, or none."""
-        with self._backing.database.write() as tx:
+        with self._runtime.db.write() as tx:
             made = [self._create(tx, ctx, one) for one in wanted]
             quotas.settle(tx, Counter((one.project_id, "network") for one in made))
             return made
@@ -85,29 +87,29 @@ class Networks:
         self._check_mtu(kind, wanted.mtu)
         _check_zones(tx, wanted.zone_hints)
         project_id = owner(ctx, wanted.project_id)
-        now = self._backing.clock.now()
+        now = self._runtime.clock.now()
         fields = msgspec.structs.asdict(wanted) | {
-            "id": self._backing.ids.uuid(), "project_id": project_id, "kind": kind,
+            "id": self._runtime.ids.uuid(), "project_id": project_id, "kind": kind,
             "mtu": wanted.mtu or self._settings.mtu_of(kind), "created_at": now, "updated_at": now,
         }  # fmt: skip
         return segments.create(tx, Network(**fields), self._settings.vnis)
 
     def update(self, ctx: RequestContext, network_id: str, changes: Mapping[str, Any]) -> Network:
         """Write changed fields."""
-        with self._backing.database.write() as tx:
+        with self._runtime.db.write() as tx:
             before = found(networks.find(tx, ctx, network_id, lock=True), "Network", network_id)
             if "mtu" in changes:
                 self._check_mtu(before.kind, changes["mtu"])
                 self._check_mtu_of_subnets(tx, network_id, changes["mtu"])
             if before.shared and changes.get("shared") is False:
                 self._check_unshare(tx, before)
-            networks.change(tx, network_id, changes, self._backing.clock.now())
-            self._backing.changes.of_network(tx, network_id)
+            networks.change(tx, network_id, changes, self._runtime.clock.now())
+            self._changes.of_network(tx, network_id)
             return found(networks.find(tx, ctx, network_id), "Network", network_id)
 
     def delete(self, ctx: RequestContext, network_id: str) -> None:
         """Delete a network with its subnets."""
-        with self._backing.database.write() as tx:
+        with self._runtime.db.write() as tx:
             found(networks.find(tx, ctx, network_id, lock=True), "Network", network_id)
             if networks.has_ports(tx, network_id):
                 raise NetworkInUse(network_id)

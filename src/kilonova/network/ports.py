@@ -14,9 +14,11 @@ from kilonova.domain.network import Network, Port
 from kilonova.network import numbers, port_rules, quotas
 from kilonova.network.addressing import AddressBook
 from kilonova.network.allocate import Allocator
-from kilonova.network.backing import Backing, found, owner
+from kilonova.network.changes import Changes
 from kilonova.network.defaults import ensure_default_group
 from kilonova.network.errors import MacAddressInUse, PortBound, ServicePortInUse
+from kilonova.network.scoping import found, owner
+from kilonova.runtime import Runtime
 from kilonova.store.database import Tx
 from kilonova.store.queries import networks, ports, security_groups
 
@@ -48,12 +50,12 @@ class NewPort(msgspec.Struct, frozen=True, kw_only=True):
 class Ports:
     """The verbs of ports. Raises the errors of `network.errors` and `port_rules`, Denied, Missing and OverQuota."""
 
-    def __init__(self, backing: Backing) -> None:
-        self._backing = backing
+    def __init__(self, runtime: Runtime, changes: Changes) -> None:
+        self._runtime, self._changes = runtime, changes
 
     def create(self, ctx: RequestContext, wanted: Sequence[NewPort]) -> list[Port]:
         """Make all of these ports, or none."""
-        with self._backing.database.write() as tx:
+        with self._runtime.db.write() as tx:
             made = [self._create(tx, ctx, one) for one in wanted]
             quotas.settle(tx, Counter((one.project_id, "port") for one in made))
             return made
@@ -62,26 +64,26 @@ class Ports:
         network = found(networks.keep(tx, ctx, wanted.network_id), "Network", wanted.network_id)
         project_id = owner(ctx, wanted.project_id)
         port = self._blank(tx, ctx, network, msgspec.structs.replace(wanted, project_id=project_id))
-        port = Allocator(tx, self._backing.ids, port.created_at).write(port, keep_mac=wanted.mac is not None)
+        port = Allocator(tx, self._runtime.ids, port.created_at).write(port, keep_mac=wanted.mac is not None)
         book = AddressBook(tx, [network.id])
         if wanted.fixed_ips is UNSET:
             given = book.give_any(network.id, port.id)
         else:
             given = book.give(network.id, port.id, wanted.fixed_ips)
         made = msgspec.structs.replace(port, fixed_ips=given)
-        self._backing.changes.of_members(tx, [made])
+        self._changes.of_members(tx, [made])
         return made
 
     def _blank(self, tx: Tx, ctx: RequestContext, network: Network, wanted: NewPort) -> Port:
         port_rules.check_owner(wanted.device_owner)
         port_rules.check_vnic_type(wanted.vnic_type)
-        now = self._backing.clock.now()
-        mac = wanted.mac or numbers.mac_of(self._backing.ids.uuid())
+        now = self._runtime.clock.now()
+        mac = wanted.mac or numbers.mac_of(self._runtime.ids.uuid())
         is_secure = network.port_security if wanted.port_security is None else wanted.port_security
         groups = self._groups(tx, ctx, wanted, is_secure=is_secure)
         port_rules.check_security(groups, wanted.allowed_pairs, is_secure=is_secure)
         fields = msgspec.structs.asdict(wanted) | {
-            "id": self._backing.ids.uuid(), "mac": mac, "fixed_ips": (), "status": "DOWN", "host": None, "server_id": None,
+            "id": self._runtime.ids.uuid(), "mac": mac, "fixed_ips": (), "status": "DOWN", "host": None, "server_id": None,
             "port_security": is_secure, "security_groups": groups,
             "allowed_pairs": port_rules.read_pairs(wanted.allowed_pairs, mac),
             "extra_dhcp_opts": port_rules.merge_options((), wanted.extra_dhcp_opts), "made_by_compute": False, "tag": None,
@@ -94,15 +96,15 @@ class Ports:
             return _known_groups(tx, ctx, wanted.security_groups)
         if not is_secure or wanted.project_id is None:
             return ()
-        now = self._backing.clock.now()
-        return (ensure_default_group(tx, wanted.project_id, ids=self._backing.ids, now=now).id,)
+        now = self._runtime.clock.now()
+        return (ensure_default_group(tx, wanted.project_id, ids=self._runtime.ids, now=now).id,)
 
     def update(self, ctx: RequestContext, port_id: str, changes: Mapping[str, Any]) -> Port:
         """Write changed fields; `fixed_ips` and `security_groups` become exactly what is said."""
-        with self._backing.database.write() as tx:
+        with self._runtime.db.write() as tx:
             before = found(ports.find(tx, ctx, port_id, lock=True), "Port", port_id)
             columns = _checked(tx, ctx, before, changes)
-            now = self._backing.clock.now()
+            now = self._runtime.clock.now()
             if "security_groups" in columns:
                 ports.set_groups(tx, port_id, columns.pop("security_groups"))
             if "fixed_ips" in columns:
@@ -116,18 +118,18 @@ class Ports:
 
     def delete(self, ctx: RequestContext, port_id: str) -> None:
         """Delete a port that no server has."""
-        with self._backing.database.write() as tx:
+        with self._runtime.db.write() as tx:
             port = found(ports.find(tx, ctx, port_id, lock=True), "Port", port_id)
             if port.server_id is not None:
                 raise ServicePortInUse(port.id, port.server_id)
             ports.delete_one(tx, port_id)
-            self._backing.changes.of_members(tx, [port])
+            self._changes.of_members(tx, [port])
 
     def _tell(self, tx: Tx, before: Port, after: Port) -> None:
         """Its own host of anything; others when it came, went or moved in a group."""
-        self._backing.changes.of_port(tx, after.id)
+        self._changes.of_port(tx, after.id)
         if (before.fixed_ips, before.security_groups) != (after.fixed_ips, after.security_groups):
-            self._backing.changes.of_members(tx, [before, after])
+            self._changes.of_members(tx, [before, after])
 
 
 def _known_groups(tx: Tx, ctx: RequestContext, group_ids: Sequence[str]) -> tuple[str, ...]:

@@ -14,9 +14,11 @@ from kilonova.domain.context import RequestContext
 from kilonova.domain.network import Network, Subnet
 from kilonova.domain.reserved import Range
 from kilonova.network import quotas, subnet_rules
-from kilonova.network.backing import Backing, found, owner
+from kilonova.network.changes import Changes
 from kilonova.network.errors import GatewayIpInUse, InvalidInput, SubnetInUse
 from kilonova.network.networks import MIN_MTU_IPV6
+from kilonova.network.scoping import found, owner
+from kilonova.runtime import Runtime
 from kilonova.store.database import Tx
 from kilonova.store.queries import networks, subnets
 
@@ -47,12 +49,12 @@ class Subnets:
     `reserved`: the operator's own ranges, which no subnet may overlap.
     """
 
-    def __init__(self, backing: Backing, reserved: Sequence[Range] = ()) -> None:
-        self._backing, self._reserved = backing, reserved
+    def __init__(self, runtime: Runtime, changes: Changes, reserved: Sequence[Range] = ()) -> None:
+        self._runtime, self._changes, self._reserved = runtime, changes, reserved
 
     def create(self, ctx: RequestContext, wanted: Sequence[NewSubnet]) -> list[Subnet]:
         """Make all of these subnets, or none."""
-        with self._backing.database.write() as tx:
+        with self._runtime.db.write() as tx:
             made = [self._create(tx, ctx, one) for one in wanted]
             quotas.settle(tx, Counter((one.project_id, "subnet") for one in made))
             return made
@@ -72,33 +74,33 @@ class Subnets:
             else subnet_rules.check_pools(range_, wanted.pools, gateway)
         )
         project_id = owner(ctx, wanted.project_id)
-        now = self._backing.clock.now()
+        now = self._runtime.clock.now()
         fields = msgspec.structs.asdict(wanted) | {
-            "id": self._backing.ids.uuid(), "project_id": project_id, "cidr": str(range_), "gateway": gateway, "pools": pools,
+            "id": self._runtime.ids.uuid(), "project_id": project_id, "cidr": str(range_), "gateway": gateway, "pools": pools,
             "dns": subnet_rules.check_name_servers(wanted.dns, wanted.ip_version),
             "routes": subnet_rules.check_routes(wanted.routes, wanted.ip_version), "created_at": now, "updated_at": now,
         }  # fmt: skip
         subnet = Subnet(**fields)
         subnets.create(tx, subnet)
-        self._backing.changes.of_network(tx, network.id)
+        self._changes.of_network(tx, network.id)
         return subnet
 
     def update(self, ctx: RequestContext, subnet_id: str, changes: Mapping[str, Any]) -> Subnet:
         """Write changed fields; addresses that were given stay given."""
-        with self._backing.database.write() as tx:
+        with self._runtime.db.write() as tx:
             before = found(subnets.find(tx, ctx, subnet_id, lock=True), "Subnet", subnet_id)
-            subnets.change(tx, subnet_id, _checked(tx, before, changes), self._backing.clock.now())
-            self._backing.changes.of_network(tx, before.network_id)
+            subnets.change(tx, subnet_id, _checked(tx, before, changes), self._runtime.clock.now())
+            self._changes.of_network(tx, before.network_id)
             return found(subnets.find(tx, ctx, subnet_id), "Subnet", subnet_id)
 
     def delete(self, ctx: RequestContext, subnet_id: str) -> None:
         """Delete a subnet that no port has an address of."""
-        with self._backing.database.write() as tx:
+        with self._runtime.db.write() as tx:
             subnet = found(subnets.find(tx, ctx, subnet_id, lock=True), "Subnet", subnet_id)
             if subnets.is_used(tx, subnet_id):
                 raise SubnetInUse(subnet_id)
             subnets.delete(tx, subnet_id)
-            self._backing.changes.of_network(tx, subnet.network_id)
+            self._changes.of_network(tx, subnet.network_id)
 
 
 def _check_mtu(network: Network, version: int) -> None:

@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 from kilonova.domain.context import RequestContext
 from kilonova.domain.errors import Missing
-from kilonova.network.backing import Backing, found
 from kilonova.network.errors import InvalidInput
+from kilonova.network.scoping import found
+from kilonova.runtime import Runtime
 from kilonova.store.database import Tx
 from kilonova.store.queries import networks, ports, security_groups, subnets
 
@@ -38,17 +39,17 @@ KINDS: dict[str, _Kind] = {
 class Tags:
     """The tags of one thing of a kind (a key of `KINDS`). Raises Missing and InvalidInput."""
 
-    def __init__(self, backing: Backing) -> None:
-        self._backing = backing
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
 
     def owner(self, ctx: RequestContext, kind: str, ident: str) -> str:
         """The project of the thing."""
-        with self._backing.database.read() as tx:
+        with self._runtime.db.read() as tx:
             return str(found(KINDS[kind].find(tx, ctx, ident), KINDS[kind].name, ident).project_id)
 
     def get(self, ctx: RequestContext, kind: str, ident: str) -> tuple[str, ...]:
         """Its tags, in their order."""
-        with self._backing.database.read() as tx:
+        with self._runtime.db.read() as tx:
             return tuple(found(KINDS[kind].find(tx, ctx, ident), KINDS[kind].name, ident).tags)
 
     def check(self, ctx: RequestContext, kind: str, ident: str, tag: str) -> None:
@@ -72,7 +73,7 @@ class Tags:
     def _change(
         self, ctx: RequestContext, kind: str, ident: str, tags_of: Callable[[tuple[str, ...]], Sequence[str]]
     ) -> tuple[str, ...]:
-        with self._backing.database.write() as tx:
+        with self._runtime.db.write() as tx:
             thing = found(KINDS[kind].find(tx, ctx, ident, lock=True), KINDS[kind].name, ident)
             tags = tuple(dict.fromkeys(tags_of(thing.tags)))
             if any(not 1 <= len(tag) <= MAX_LENGTH for tag in tags):
@@ -80,5 +81,5 @@ class Tags:
             if len(tags) > MAX_TAGS:
                 raise InvalidInput("tags", f"there would be {len(tags)}, the limit is {MAX_TAGS}")
             if tags != thing.tags:
-                KINDS[kind].change(tx, ident, {"tags": tags}, self._backing.clock.now())
+                KINDS[kind].change(tx, ident, {"tags": tags}, self._runtime.clock.now())
             return tags

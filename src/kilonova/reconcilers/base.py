@@ -65,6 +65,10 @@ class Reconcilers:
         """Run this one soon."""
         self._loops[name].woken.set()
 
+    def get(self, name: str) -> Reconciler:
+        """The one of this name."""
+        return self._loops[name].reconciler
+
     def last_runs(self) -> list[LastRun]:
         """What each did last."""
         return [loop.last for loop in self._loops.values()]

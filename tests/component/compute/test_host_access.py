@@ -17,6 +17,7 @@ from kilonova.domain.errors import Conflict, Missing, Rejected, Unauthenticated,
 from kilonova.domain.host import Host, HostDefaults
 from kilonova.domain.host_access import Refusal
 from kilonova.rpc.inprocess import InProcessBus
+from kilonova.runtime import Runtime
 from kilonova.store.database import Database
 from kilonova.store.queries import host_access, hosts
 from tests.fakes.accounts import RememberedAccounts
@@ -59,10 +60,8 @@ class Door:
 @pytest.fixture
 def door(database: Database) -> Door:
     clock, accounts = ManualClock(), RememberedAccounts()
-    access = HostAccess(
-        database=database, bus=InProcessBus(), clock=clock, ids=Ids(), accounts=accounts,
-        refusals=RefusalLog(database, clock),
-    )  # fmt: skip
+    runtime = Runtime(db=database, bus=InProcessBus(), clock=clock, ids=Ids())
+    access = HostAccess(runtime, accounts=accounts, refusals=RefusalLog(database, clock))
     return Door(database, clock, accounts, access)
 
 
@@ -225,7 +224,7 @@ def test_a_host_that_never_was_is_missing(door: Door) -> None:
 
 def test_deleting_the_service_takes_the_credential_too(door: Door) -> None:
     door.join("one")
-    switch = SwitchServices(database=door.database, bus=InProcessBus(), clock=door.clock)
+    switch = SwitchServices(Runtime(db=door.database, bus=InProcessBus(), clock=door.clock, ids=Ids()))
     switch.delete(door.started("one").service_id)
     assert not door.is_live("one")
 

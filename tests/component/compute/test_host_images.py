@@ -27,10 +27,7 @@ def world(database: Database, tmp_path: Path) -> World:
 
 
 def may(world: World, host: str, image_id: str) -> bool:
-    access = HostAccess(
-        database=world.db, bus=world.bus, clock=world.clock, ids=world.ids, accounts=RememberedAccounts(),
-        refusals=RefusalLog(world.db, world.clock),
-    )  # fmt: skip
+    access = HostAccess(world.runtime, accounts=RememberedAccounts(), refusals=RefusalLog(world.db, world.clock))
     try:
         access.check_image(host, image_id)
     except Denied:

@@ -39,10 +39,8 @@ def ask(world: World, ctx: RequestContext, count: int = 1, *, boot: BootServers 
 
 
 def bounded(world: World, bounds: Bounds) -> BootServers:
-    return BootServers(
-        database=world.db, bus=world.bus, clock=world.clock, ids=world.ids, images=OneImage(world.clock),
-        nics=NicResolver(world.clock, world.ids, NETWORK), bounds=bounds,
-    )  # fmt: skip
+    nics = NicResolver(world.clock, world.ids, NETWORK)
+    return BootServers(world.runtime, images=OneImage(world.clock), nics=nics, bounds=bounds)
 
 
 def is_placed(world: World, server_id: str) -> bool:

@@ -26,7 +26,7 @@ class Desk:
         self.server_id = world.boot()
         world.settle()
         self.reconciler = GuestDataReconciler(world.db, world.bus, world.clock, world.networks)
-        self._update = UpdateServerRecord(database=world.db, bus=world.bus, clock=world.clock)
+        self._update = UpdateServerRecord(world.runtime)
 
     def rename(self, name: str) -> None:
         self._update(TENANT, self.server_id, Changes(name=name))

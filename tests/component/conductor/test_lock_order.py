@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
@@ -28,7 +29,6 @@ from kilonova.domain.boot import NicRequest
 from kilonova.domain.placement import Candidate, Decision, Explanation
 from kilonova.domain.saga import about_server
 from kilonova.domain.server_group import GroupPolicy, ServerGroup
-from kilonova.network.backing import Backing
 from kilonova.network.changes import Changes
 from kilonova.network.ports import NewPort, Ports
 from kilonova.store.database import Database
@@ -92,7 +92,7 @@ def another_conductor(world: World, owner: str) -> Runner:
         boot_saga(world.bus, world.networks),
         delete_saga(world.bus, world.networks),
     )
-    return Runner(world.db, world.bus, world.clock, definitions, owner=owner)
+    return Runner(replace(world.runtime, name=owner), definitions)
 
 
 def removed(world: World, server_id: str) -> Callable[[], None]:
@@ -216,7 +216,7 @@ def test_a_port_made_by_hand_and_a_boots_on_one_network(world: World) -> None:
     place(world, server_id, "host-0")
     with world.db.read() as tx:
         network_id = networks.available(tx, PROJECT)[0].id
-    by_hand = Ports(Backing(world.db, world.clock, world.ids, Changes(world.bus, world.clock)))
+    by_hand = Ports(world.runtime, Changes(world.bus, world.clock))
     wanted: Any = SimpleNamespace(nics=(NicRequest(network_id=network_id),), security_groups=())
 
     def boot() -> None:
@@ -276,9 +276,7 @@ def hold_both_back(world: World, works: list[Callable[[], None]], host_id: str) 
 
 def test_two_aggregates_that_name_a_zone_and_are_given_one_host_at_once(world: World) -> None:
     """One of them is refused, as it is when they come one after the other."""
-    use_cases = Aggregates(
-        database=world.db, bus=world.bus, clock=world.clock, ids=world.ids, images=OneImage(world.clock)
-    )
+    use_cases = Aggregates(world.runtime, images=OneImage(world.clock))
     made = [use_cases.create(f"a{number}", f"zone-{number}").number for number in (1, 2)]
 
     def give(number: int) -> str:

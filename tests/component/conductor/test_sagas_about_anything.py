@@ -97,14 +97,7 @@ class VolumeWorld:
             point_of_no_return=Commit if self.is_forward else None,
         )  # fmt: skip
         world = self.world
-        world.runner = Runner(
-            world.db,
-            world.bus,
-            world.clock,
-            [definition],
-            owner="world",
-            on_journal=self._tell,
-        )
+        world.runner = Runner(world.runtime, [definition], on_journal=self._tell)
         return world.runner
 
     def _tell(self, saga: Saga, event: JournalEvent, when: str) -> None:

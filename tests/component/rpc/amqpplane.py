@@ -14,14 +14,11 @@ from sqlalchemy import select
 
 from kilonova.agent.hypervisor.sim.driver import Pace, SimDriver, SimSettings
 from kilonova.agent.service import Agent, HostIdentity
+from kilonova.bootstrap.conductor import ConductorRole, ConductorWiring
 from kilonova.compute.boot import BootServers
 from kilonova.compute.delete import DeleteServer
 from kilonova.compute.request import BootRequest
 from kilonova.conductor.host_keys import HostKeys
-from kilonova.conductor.kernel.runner import Runner
-from kilonova.conductor.sagas.boot import boot_saga
-from kilonova.conductor.sagas.delete import delete_saga
-from kilonova.conductor.service import Conductor, ConductorParts
 from kilonova.domain.clock import Ids, SystemClock
 from kilonova.domain.flavor import Flavor
 from kilonova.domain.host import HostDefaults
@@ -31,14 +28,12 @@ from kilonova.network.changes import Changes
 from kilonova.network.defaults import ensure_default
 from kilonova.network.embedded import EmbeddedNetworks
 from kilonova.network.resolve import NicResolver
-from kilonova.reconcilers.base import Reconcilers
-from kilonova.reconcilers.network_sync import NetworkSync
-from kilonova.reconcilers.power_state import PowerStateReconciler
 from kilonova.rpc.bus import Bus
 from kilonova.rpc.commands import Command
 from kilonova.rpc.sealed_bus import OpeningBus, SealingBus
 from kilonova.rpc.sealing import HostKey
 from kilonova.rpc.stamped import StampedBus
+from kilonova.runtime import Runtime
 from kilonova.scheduler.service import SchedulerService
 from kilonova.scheduler.settings import SchedulerSettings
 from kilonova.store.database import Database
@@ -67,10 +62,10 @@ class AmqpPlane:
         images = OneImage(self._clock)
         bus = make_bus()
         self._stops["api"] = (lambda: None, bus)
-        common = {"database": database, "bus": bus, "clock": self._clock, "ids": self._ids}
+        runtime = self._runtime(bus)
         self.host_keys = HostKeys(database, self._clock)
-        self._boot = BootServers(**common, images=images, nics=NicResolver(self._clock, self._ids, NETWORK))
-        self._delete = DeleteServer(**common)
+        self._boot = BootServers(runtime, images=images, nics=NicResolver(self._clock, self._ids, NETWORK))
+        self._delete = DeleteServer(runtime)
 
     def start(self, *parts: str) -> None:
         """Start `conductor`, `scheduler`, `agent`."""
@@ -112,19 +107,16 @@ class AmqpPlane:
         """As users see it."""
         return str(status_of(self.server(server_id)).status)
 
+    def _runtime(self, bus: Bus) -> Runtime:
+        return Runtime(db=self._db, bus=bus, clock=self._clock, ids=self._ids, epoch=self._epoch, name="conductor")
+
     def _conductor(self, bus: Bus) -> Callable[[], None]:
         bus = SealingBus(bus, self.host_keys.of)
         networks = EmbeddedNetworks(self._ids, Changes(bus, self._clock))
-        definitions = (boot_saga(bus, networks), delete_saga(bus, networks))
-        runner = Runner(self._db, bus, self._clock, definitions, owner="conductor", workers=2)
-        parts = ConductorParts(
-            db=self._db, epoch=self._epoch, bus=bus, clock=self._clock, ids=self._ids, runner=runner,
-            reconcilers=Reconcilers(
-                [PowerStateReconciler(self._db, bus, self._clock), NetworkSync(self._db, bus, self._clock)], self._clock
-            ),
-            networks=networks, host_defaults=HostDefaults(), on_host_key=self.host_keys.forget,
-        )  # fmt: skip
-        made = Conductor(parts)
+        wiring = ConductorWiring(
+            networks=networks, host_defaults=HostDefaults(), on_host_key=self.host_keys.forget, saga_workers=2
+        )
+        made = ConductorRole(self._runtime(bus), wiring)
         made.start()
         return made.stop
 

@@ -26,6 +26,7 @@ from kilonova.network.defaults import DefaultNetwork, ensure_default
 from kilonova.network.embedded import EmbeddedNetworks
 from kilonova.network.resolve import NicResolver
 from kilonova.rpc.inprocess import InProcessBus
+from kilonova.runtime import Runtime
 from kilonova.store.database import Database
 from kilonova.store.queries import hosts, saga_leases, sagas, server_facts
 from kilonova.store.tables.compute import server_actions
@@ -63,7 +64,7 @@ class Cloud:
         self.bus, self.clock, self.ids, self.images = InProcessBus(), SystemClock(), Ids(), FakeImages(image())
         network = DefaultNetwork()
         ports = ComputePorts(
-            database=self.database, bus=self.bus, clock=self.clock, ids=self.ids, images=self.images,
+            runtime=Runtime(db=database, bus=self.bus, clock=self.clock, ids=self.ids), images=self.images,
             nics=NicResolver(self.clock, self.ids, network), networks=self.networks(), projects=FakeProjects(),
             bounds=bounds or Bounds(),
         )  # fmt: skip

@@ -89,7 +89,7 @@ def names(cloud: World, owners: tuple[Things, Things]) -> Names:
 
 @pytest.fixture(scope="module")
 def watch(cloud: World) -> Watch:
-    return Watch(cloud.cloud.ground.db.engine)
+    return Watch(cloud.cloud.runtime.db.engine)
 
 
 class Asker:
@@ -184,7 +184,7 @@ class Trial:
     """One door's. `untold`: places in which one's own thing was as good as nothing, and nobody said that it would be."""
 
     def __init__(self, cloud: World, owners: tuple[Things, Things], names: Names, asker: Asker) -> None:
-        self._db, self._names, self._asker = cloud.cloud.ground.db, names, asker
+        self._db, self._names, self._asker = cloud.cloud.runtime.db, names, asker
         self._theirs = {*owners[0].ids.values(), cloud.a.project_id, cloud.a.user_id} - {WORD}
         self._mine = {*owners[1].ids.values(), cloud.b.project_id, cloud.b.user_id}
         self._before = rows_of(self._db)

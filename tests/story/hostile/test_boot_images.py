@@ -26,7 +26,7 @@ def part(person: Any, name: str, **more: Any) -> str:
 
 
 def params_of(cloud: World, server_id: str) -> BootParams:
-    with cloud.cloud.ground.db.read() as tx:
+    with cloud.cloud.runtime.db.read() as tx:
         boot = next(saga for saga in sagas.of_subject(tx, about_server(server_id)) if saga.kind == "boot")
     return msgspec.json.decode(boot.params, type=BootParams)
 

@@ -17,7 +17,7 @@ import uvicorn
 from starlette.testclient import TestClient
 
 from kilonova.api.framework import Policy, Rim
-from kilonova.api.hosts import POLICIES, HostsPorts, hosts_service
+from kilonova.api.hosts import POLICIES, hosts_service
 from kilonova.compute.host_access import HostAccess
 from kilonova.conductor.refusals import RefusalLog
 from kilonova.domain.image import Image
@@ -75,11 +75,8 @@ def fleet(tmp_path: Path) -> Iterator[Fleet]:
             part.sync()
             part.publish()
         accounts = RememberedAccounts()
-        access = HostAccess(
-            database=database, bus=world.bus, clock=world.clock, ids=world.ids, accounts=accounts,
-            refusals=RefusalLog(database, world.clock),
-        )  # fmt: skip
-        service = hosts_service(HostsPorts(database=database, clock=world.clock, access=access, bits=bits))
+        access = HostAccess(world.runtime, accounts=accounts, refusals=RefusalLog(database, world.clock))
+        service = hosts_service(world.runtime, access, bits)
         rim = Rim([service], authenticator=FakeAuthenticator(), policy=Policy(POLICIES))
         with client(rim, ADMIN) as admin, client(rim) as nobody:
             yield Fleet(world, access, accounts, bits, rim, admin, nobody)

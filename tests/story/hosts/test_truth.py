@@ -108,7 +108,7 @@ def cloud(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Cloud]:
         HostsApart.off = request.param
         world = HostsApart(database, tmp_path)
         ports = ComputePorts(
-            database=database, bus=world.bus, clock=world.clock, ids=world.ids, images=OneImage(world.clock),
+            runtime=world.runtime, images=OneImage(world.clock),
             nics=NicResolver(world.clock, world.ids, NETWORK), networks=world.networks, projects=FakeProjects(),
         )  # fmt: skip
         rim = Rim([compute_service(ports)], authenticator=FakeAuthenticator(), policy=Policy(POLICIES))

@@ -17,11 +17,11 @@ from kilonova.api.network.service import network_service
 from kilonova.domain.clock import Ids
 from kilonova.domain.hostnet import HostNetwork, ShareChange
 from kilonova.domain.network import ServerForNetwork
-from kilonova.network.backing import Backing
 from kilonova.network.changes import Changes
 from kilonova.network.networks import NetworkSettings
 from kilonova.reconcilers.network_sync import NetworkSync
 from kilonova.rpc.messages import Message, NetworkChanged, ShareChanged
+from kilonova.runtime import Runtime
 from kilonova.store.database import Database, Tx
 from kilonova.store.queries import servers
 from tests import databases
@@ -85,7 +85,7 @@ class Cloud:
         self.network_sync = NetworkSync(database, self.bus, self.clock)
         self.ids = Ids(random.Random(11))
         self.servers = 0
-        backing = Backing(database, self.clock, self.ids, Changes(self.bus, self.clock))
+        runtime = Runtime(db=database, bus=self.bus, clock=self.clock, ids=self.ids)
         callers = {
             "admin": caller("padmin", "admin"),
             "p1": caller("p1", "member"),
@@ -93,7 +93,7 @@ class Cloud:
             "reader": caller("p1", "reader"),
         }
         self.app = Rim(
-            [network_service(backing, NetworkSettings())],
+            [network_service(runtime, Changes(self.bus, self.clock), NetworkSettings())],
             authenticator=FakeAuthenticator(callers),
             policy=Policy(POLICIES),
         )

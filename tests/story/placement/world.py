@@ -14,6 +14,7 @@ from kilonova.domain.clock import Ids, SystemClock
 from kilonova.domain.host import Host, HostDefaults, HostFacts
 from kilonova.rpc.inprocess import InProcessBus
 from kilonova.rpc.messages import Message, Ok
+from kilonova.runtime import Runtime
 from kilonova.store.database import Database
 from kilonova.store.queries import hosts, server_facts, servers
 from tests.apiclient import client
@@ -35,9 +36,8 @@ class World:
         self.database, self.clock, self.ids, bus = database, SystemClock(), Ids(), InProcessBus()
         self.heard: list[Message] = []
         bus.serve("scheduler", self._hear, workers=0)
-        self.service = placement_service(
-            database=database, bus=bus, clock=self.clock, ids=self.ids, images=FakeImages()
-        )
+        runtime = Runtime(db=database, bus=bus, clock=self.clock, ids=self.ids)
+        self.service = placement_service(runtime, FakeImages())
         self.client: TestClient = client(
             Rim([self.service], authenticator=FakeAuthenticator(), policy=Policy(POLICIES))
         )

@@ -12,7 +12,7 @@ from kilonova.compute.aggregates import Aggregates as UseCases
 from kilonova.compute.aggregates import zone_refusals_as_rejected
 from kilonova.domain.aggregate import ZONE_KEY, Aggregate
 from kilonova.domain.errors import Missing, Rejected
-from kilonova.store.database import Database
+from kilonova.runtime import Runtime
 from kilonova.store.queries import aggregates
 
 _RULE = "os_compute_api:os-aggregates"
@@ -98,8 +98,8 @@ class AggregateView(View):
 class Aggregates:
     """The resource, with the use cases behind it."""
 
-    def __init__(self, *, database: Database, use_cases: UseCases) -> None:
-        self._database, self._use_cases = database, use_cases
+    def __init__(self, runtime: Runtime, *, use_cases: UseCases) -> None:
+        self._database, self._use_cases = runtime.db, use_cases
 
     def index(self, req: Request[None, Look]) -> list[AggregateView]:
         """Every one."""

@@ -10,7 +10,7 @@ from kilonova.compute.extra_specs import check_specs
 from kilonova.compute.flavors import Flavors as FlavorUseCases
 from kilonova.compute.neighbours import Projects
 from kilonova.domain.errors import Conflict, Missing, Rejected
-from kilonova.store.database import Database
+from kilonova.runtime import Runtime
 from kilonova.store.queries import flavors
 
 _SPECS = "os_compute_api:os-flavor-extra-specs"
@@ -60,8 +60,8 @@ class AccessView(View):
 class ExtraSpecs:
     """Extra specs. From 2.86 on those of known namespaces are validated."""
 
-    def __init__(self, *, database: Database, use_cases: FlavorUseCases) -> None:
-        self._database, self._use_cases = database, use_cases
+    def __init__(self, runtime: Runtime, *, use_cases: FlavorUseCases) -> None:
+        self._database, self._use_cases = runtime.db, use_cases
 
     def index(self, req: Request[None, Query]) -> dict[str, str]:
         """All of a flavor's."""
@@ -103,8 +103,8 @@ class ExtraSpecs:
 class FlavorAccess:
     """Who may use a private flavor."""
 
-    def __init__(self, *, database: Database, use_cases: FlavorUseCases, projects: Projects) -> None:
-        self._database, self._use_cases, self._projects = database, use_cases, projects
+    def __init__(self, runtime: Runtime, *, use_cases: FlavorUseCases, projects: Projects) -> None:
+        self._database, self._use_cases, self._projects = runtime.db, use_cases, projects
 
     def index(self, req: Request[None, Query]) -> list[AccessView]:
         """The projects; a public flavor has no such list."""

@@ -32,6 +32,7 @@ from kilonova.compute.flavors import Flavors as FlavorUseCases
 from kilonova.compute.flavors import NewFlavor
 from kilonova.domain.errors import InvalidField
 from kilonova.domain.flavor import Flavor
+from kilonova.runtime import Runtime
 from kilonova.store.database import Database
 from kilonova.store.queries import flavors
 from kilonova.store.queries.flavors import FlavorFilter
@@ -128,8 +129,8 @@ class FlavorView(BriefFlavor):
 class Flavors:
     """The resource, with the use cases behind it."""
 
-    def __init__(self, *, database: Database, use_cases: FlavorUseCases) -> None:
-        self._database, self._use_cases = database, use_cases
+    def __init__(self, runtime: Runtime, *, use_cases: FlavorUseCases) -> None:
+        self._database, self._use_cases = runtime.db, use_cases
 
     def index(self, req: Request[None, ListFlavors]) -> Page:
         """The short list."""

@@ -41,10 +41,9 @@ from kilonova.api.framework import (
 )  # fmt: skip
 from kilonova.api.framework.types import Flag, check_uuid
 from kilonova.compute.uptime import ReadUptime
-from kilonova.domain.clock import Clock
 from kilonova.domain.errors import Missing, Rejected, Unavailable
 from kilonova.domain.host import Host
-from kilonova.store.database import Database
+from kilonova.runtime import Runtime
 from kilonova.store.queries import hosts_view, servers
 from kilonova.store.queries.keyset import Keyset
 from kilonova.store.queries.servers import Brief
@@ -72,8 +71,8 @@ class ShowHypervisor(Query, strict=since("2.53")):
 class Hypervisors:
     """The resource. `_by_number` methods are of the time before UUIDs."""
 
-    def __init__(self, *, database: Database, clock: Clock, uptime: ReadUptime) -> None:
-        self._database, self._clock, self._uptime = database, clock, uptime
+    def __init__(self, runtime: Runtime, *, uptime: ReadUptime) -> None:
+        self._database, self._clock, self._uptime = runtime.db, runtime.clock, uptime
 
     def index_by_number(self, req: Request[None, ListHypervisors]) -> Page:
         """The short list."""

@@ -32,7 +32,7 @@ from kilonova.api.framework.types import iso_us
 from kilonova.compute.keypairs import KeyPairs as KeyPairUseCases
 from kilonova.domain.errors import Denied
 from kilonova.domain.flavor import KeyPair
-from kilonova.store.database import Database
+from kilonova.runtime import Runtime
 from kilonova.store.queries import keypairs
 from kilonova.store.queries.keyset import Keyset
 
@@ -114,8 +114,8 @@ class KeyPairView(ListedPair):
 class KeyPairs:
     """The resource, with the use cases behind it."""
 
-    def __init__(self, *, database: Database, use_cases: KeyPairUseCases) -> None:
-        self._database, self._use_cases = database, use_cases
+    def __init__(self, runtime: Runtime, *, use_cases: KeyPairUseCases) -> None:
+        self._database, self._use_cases = runtime.db, use_cases
 
     def index(self, req: Request[None, ListKeyPairs]) -> Page:
         """A user's, by name."""

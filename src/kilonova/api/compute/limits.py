@@ -9,7 +9,7 @@ from msgspec import UNSET
 
 from kilonova.api.framework import Maybe, Query, Request, Route, View, since, until, wire
 from kilonova.domain.errors import Rejected
-from kilonova.store.database import Database
+from kilonova.runtime import Runtime
 from kilonova.store.queries import network_quotas, quotas
 
 _RULE = "os_compute_api:limits"
@@ -58,8 +58,8 @@ class LimitsView(View):
 class Limits:
     """The resource."""
 
-    def __init__(self, *, database: Database) -> None:
-        self._database = database
+    def __init__(self, runtime: Runtime) -> None:
+        self._database = runtime.db
 
     def show(self, req: Request[None, OfProject]) -> LimitsView:
         """The caller's project's, or the named one's."""

@@ -14,7 +14,7 @@ from msgspec import UNSET
 from kilonova.api.framework import Maybe, Meta, Params, Query, Request, Route, View, since, until
 from kilonova.api.framework.types import Flag, IntLike
 from kilonova.compute.quotas import Quotas
-from kilonova.store.database import Database
+from kilonova.runtime import Runtime
 from kilonova.store.queries import keypairs, quotas
 
 _RULE = "os_compute_api:os-quota-sets"
@@ -131,8 +131,8 @@ class QuotaDetailView(View):
 class QuotaSets:
     """The resource, with the use cases behind it."""
 
-    def __init__(self, *, database: Database, use_cases: Quotas) -> None:
-        self._database, self._use_cases = database, use_cases
+    def __init__(self, runtime: Runtime, *, use_cases: Quotas) -> None:
+        self._database, self._use_cases = runtime.db, use_cases
 
     def show(self, req: Request[None, OfUser]) -> QuotaSetView:
         """A project's limits, or a user's in it."""
@@ -181,8 +181,8 @@ class QuotaSets:
 class QuotaClasses:
     """The resource, with the use cases behind it."""
 
-    def __init__(self, *, database: Database, use_cases: Quotas) -> None:
-        self._database, self._use_cases = database, use_cases
+    def __init__(self, runtime: Runtime, *, use_cases: Quotas) -> None:
+        self._database, self._use_cases = runtime.db, use_cases
 
     def show(self, req: Request[None, Query]) -> QuotaClassView:
         """A class's limits."""

@@ -26,7 +26,7 @@ from kilonova.api.framework import (
 from kilonova.api.framework.types import IntLike, Name
 from kilonova.compute.server_groups import ServerGroups as UseCases
 from kilonova.domain.server_group import GroupPolicy, ServerGroup
-from kilonova.store.database import Database
+from kilonova.runtime import Runtime
 from kilonova.store.queries import server_groups
 
 _RULE = "os_compute_api:os-server-groups"
@@ -82,8 +82,8 @@ class GroupView(View):
 class ServerGroups:
     """The resource, with the use cases behind it."""
 
-    def __init__(self, *, database: Database, use_cases: UseCases) -> None:
-        self._database, self._use_cases = database, use_cases
+    def __init__(self, runtime: Runtime, *, use_cases: UseCases) -> None:
+        self._database, self._use_cases = runtime.db, use_cases
 
     def index(self, req: Request[None, ListGroups]) -> list[GroupView]:
         """The project's, or everybody's."""

@@ -44,18 +44,13 @@ from kilonova.compute.tags import EditTags
 from kilonova.compute.update import UpdateServerRecord
 from kilonova.compute.uptime import ReadUptime
 from kilonova.conductor.neighbours import Networks
-from kilonova.domain.clock import Clock, Ids
-from kilonova.rpc.bus import Bus
-from kilonova.store.database import Database
+from kilonova.runtime import Runtime
 
 
 class ComputePorts(msgspec.Struct, frozen=True, kw_only=True):
-    """What the compute service stands on."""
+    """What the compute service stands on: a runtime, and its neighbours."""
 
-    database: Database
-    bus: Bus
-    clock: Clock
-    ids: Ids
+    runtime: Runtime
     images: Images
     nics: NicResolver
     networks: Networks
@@ -79,8 +74,8 @@ def _routes(ports: ComputePorts) -> Iterator[Route]:
     yield from _server_routes(ports)
     yield from _server_part_routes(ports)
     yield from _flavor_routes(ports)
-    key_pairs = KeyPairs(database=ports.database, clock=ports.clock)
-    yield from bind(keypairs.ROUTES, keypairs.KeyPairs(database=ports.database, use_cases=key_pairs))
+    key_pairs = KeyPairs(ports.runtime)
+    yield from bind(keypairs.ROUTES, keypairs.KeyPairs(ports.runtime, use_cases=key_pairs))
     yield from _operator_routes(ports)
     yield from _grouping_routes(ports)
     yield from gone.ROUTES
@@ -88,58 +83,50 @@ def _routes(ports: ComputePorts) -> Iterator[Route]:
 
 
 def _server_routes(ports: ComputePorts) -> Iterator[Route]:
-    database, bus, clock, ids = ports.database, ports.bus, ports.clock, ports.ids
-    resource = servers.Servers(
-        database=database, clock=clock, delete=DeleteServer(database=database, bus=bus, clock=clock, ids=ids),
-        boot=BootServers(
-            database=database, bus=bus, clock=clock, ids=ids, images=ports.images, nics=ports.nics, bounds=ports.bounds,
-            supported=ports.supported,
-        ),
-        update=UpdateServerRecord(database=database, bus=ports.bus, clock=clock),
-    )  # fmt: skip
-    yield from bind(lists.ROUTES, lists.ServerLists(database=database, clock=clock))
+    runtime = ports.runtime
+    boot = BootServers(runtime, images=ports.images, nics=ports.nics, bounds=ports.bounds, supported=ports.supported)
+    delete, update = DeleteServer(runtime), UpdateServerRecord(runtime)
+    resource = servers.Servers(runtime, delete=delete, boot=boot, update=update)
+    yield from bind(lists.ROUTES, lists.ServerLists(runtime))
     yield from bind(servers.ROUTES, resource)
 
 
 def _server_part_routes(ports: ComputePorts) -> Iterator[Route]:
-    database, clock = ports.database, ports.clock
-    edit = EditMetadata(database=database, bus=ports.bus, clock=clock)
-    doing = actions.ServerActions(
-        lock=LockServer(database=database, clock=clock, ids=ports.ids), reset=ResetState(database=database, clock=clock),
-        console=ReadConsole(database=database, bus=ports.bus),
-    )  # fmt: skip
-    yield from bind(metadata.ROUTES, metadata.ServerMetadata(database=database, edit=edit))
-    yield from bind(tags.ROUTES, tags.ServerTags(database=database, edit=EditTags(database=database, clock=clock)))
-    yield from bind(networks.ROUTES, networks.ServerNetworks(database=database))
-    yield from bind(timeline.ROUTES, timeline.Timeline(database=database))
+    runtime = ports.runtime
+    edit = EditMetadata(runtime)
+    doing = actions.ServerActions(lock=LockServer(runtime), reset=ResetState(runtime), console=ReadConsole(runtime))
+    yield from bind(metadata.ROUTES, metadata.ServerMetadata(runtime, edit=edit))
+    yield from bind(tags.ROUTES, tags.ServerTags(runtime, edit=EditTags(runtime)))
+    yield from bind(networks.ROUTES, networks.ServerNetworks(runtime))
+    yield from bind(timeline.ROUTES, timeline.Timeline(runtime))
     yield from bind(actions.ROUTES, doing)
 
 
 def _flavor_routes(ports: ComputePorts) -> Iterator[Route]:
-    database = ports.database
-    use_cases = Flavors(database=database, clock=ports.clock, ids=ports.ids, supported=ports.supported)
-    access = flavor_parts.FlavorAccess(database=database, use_cases=use_cases, projects=ports.projects)
-    yield from bind(flavors.ROUTES, flavors.Flavors(database=database, use_cases=use_cases))
-    yield from bind(flavor_parts.SPEC_ROUTES, flavor_parts.ExtraSpecs(database=database, use_cases=use_cases))
+    runtime = ports.runtime
+    use_cases = Flavors(runtime, supported=ports.supported)
+    access = flavor_parts.FlavorAccess(runtime, use_cases=use_cases, projects=ports.projects)
+    yield from bind(flavors.ROUTES, flavors.Flavors(runtime, use_cases=use_cases))
+    yield from bind(flavor_parts.SPEC_ROUTES, flavor_parts.ExtraSpecs(runtime, use_cases=use_cases))
     yield from bind(flavor_parts.ACCESS_ROUTES, access)
 
 
 def _operator_routes(ports: ComputePorts) -> Iterator[Route]:
-    database, clock, bus = ports.database, ports.clock, ports.bus
-    switch = SwitchServices(database=database, bus=bus, clock=clock)
-    limiting = Quotas(database=database, projects=ports.projects)
-    hosts = hypervisors.Hypervisors(database=database, clock=clock, uptime=ReadUptime(bus=bus))
-    yield from bind(limits.ROUTES, limits.Limits(database=database))
-    yield from bind(quotas.SET_ROUTES, quotas.QuotaSets(database=database, use_cases=limiting))
-    yield from bind(quotas.CLASS_ROUTES, quotas.QuotaClasses(database=database, use_cases=limiting))
-    yield from bind(zones.ROUTES, zones.Zones(database=database, clock=clock))
-    yield from bind(services.ROUTES, services.Services(database=database, clock=clock, switch=switch))
+    runtime = ports.runtime
+    switch = SwitchServices(runtime)
+    limiting = Quotas(runtime, projects=ports.projects)
+    hosts = hypervisors.Hypervisors(runtime, uptime=ReadUptime(runtime))
+    yield from bind(limits.ROUTES, limits.Limits(runtime))
+    yield from bind(quotas.SET_ROUTES, quotas.QuotaSets(runtime, use_cases=limiting))
+    yield from bind(quotas.CLASS_ROUTES, quotas.QuotaClasses(runtime, use_cases=limiting))
+    yield from bind(zones.ROUTES, zones.Zones(runtime))
+    yield from bind(services.ROUTES, services.Services(runtime, switch=switch))
     yield from bind(hypervisors.ROUTES, hosts)
 
 
 def _grouping_routes(ports: ComputePorts) -> Iterator[Route]:
-    database, clock, ids = ports.database, ports.clock, ports.ids
-    of_hosts = Aggregates(database=database, bus=ports.bus, clock=clock, ids=ids, images=ports.images)
-    of_servers = ServerGroups(database=database, clock=clock, ids=ids)
-    yield from bind(aggregates.ROUTES, aggregates.Aggregates(database=database, use_cases=of_hosts))
-    yield from bind(server_groups.ROUTES, server_groups.ServerGroups(database=database, use_cases=of_servers))
+    runtime = ports.runtime
+    of_hosts = Aggregates(runtime, images=ports.images)
+    of_servers = ServerGroups(runtime)
+    yield from bind(aggregates.ROUTES, aggregates.Aggregates(runtime, use_cases=of_hosts))
+    yield from bind(server_groups.ROUTES, server_groups.ServerGroups(runtime, use_cases=of_servers))

@@ -14,10 +14,9 @@ from msgspec import UNSET
 from kilonova.api.framework import Maybe, Meta, Params, Query, Request, Route, View, between, since, until, wire
 from kilonova.api.framework.types import Flag, check_uuid, iso_us
 from kilonova.compute.services import ServiceChange, SwitchServices
-from kilonova.domain.clock import Clock
 from kilonova.domain.errors import Rejected
 from kilonova.domain.host import ServiceRecord, is_alive
-from kilonova.store.database import Database
+from kilonova.runtime import Runtime
 from kilonova.store.queries import services
 
 _RULE = "os_compute_api:os-services"
@@ -92,8 +91,8 @@ class SwitchedView(View):
 class Services:
     """The resource, with the use cases behind it."""
 
-    def __init__(self, *, database: Database, clock: Clock, switch: SwitchServices) -> None:
-        self._database, self._clock, self._switch = database, clock, switch
+    def __init__(self, runtime: Runtime, *, switch: SwitchServices) -> None:
+        self._database, self._clock, self._switch = runtime.db, runtime.clock, switch
 
     def index(self, req: Request[None, ListServices]) -> list[ServiceView]:
         """Every service, or those of a host or binary."""

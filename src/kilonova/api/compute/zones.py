@@ -8,9 +8,8 @@ from typing import Annotated
 
 from kilonova.api.framework import Query, Request, Route, View, wire
 from kilonova.api.framework.types import iso_us
-from kilonova.domain.clock import Clock
 from kilonova.domain.host import ServiceRecord, is_alive
-from kilonova.store.database import Database
+from kilonova.runtime import Runtime
 from kilonova.store.queries import services
 
 _RULE = "os_compute_api:os-availability-zone"
@@ -41,8 +40,8 @@ class ZoneView(View):
 class Zones:
     """The resource."""
 
-    def __init__(self, *, database: Database, clock: Clock) -> None:
-        self._database, self._clock = database, clock
+    def __init__(self, runtime: Runtime) -> None:
+        self._database, self._clock = runtime.db, runtime.clock
 
     def index(self, req: Request[None, Query]) -> list[ZoneView]:
         """The zones servers can go to."""

@@ -10,7 +10,7 @@ from kilonova.api.framework import PolicyRule, Query, Request, Route
 from kilonova.compute.ask_placement import AskPlacement
 from kilonova.compute.request import BootRequest
 from kilonova.domain.placement import Choice, Decision
-from kilonova.store.database import Database
+from kilonova.runtime import Runtime
 from kilonova.store.queries import placements, servers
 
 _RULE = "kilonova:placement"
@@ -19,8 +19,8 @@ _RULE = "kilonova:placement"
 class Placements:
     """The resource. What is kept outlives the server, as its actions do."""
 
-    def __init__(self, *, database: Database, ask: AskPlacement) -> None:
-        self._database, self._ask = database, ask
+    def __init__(self, runtime: Runtime, *, ask: AskPlacement) -> None:
+        self._database, self._ask = runtime.db, ask
 
     def show(self, req: Request[None, Query]) -> PlacementView:
         """Every decision on a server's place, in order."""

@@ -7,35 +7,22 @@ What OpenStack has a place for is there: os-services disables a host and forces 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from kilonova.api.framework import COMPUTE, Service, bind
 from kilonova.api.hosts.bits import ROUTES as BITS_ROUTES
 from kilonova.api.hosts.bits import Bits, HostImages
 from kilonova.api.hosts.hosts import POLICIES, Hosts
 from kilonova.api.hosts.hosts import ROUTES as HOSTS_ROUTES
 from kilonova.compute.host_access import HostAccess
-from kilonova.domain.clock import Clock
 from kilonova.identity.throttle import LoginThrottle
-from kilonova.store.database import Database
+from kilonova.runtime import Runtime
 
-__all__ = ["POLICIES", "HostsPorts", "hosts_service"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class HostsPorts:
-    """What the room is made of."""
-
-    database: Database
-    clock: Clock
-    access: HostAccess
-    bits: Bits
+__all__ = ["POLICIES", "hosts_service"]
 
 
-def hosts_service(ports: HostsPorts) -> Service:
+def hosts_service(runtime: Runtime, access: HostAccess, bits: Bits) -> Service:
     """The service at `/kilonova/v1/hosts`."""
-    throttle = LoginThrottle(ports.clock)
-    hosts = Hosts(database=ports.database, clock=ports.clock, access=ports.access, throttle=throttle)
-    images = HostImages(database=ports.database, access=ports.access, bits=ports.bits, throttle=throttle)
+    throttle = LoginThrottle(runtime.clock)
+    hosts = Hosts(runtime, access=access, throttle=throttle)
+    images = HostImages(runtime, access=access, bits=bits, throttle=throttle)
     routes = (*bind(HOSTS_ROUTES, hosts), *bind(BITS_ROUTES, images))
     return Service("hosts", mount="/kilonova/v1/hosts", prefix="", style=COMPUTE, routes=routes)

@@ -12,7 +12,7 @@ from kilonova.api.image.data import read_range
 from kilonova.compute.host_access import HostAccess
 from kilonova.domain.errors import Missing, Unauthenticated
 from kilonova.identity.throttle import LoginThrottle
-from kilonova.store.database import Database
+from kilonova.runtime import Runtime
 from kilonova.store.queries import images
 
 
@@ -29,8 +29,8 @@ class Bits(Protocol):
 class HostImages:
     """What hosts may read of images."""
 
-    def __init__(self, *, database: Database, access: HostAccess, bits: Bits, throttle: LoginThrottle) -> None:
-        self._database, self._access, self._bits, self._throttle = database, access, bits, throttle
+    def __init__(self, runtime: Runtime, *, access: HostAccess, bits: Bits, throttle: LoginThrottle) -> None:
+        self._database, self._access, self._bits, self._throttle = runtime.db, access, bits, throttle
 
     def download(self, req: Request[None, Query]) -> Reply:
         """All of them, or the one range of them that was asked for."""

@@ -10,12 +10,11 @@ from msgspec import UNSET
 from kilonova.api.framework import Maybe, Meta, Params, PolicyRule, Query, Request, Route, View
 from kilonova.api.framework.types import Name, iso_z
 from kilonova.compute.host_access import HostAccess
-from kilonova.domain.clock import Clock
 from kilonova.domain.errors import Unauthenticated
 from kilonova.domain.host import Host, is_alive
 from kilonova.domain.host_access import HostCredential, JoinToken, Refusal
 from kilonova.identity.throttle import LoginThrottle
-from kilonova.store.database import Database
+from kilonova.runtime import Runtime
 from kilonova.store.queries import host_access, hosts
 
 _THROTTLED = "a host that joins"
@@ -95,8 +94,8 @@ class RefusalView(View):
 class Hosts:
     """The resource, with the use cases behind it."""
 
-    def __init__(self, *, database: Database, clock: Clock, access: HostAccess, throttle: LoginThrottle) -> None:
-        self._database, self._clock, self._access, self._throttle = database, clock, access, throttle
+    def __init__(self, runtime: Runtime, *, access: HostAccess, throttle: LoginThrottle) -> None:
+        self._database, self._clock, self._access, self._throttle = runtime.db, runtime.clock, access, throttle
 
     def index(self, _req: Request[None, Query]) -> list[HostView]:
         """All of them; those that joined and were not heard of yet, too."""

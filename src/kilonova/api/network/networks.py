@@ -36,8 +36,8 @@ from kilonova.api.network.common import (
     text,
 )  # fmt: skip
 from kilonova.domain.network import Network
-from kilonova.network.backing import found
 from kilonova.network.networks import Networks, NewNetwork
+from kilonova.network.scoping import found
 from kilonova.store.database import Database, Tx
 from kilonova.store.queries import networks
 

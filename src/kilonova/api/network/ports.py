@@ -29,9 +29,9 @@ from kilonova.api.network.port_shapes import (
     view_of,
 )  # fmt: skip
 from kilonova.domain.network import Network, Port
-from kilonova.network.backing import found
 from kilonova.network.errors import InvalidInput
 from kilonova.network.ports import NewPort, Ports
+from kilonova.network.scoping import found
 from kilonova.store.database import Database
 from kilonova.store.queries import networks, ports
 

@@ -24,9 +24,9 @@ from kilonova.api.network.common import (
 from kilonova.domain.addresses import ip_network
 from kilonova.domain.context import RequestContext
 from kilonova.domain.network import SecurityGroupRule
-from kilonova.network.backing import found, owner
 from kilonova.network.errors import InvalidInput
 from kilonova.network.rule_checks import NewRule
+from kilonova.network.scoping import found, owner
 from kilonova.network.security_groups import SecurityGroups
 from kilonova.store.database import Database
 from kilonova.store.queries import security_groups

@@ -23,7 +23,7 @@ from kilonova.api.network.common import (
 )  # fmt: skip
 from kilonova.api.network.security_group_rules import RuleView, rule_view
 from kilonova.domain.network import SecurityGroup, SecurityGroupRule
-from kilonova.network.backing import found
+from kilonova.network.scoping import found
 from kilonova.network.security_groups import NewGroup, SecurityGroups
 from kilonova.store.database import Database
 from kilonova.store.queries import security_groups

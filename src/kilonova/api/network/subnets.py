@@ -24,8 +24,8 @@ from kilonova.api.network.common import (
     text,
 )  # fmt: skip
 from kilonova.domain.network import Subnet
-from kilonova.network.backing import found
 from kilonova.network.errors import InvalidInput
+from kilonova.network.scoping import found
 from kilonova.network.subnets import NewSubnet, Subnets
 from kilonova.store.database import Database
 from kilonova.store.queries import networks, subnets

@@ -31,7 +31,7 @@ from kilonova.api.framework.types import Uuid
 from kilonova.api.placement.common import ResourcesView
 from kilonova.compute.providers import ConcurrentUpdate
 from kilonova.domain.errors import Conflict
-from kilonova.store.database import Database
+from kilonova.runtime import Runtime
 from kilonova.store.queries import providers
 
 _CONSUMER, _GENERATION = "INSTANCE", 1
@@ -120,8 +120,8 @@ class OnProviderView(View):
 class Allocations:
     """The resources."""
 
-    def __init__(self, *, database: Database) -> None:
-        self._database = database
+    def __init__(self, runtime: Runtime) -> None:
+        self._database = runtime.db
 
     def show(self, req: Request[None, Query]) -> AllocationsView:
         """A server's; nothing for what is no server, as Placement answers."""

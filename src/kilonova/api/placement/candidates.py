@@ -11,7 +11,7 @@ from kilonova.api.placement.catalogue import known_classes, known_traits
 from kilonova.api.placement.common import ResourcesView, check_classes, with_room
 from kilonova.api.placement.groups import Group, ListCandidates, groups_of, rules_of, total_of
 from kilonova.domain.resource import Provider, inventories_of
-from kilonova.store.database import Database
+from kilonova.runtime import Runtime
 from kilonova.store.queries import providers
 
 
@@ -63,8 +63,8 @@ class CandidatesView(View):
 class Candidates:
     """The resource."""
 
-    def __init__(self, *, database: Database) -> None:
-        self._database = database
+    def __init__(self, runtime: Runtime) -> None:
+        self._database = runtime.db
 
     def index(self, req: Request[None, ListCandidates]) -> CandidatesView:
         """The hosts that could take it."""

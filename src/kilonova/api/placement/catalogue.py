@@ -14,7 +14,8 @@ from kilonova.api.framework import Maybe, Meta, Params, Query, Reply, Request, R
 from kilonova.api.placement.common import Link, href
 from kilonova.compute.providers import Providers as UseCases
 from kilonova.domain.errors import Conflict, Missing, Rejected
-from kilonova.store.database import Database, Tx
+from kilonova.runtime import Runtime
+from kilonova.store.database import Tx
 from kilonova.store.queries import providers
 
 _TRAITS, _CLASSES = "traits", "resource_classes"
@@ -65,8 +66,8 @@ class ClassView(View):
 class Catalogue:
     """The resources, with the use cases behind them."""
 
-    def __init__(self, *, database: Database, use_cases: UseCases) -> None:
-        self._database, self._use_cases = database, use_cases
+    def __init__(self, runtime: Runtime, *, use_cases: UseCases) -> None:
+        self._database, self._use_cases = runtime.db, use_cases
 
     def traits(self, req: Request[None, ListTraits]) -> dict[str, Any]:
         """Those asked for."""

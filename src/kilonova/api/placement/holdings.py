@@ -12,7 +12,7 @@ from kilonova.compute.providers import Providers as UseCases
 from kilonova.compute.providers import WantedInventory
 from kilonova.domain.errors import Conflict, Missing
 from kilonova.domain.resource import Inventory, Provider, inventories_of
-from kilonova.store.database import Database
+from kilonova.runtime import Runtime
 from kilonova.store.queries import providers
 
 _RULE = "placement:resource_providers"
@@ -98,8 +98,8 @@ class TraitsView(View):
 class Holdings:
     """The resources, with the use cases behind them."""
 
-    def __init__(self, *, database: Database, use_cases: UseCases) -> None:
-        self._database, self._use_cases = database, use_cases
+    def __init__(self, runtime: Runtime, *, use_cases: UseCases) -> None:
+        self._database, self._use_cases = runtime.db, use_cases
 
     def inventories(self, req: Request[None, Query]) -> InventoriesView:
         """All of a host."""

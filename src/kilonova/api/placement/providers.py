@@ -22,7 +22,7 @@ from kilonova.api.placement.common import (
 from kilonova.compute.providers import Providers as UseCases
 from kilonova.domain.errors import Conflict
 from kilonova.domain.resource import Provider
-from kilonova.store.database import Database
+from kilonova.runtime import Runtime
 from kilonova.store.queries import providers
 
 _RULE = "placement:resource_providers"
@@ -73,8 +73,8 @@ class AggregatesView(View):
 class ResourceProviders:
     """The resource, with the use cases behind it."""
 
-    def __init__(self, *, database: Database, use_cases: UseCases) -> None:
-        self._database, self._use_cases = database, use_cases
+    def __init__(self, runtime: Runtime, *, use_cases: UseCases) -> None:
+        self._database, self._use_cases = runtime.db, use_cases
 
     def index(self, req: Request[None, ListProviders]) -> list[ProviderView]:
         """The hosts that pass."""

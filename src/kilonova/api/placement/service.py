@@ -9,9 +9,7 @@ from kilonova.api.placement import allocations, candidates, catalogue, holdings,
 from kilonova.compute.aggregates import Aggregates
 from kilonova.compute.neighbours import Images
 from kilonova.compute.providers import Providers
-from kilonova.domain.clock import Clock, Ids
-from kilonova.rpc.bus import Bus
-from kilonova.store.database import Database
+from kilonova.runtime import Runtime
 
 FIRST, LAST = "1.0", "1.39"
 
@@ -24,19 +22,19 @@ def versions(_req: Request[None, Query]) -> dict[str, Any]:
     }
 
 
-def placement_service(*, database: Database, bus: Bus, clock: Clock, ids: Ids, images: Images) -> Service:
+def placement_service(runtime: Runtime, images: Images) -> Service:
     """The service, wired; its policies are `policies.POLICIES`."""
-    of_hosts = Aggregates(database=database, bus=bus, clock=clock, ids=ids, images=images)
-    use_cases = Providers(database=database, bus=bus, clock=clock, aggregates=of_hosts)
+    of_hosts = Aggregates(runtime, images=images)
+    use_cases = Providers(runtime, aggregates=of_hosts)
     return Service(
         "placement", mount="/placement", prefix="", style=PLACEMENT,
         microversions=Microversions("placement", FIRST, LAST),
         routes=[
             Route("GET", "/", versions, auth=False, summary="Show the version"),
-            *bind(providers.ROUTES, providers.ResourceProviders(database=database, use_cases=use_cases)),
-            *bind(holdings.ROUTES, holdings.Holdings(database=database, use_cases=use_cases)),
-            *bind(catalogue.ROUTES, catalogue.Catalogue(database=database, use_cases=use_cases)),
-            *bind(allocations.ROUTES, allocations.Allocations(database=database)),
-            *bind(candidates.ROUTES, candidates.Candidates(database=database)),
+            *bind(providers.ROUTES, providers.ResourceProviders(runtime, use_cases=use_cases)),
+            *bind(holdings.ROUTES, holdings.Holdings(runtime, use_cases=use_cases)),
+            *bind(catalogue.ROUTES, catalogue.Catalogue(runtime, use_cases=use_cases)),
+            *bind(allocations.ROUTES, allocations.Allocations(runtime)),
+            *bind(candidates.ROUTES, candidates.Candidates(runtime)),
         ],
     )  # fmt: skip

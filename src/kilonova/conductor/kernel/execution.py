@@ -37,14 +37,13 @@ from kilonova.conductor.kernel.position import (
     decide,
     fold,
 )
-from kilonova.domain.clock import Clock
 from kilonova.domain.errors import KilonovaError
 from kilonova.domain.report import Outcome
 from kilonova.domain.saga import Event, JournalEvent, Saga, SagaStatus
-from kilonova.rpc.bus import Bus
+from kilonova.runtime import Runtime
 from kilonova.store.again import until_done
 from kilonova.store.away import TransactionConflict
-from kilonova.store.database import Database, Tx
+from kilonova.store.database import Tx
 from kilonova.store.queries import saga_leases
 
 _log = structlog.get_logger(__name__)
@@ -60,9 +59,7 @@ OnJournal = Callable[[Saga, JournalEvent, str], None]
 class Kernel:
     """What every execution needs."""
 
-    db: Database
-    bus: Bus
-    clock: Clock
+    runtime: Runtime
     wake: Callable[[str, str | None], None]  # a saga, of a project, became ready
     on_journal: OnJournal
 
@@ -105,7 +102,7 @@ class Execution:
         upcoming = self._next()
         try:
             prepared = self._prepare(upcoming)
-            with self._kernel.db.write() as tx:
+            with self._kernel.runtime.db.write() as tx:
                 goes_on = True
                 while goes_on and done < most and (done == 0 or not _must_prepare(upcoming)):
                     goes_on = self._turn(tx, upcoming, prepared)
@@ -152,7 +149,7 @@ class Execution:
         return True
 
     def _write_failure(self, failure: Failure) -> None:
-        with self._kernel.db.write() as tx:
+        with self._kernel.runtime.db.write() as tx:
             self._journal(tx, Event.STEP_FAILED, self._step_name(), failure, error=failure.message)
             self._write_down(tx, self._position)
 
@@ -202,29 +199,29 @@ class Execution:
         self._definition.at_end(tx, self._run(None, "end"), status)
         failure = self._position.failure
         self._journal(tx, Event.FINISHED, error=None if failure is None else failure.message)
-        following = saga_leases.finish(tx, self._saga, status, self._kernel.clock.now())
+        following = saga_leases.finish(tx, self._saga, status, self._kernel.runtime.clock.now())
         if following is not None:
             tx.after_commit(lambda: self._kernel.wake(following, self._saga.project_id))
         return False
 
     def _park(self, tx: Tx, wanted: Await) -> bool:
-        wake_at = self._kernel.clock.now() + timedelta(seconds=wanted.resend_after_s)
+        wake_at = self._kernel.runtime.clock.now() + timedelta(seconds=wanted.resend_after_s)
         told_to_stop = saga_leases.park(
             tx, self._saga, command_id=wanted.command.command_id, host=wanted.host, wake_at=wake_at
         )
         if told_to_stop and not self._cancel:
             # The cancel came while this turn ran: it must not sleep on the command it did not know it should not send.
-            saga_leases.unpark(tx, self._saga, self._kernel.clock.now())
+            saga_leases.unpark(tx, self._saga, self._kernel.runtime.clock.now())
             tx.after_commit(lambda: self._kernel.wake(self._saga.id, self._saga.project_id))
             return False
-        tx.after_commit(lambda: self._kernel.bus.cast(f"agent.{wanted.host}", wanted.command))
+        tx.after_commit(lambda: self._kernel.runtime.bus.cast(f"agent.{wanted.host}", wanted.command))
         return False
 
     def _let_go(self, after_s: float) -> bool:
-        wake_at = self._kernel.clock.now() + timedelta(seconds=after_s)
-        with self._kernel.db.write() as tx:
+        wake_at = self._kernel.runtime.clock.now() + timedelta(seconds=after_s)
+        with self._kernel.runtime.db.write() as tx:
             saga_leases.let_go(tx, self._saga, wake_at=wake_at)
-        self._kernel.clock.call_later(after_s, lambda: self._kernel.wake(self._saga.id, self._saga.project_id))
+        self._kernel.runtime.clock.call_later(after_s, lambda: self._kernel.wake(self._saga.id, self._saga.project_id))
         return False
 
     # --- the journal ---
@@ -234,7 +231,7 @@ class Execution:
         error: str | None = None, attempt: int | None = None,
     ) -> None:  # fmt: skip
         event = JournalEvent(
-            seq=self._position.seq, event=kind, at=self._kernel.clock.now(), attempt=attempt or self._position.attempt,
+            seq=self._position.seq, event=kind, at=self._kernel.runtime.clock.now(), attempt=attempt or self._position.attempt,
             step=step, host=getattr(result, "host", None), result=msgspec.Raw(msgspec.json.encode(result)), error=error,
         )  # fmt: skip
         self._lines.append(event)
@@ -259,7 +256,7 @@ class Execution:
         command_id = self._command_id(step.name if step else "", way)
         return Run(
             saga=self._saga, params=self._params, attempt=at.attempt, results=at.results, failures=at.failures,
-            failure=at.failure, now=self._kernel.clock.now(), command_id=command_id,
+            failure=at.failure, now=self._kernel.runtime.clock.now(), command_id=command_id,
             is_resend=self._saga.command_id == command_id,
         )  # fmt: skip
 
@@ -280,7 +277,7 @@ class Execution:
 
     def _waited_s(self) -> float:
         last = self._position.last
-        return 0.0 if last is None else (self._kernel.clock.now() - last.at).total_seconds()
+        return 0.0 if last is None else (self._kernel.runtime.clock.now() - last.at).total_seconds()
 
 
 def _must_prepare(turn: Next) -> bool:

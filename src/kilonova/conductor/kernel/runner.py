@@ -23,11 +23,9 @@ import structlog
 from kilonova.conductor.kernel.definition import Definition, Failure
 from kilonova.conductor.kernel.execution import Execution, Kernel, OnJournal
 from kilonova.conductor.kernel.lanes import Lanes
-from kilonova.domain.clock import Clock
 from kilonova.domain.saga import Saga
-from kilonova.rpc.bus import Bus
+from kilonova.runtime import Runtime
 from kilonova.store.away import DatabaseAway
-from kilonova.store.database import Database
 from kilonova.store.queries import saga_leases, sagas
 
 _log = structlog.get_logger(__name__)
@@ -44,15 +42,15 @@ def ignore_journal(_saga: Saga, _event: object, _when: str) -> None:
 
 
 class Runner:
-    """Runs the sagas of these definitions, as `owner`."""
+    """Runs the sagas of these definitions, with leases in the name of its runtime."""
 
     def __init__(
-        self, db: Database, bus: Bus, clock: Clock, definitions: Iterable[Definition[Any]], *,
-        owner: str, workers: int = 4, lease_s: float = LEASE_S, on_journal: OnJournal = ignore_journal,
+        self, runtime: Runtime, definitions: Iterable[Definition[Any]], *,
+        workers: int = 4, lease_s: float = LEASE_S, on_journal: OnJournal = ignore_journal,
     ) -> None:  # fmt: skip
-        self._db, self._clock, self._owner, self._lease_s = db, clock, owner, lease_s
+        self._db, self._clock, self._owner, self._lease_s = runtime.db, runtime.clock, runtime.name, lease_s
         self._definitions = {definition.kind: definition for definition in definitions}
-        self._kernel = Kernel(db=db, bus=bus, clock=clock, wake=self.wake, on_journal=on_journal)
+        self._kernel = Kernel(runtime, self.wake, on_journal)
         self._lanes = Lanes()
         self._seen_due: saga_leases.Due | None = None  # the last that the pass has seen; None: it begins anew
         self._bugs: Counter[str] = Counter()

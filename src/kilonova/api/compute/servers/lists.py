@@ -25,10 +25,9 @@ from kilonova.api.framework import (
     since,
     until,
 )
-from kilonova.domain.clock import Clock
 from kilonova.domain.context import RequestContext
 from kilonova.domain.errors import Denied
-from kilonova.store.database import Database
+from kilonova.runtime import Runtime
 from kilonova.store.queries import servers
 from kilonova.store.queries.keyset import Keyset
 from kilonova.store.queries.server_filters import ServerFilter
@@ -54,8 +53,8 @@ _OPEN = Rules(filters.OPEN_FROM_2_83, refuse_unknown_status=True)
 class ServerLists:
     """The short list and the one in detail, by each stretch's rules."""
 
-    def __init__(self, *, database: Database, clock: Clock) -> None:
-        self._database, self._clock = database, clock
+    def __init__(self, runtime: Runtime) -> None:
+        self._database, self._clock = runtime.db, runtime.clock
 
     def index_early(self, req: _Asked) -> Page:
         """Until 2.4: ip6 is an administrator's filter."""

@@ -9,7 +9,7 @@ from kilonova.api.framework import Meta, Query, Request, Route
 from kilonova.api.framework.types import Metadata
 from kilonova.compute.metadata import EditMetadata
 from kilonova.domain.errors import Missing, Rejected
-from kilonova.store.database import Database
+from kilonova.runtime import Runtime
 from kilonova.store.queries import servers
 
 _RULE = "os_compute_api:server-metadata"
@@ -19,8 +19,8 @@ OneItem = Annotated[Metadata, Meta(min_length=1, max_length=1)]
 class ServerMetadata:
     """The resource, with the use cases behind it."""
 
-    def __init__(self, *, database: Database, edit: EditMetadata) -> None:
-        self._database, self._edit = database, edit
+    def __init__(self, runtime: Runtime, *, edit: EditMetadata) -> None:
+        self._database, self._edit = runtime.db, edit
 
     def index(self, req: Request[None, Query]) -> dict[str, str]:
         """All of it."""

@@ -11,7 +11,8 @@ from kilonova.domain.errors import Missing
 from kilonova.domain.network import SecurityGroup, SecurityGroupRule
 from kilonova.domain.server import Server
 from kilonova.network import addresses
-from kilonova.store.database import Database, Tx
+from kilonova.runtime import Runtime
+from kilonova.store.database import Tx
 from kilonova.store.queries import ports, security_groups, servers
 
 _IPS = "os_compute_api:ips"
@@ -44,8 +45,8 @@ class GroupView(View):
 class ServerNetworks:
     """The resources: reading only, as ports are the network service's."""
 
-    def __init__(self, *, database: Database) -> None:
-        self._database = database
+    def __init__(self, runtime: Runtime) -> None:
+        self._database = runtime.db
 
     def ips(self, req: Request[None, Query]) -> dict[str, list[Address]]:
         """Its addresses by network."""

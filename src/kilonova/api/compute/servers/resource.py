@@ -15,9 +15,8 @@ from kilonova.compute.boot import BootServers
 from kilonova.compute.delete import DeleteServer
 from kilonova.compute.request import Booted
 from kilonova.compute.update import Changes, UpdateServerRecord
-from kilonova.domain.clock import Clock
 from kilonova.domain.server import Server
-from kilonova.store.database import Database
+from kilonova.runtime import Runtime
 from kilonova.store.queries import servers
 
 _RULE = "os_compute_api:servers"
@@ -27,9 +26,9 @@ class Servers:
     """The resource, with the use cases behind it."""
 
     def __init__(
-        self, *, database: Database, clock: Clock, boot: BootServers, delete: DeleteServer, update: UpdateServerRecord
+        self, runtime: Runtime, *, boot: BootServers, delete: DeleteServer, update: UpdateServerRecord
     ) -> None:
-        self._database, self._clock = database, clock
+        self._database, self._clock = runtime.db, runtime.clock
         self._boot, self._delete, self._update = boot, delete, update
 
     def create(self, req: Request[CreateBody, Query]) -> Reply:

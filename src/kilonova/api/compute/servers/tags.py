@@ -10,7 +10,7 @@ from kilonova.api.framework import Meta, Query, Reply, Request, Route, since
 from kilonova.compute.tags import MAX_TAGS, EditTags
 from kilonova.domain.errors import Missing, Rejected
 from kilonova.domain.server import Server
-from kilonova.store.database import Database
+from kilonova.runtime import Runtime
 from kilonova.store.queries import servers
 
 _RULE = "os_compute_api:os-server-tags"
@@ -20,8 +20,8 @@ Tags = Annotated[list[Tag], Meta(max_length=MAX_TAGS)]
 class ServerTags:
     """The resource, with the use cases behind it."""
 
-    def __init__(self, *, database: Database, edit: EditTags) -> None:
-        self._database, self._edit = database, edit
+    def __init__(self, runtime: Runtime, *, edit: EditTags) -> None:
+        self._database, self._edit = runtime.db, edit
 
     def index(self, req: Request[None, Query]) -> list[str]:
         """All of them."""

@@ -33,7 +33,8 @@ from kilonova.api.framework import (
 from kilonova.api.framework.types import Timestamp, iso_us
 from kilonova.domain.errors import Rejected
 from kilonova.domain.server import Server
-from kilonova.store.database import Database, Tx
+from kilonova.runtime import Runtime
+from kilonova.store.database import Tx
 from kilonova.store.queries import actions, servers
 from kilonova.store.queries.actions import Action, StepEvent
 
@@ -79,8 +80,8 @@ class ActionView(View):
 class Timeline:
     """The resource. `_early` methods are of the time when deleted servers had none (until 2.20)."""
 
-    def __init__(self, *, database: Database) -> None:
-        self._database = database
+    def __init__(self, runtime: Runtime) -> None:
+        self._database = runtime.db
 
     def index_early(self, req: Request[None, ListActions]) -> Page:
         """The actions on a living server."""

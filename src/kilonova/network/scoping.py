@@ -1,25 +1,13 @@
-"""What every use case of this room stands on, handed in by bootstrap."""
+"""Whose a thing is that somebody asks for, or makes."""
 
 from __future__ import annotations
 
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
-from kilonova.domain.clock import Clock, Ids
 from kilonova.domain.context import RequestContext
 from kilonova.domain.errors import Missing, Rejected
-from kilonova.network.changes import Changes
-from kilonova.store.database import Database
 
 T = TypeVar("T")
-
-
-class Backing(NamedTuple):
-    """The database, time, chance, and the way to tell hosts."""
-
-    database: Database
-    clock: Clock
-    ids: Ids
-    changes: Changes
 
 
 def found(thing: T | None, kind: str, ident: str) -> T:
