@@ -26,6 +26,7 @@ from kilonova.compute.request import Booted, BootRequest
 from kilonova.compute.scheduling import Subject, resolve_subject
 from kilonova.compute.server_groups import join_group, wanted_group
 from kilonova.compute.supported import Supported
+from kilonova.domain.block_device import mappings_of
 from kilonova.domain.boot import BlockDevice, BootParams, NicRequest
 from kilonova.domain.context import RequestContext
 from kilonova.domain.errors import Denied, Missing, Rejected
@@ -35,7 +36,7 @@ from kilonova.domain.server import Intent, Lifecycle, PowerState, Server
 from kilonova.rpc.messages import SagaReady
 from kilonova.runtime import Runtime
 from kilonova.store.database import Tx
-from kilonova.store.queries import keypairs, quotas, sagas, servers
+from kilonova.store.queries import keypairs, quotas, sagas, server_specs, servers
 from kilonova.store.queries.counters import next_number
 
 _LETTERS = string.ascii_letters + string.digits
@@ -87,8 +88,10 @@ class BootServers:
             servers.add(tx, new)
             if group is not None:
                 join_group(tx, group, [server.id for server in new])
-            for server in new:
-                self._start(tx, ctx, server, resolved)
+            params = [_params(server, resolved) for server in new]
+            server_specs.add(tx, params, [one for server in new for one in mappings_of(server, resolved.devices)])
+            for server, each in zip(new, params, strict=True):
+                self._start(tx, ctx, server, each, resolved.now)
         self._backlog.accepted(ctx.project_id, count)
         return Booted(
             reservation_id=resolved.reservation_id, server_ids=tuple(server.id for server in new),
@@ -133,19 +136,22 @@ class BootServers:
             terminated_at=None, deleted_at=None,
         )  # fmt: skip
 
-    def _start(self, tx: Tx, ctx: RequestContext, server: Server, resolved: _Resolved) -> None:
-        params = BootParams(
-            scheduling=resolved.subject.request(server.id, server.project_id), nics=resolved.nics, block_devices=resolved.devices,
-            security_groups=resolved.group_ids, kernel=resolved.images.kernel, ramdisk=resolved.images.ramdisk,
-            kernel_args=resolved.images.kernel_args,
-        )  # fmt: skip
+    def _start(self, tx: Tx, ctx: RequestContext, server: Server, params: BootParams, now: datetime) -> None:
         new = sagas.NewSaga(
             kind="boot", subject=about_server(server.id), project_id=server.project_id, user_id=server.user_id,
             request_id=ctx.request_id, params=params,
         )  # fmt: skip
-        saga_id = sagas.start(tx, new, ids=self._ids, now=resolved.now)
+        saga_id = sagas.start(tx, new, ids=self._ids, now=now)
         ready = SagaReady(saga_id=saga_id, project_id=server.project_id, request_id=ctx.request_id)
         tx.after_commit(lambda: self._bus.cast("conductor", ready))
+
+
+def _params(server: Server, resolved: _Resolved) -> BootParams:
+    return BootParams(
+        scheduling=resolved.subject.request(server.id, server.project_id), nics=resolved.nics, block_devices=resolved.devices,
+        security_groups=resolved.group_ids, kernel=resolved.images.kernel, ramdisk=resolved.images.ramdisk,
+        kernel_args=resolved.images.kernel_args,
+    )  # fmt: skip
 
 
 def _key(tx: Tx, user_id: str, key_name: str | None) -> str | None:

@@ -24,7 +24,6 @@ from datetime import datetime, timedelta
 import msgspec
 import structlog
 
-from kilonova.conductor.machine import Disks
 from kilonova.conductor.refusals import RefusalLog
 from kilonova.domain.errors import Conflict, Denied, KilonovaError, Missing, Rejected, Unauthenticated
 from kilonova.domain.host import Host
@@ -33,11 +32,10 @@ from kilonova.rpc.host_accounts import HostAccounts
 from kilonova.rpc.messages import FleetChanged
 from kilonova.runtime import Runtime
 from kilonova.store.database import Tx
-from kilonova.store.queries import host_access, host_images, hosts, servers, services
+from kilonova.store.queries import host_access, hosts, server_specs, servers, services
 
 LONGEST = timedelta(days=30)
 _KEPT_FOR = timedelta(days=7)  # an expired token is shown that long
-_DISKS = msgspec.json.Decoder(Disks)
 _log = structlog.get_logger(__name__)
 
 
@@ -114,11 +112,10 @@ class HostAccess:
     def check_image(self, host: str, image_id: str) -> None:
         """Raise Denied unless a server of the host needs this image, or the host was told to fetch it."""
         with self._database.read() as tx:
-            may = host_images.has_server_of(tx, host, image_id) or host_access.has_grant(
+            may = server_specs.host_needs_image(tx, host, image_id) or host_access.has_grant(
                 tx, host, image_id, self._clock.now()
             )
-            needed = () if may else host_images.disks_on(tx, host)
-        if not may and not any(image_id in _images_of(_DISKS.decode(raw)) for raw in needed):
+        if not may:
             self._refusals.note(f"host.{host}", "image", "no server of its own needs this image", image_id)
             raise Denied(f"No server on host {host} needs image {image_id[:64]}.")
 
@@ -182,11 +179,6 @@ def _must_be_empty(tx: Tx, name: str, known: Host | None) -> None:
     held = max(len(servers.on_hosts(tx, [name])[name]), known.servers if known else 0)
     if held:
         raise Conflict(f"{held} servers are on host {name}.", next_step="Delete them, or move them elsewhere, first.")
-
-
-def _images_of(disks: Disks) -> set[str]:
-    refs = (disks.kernel, disks.ramdisk, *(disk.image for disk in disks.disks))
-    return {ref.id for ref in refs if ref is not None}
 
 
 def _check_name(name: str) -> None:

@@ -1,15 +1,16 @@
-"""From what was resolved when a boot was accepted to what a host is told: a server's disks, and the whole machine. Pure."""
+"""From a server's records to what a host is told: its disks, and the whole machine. Pure."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import msgspec
 
 from kilonova.conductor.neighbours import ServerNetwork
-from kilonova.domain.boot import BlockDevice, BootParams
+from kilonova.domain.block_device import BlockDeviceMapping
+from kilonova.domain.boot import BootParams
 from kilonova.domain.machine import DiskSpec, GuestData, ImageRef, MachineSpec
 from kilonova.domain.server import Server
-
-_MIB_PER_GIB = 1024
 
 
 class Disks(msgspec.Struct, frozen=True, kw_only=True):
@@ -26,16 +27,11 @@ def lacks_images(params: BootParams) -> bool:
     return any(device.source_type == "image" and device.image is None for device in params.block_devices)
 
 
-def disks_of(server: Server, params: BootParams) -> Disks:
-    """A server's disks: the block devices asked for, then the flavor's ephemeral and swap disks when none of their kind were."""
-    disks = [_disk(i, device, server) for i, device in enumerate(params.block_devices)]
-    kinds = {disk.kind for disk in disks}
-    if server.flavor.ephemeral_gib and "ephemeral" not in kinds:
-        size = server.flavor.ephemeral_gib * _MIB_PER_GIB
-        disks.append(DiskSpec(kind="ephemeral", index=0, size_mib=size, filesystem="ext4"))
-    if server.flavor.swap_mib and "swap" not in kinds:
-        disks.append(DiskSpec(kind="swap", index=0, size_mib=server.flavor.swap_mib, filesystem="swap"))
-    return Disks(disks=tuple(disks), kernel=params.kernel, ramdisk=params.ramdisk, kernel_args=params.kernel_args)
+def disks_of(devices: Sequence[BlockDeviceMapping], params: BootParams) -> Disks:
+    """A machine's disks, by its server's records, and what boots it."""
+    return Disks(
+        disks=tuple(map(_disk, devices)), kernel=params.kernel, ramdisk=params.ramdisk, kernel_args=params.kernel_args
+    )
 
 
 def machine_of(server: Server, disks: Disks, network: ServerNetwork, generation: int) -> MachineSpec:
@@ -65,22 +61,11 @@ def guest_of(server: Server, network: ServerNetwork) -> GuestData:
     )  # fmt: skip
 
 
-def _disk(index: int, device: BlockDevice, server: Server) -> DiskSpec:
-    is_root = device.boot_index == 0
-    kind = "root" if is_root else _blank_kind(device)
-    size_gib = device.size_gib or (server.flavor.disk_gib if is_root else 0)
-    image = device.image
+def _disk(device: BlockDeviceMapping) -> DiskSpec:
+    kind, image = device.kind, device.image
     is_cdrom = device.device_type == "cdrom" or (image is not None and image.disk_format == "iso")
     return DiskSpec(
-        kind=kind, index=index if kind == "data" else 0, image=image, boot_index=device.boot_index, tag=device.tag,
-        # A root disk of size 0 in the flavor keeps the image's own size; a swap's size is the flavor's, in MiB.
-        size_mib=server.flavor.swap_mib if kind == "swap" else size_gib * _MIB_PER_GIB,
-        bus=device.disk_bus or ("ide" if is_cdrom else "virtio"), device=device.device_name,
+        kind=kind, index=device.position if kind == "data" else 0, image=image, boot_index=device.boot_index, tag=device.tag,
+        size_mib=device.size_mib, bus=device.disk_bus or ("ide" if is_cdrom else "virtio"), device=device.device_name,
         device_type="cdrom" if is_cdrom else "disk", filesystem=device.guest_format,
     )  # fmt: skip
-
-
-def _blank_kind(device: BlockDevice) -> str:
-    if device.source_type != "blank":
-        return "data"
-    return "swap" if device.guest_format == "swap" else "ephemeral"

@@ -28,7 +28,7 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     deleted_servers: Annotated[Most, Meta(description="How many of them are kept at most; 0: any number.")] = 100_000
     actions_days: Annotated[
         Days,
-        Meta(description=f"How long the timelines of servers that are there go back; how each was made stays. {_DAYS}"),
+        Meta(description=f"How long timelines and explanations of servers that are there go back. {_DAYS}"),
     ] = 90
     deleted_images_days: Annotated[
         Days, Meta(description=f"How long the records of deleted images are kept. {_DAYS}")

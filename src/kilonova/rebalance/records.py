@@ -46,10 +46,7 @@ class Rebalancing:
 
 
 def _resident(row: residents.ResidentRow) -> Resident:
-    if row.boot_params is None:
-        request = SchedulingRequest(server_id=row.id, project_id="", vcpus=0, ram_mib=0, disk_gib=0)
-    else:
-        request = _PARAMS.decode(row.boot_params).scheduling
+    request = row.scheduling or SchedulingRequest(server_id=row.id, project_id="", vcpus=0, ram_mib=0, disk_gib=0)
     claimed = msgspec.structs.replace(request, vcpus=row.vcpus, ram_mib=row.ram_mib, disk_gib=row.disk_gib)
     return Resident(server_id=row.id, name=row.name, host=row.host, request=claimed, fixed=_why_fixed(row))
 
@@ -59,4 +56,4 @@ def _why_fixed(row: residents.ResidentRow) -> str:
         return "being worked on, or failed"
     if row.power_state is not PowerState.RUNNING:
         return "not running"
-    return "" if row.boot_params is not None else "how it was placed is not on record"
+    return "" if row.scheduling is not None else "how it was placed is not on record"

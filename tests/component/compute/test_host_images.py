@@ -6,15 +6,16 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from sqlalchemy import insert, update
 
 from kilonova.compute.host_access import HostAccess
-from kilonova.conductor.machine import Disks
 from kilonova.conductor.refusals import RefusalLog
+from kilonova.domain.block_device import BlockDeviceMapping
 from kilonova.domain.errors import Denied
-from kilonova.domain.machine import DiskSpec, ImageRef
-from kilonova.domain.saga import Event, JournalEvent, about_server
+from kilonova.domain.machine import ImageRef
 from kilonova.store.database import Database
-from kilonova.store.queries import host_access, sagas
+from kilonova.store.queries import host_access
+from kilonova.store.tables.server_specs import block_devices, request_specs
 from tests.fakes.accounts import RememberedAccounts
 from tests.world.plane import IMAGE, TENANT, World
 
@@ -39,16 +40,19 @@ def ref(image_id: str) -> ImageRef:
     return ImageRef(id=image_id, disk_format="raw", size=1, sha512=None)
 
 
-def resolve(world: World, server_id: str, disks: Disks) -> None:
-    """The disks of a server's boot, as its journal has them."""
+def give(world: World, server_id: str) -> None:
+    """A second disk, and a kernel that it boots from."""
+    second = BlockDeviceMapping(
+        server_id=server_id,
+        position=1,
+        source_type="image",
+        destination_type="local",
+        image=ref(SECOND),
+        image_id=SECOND,
+    )
     with world.db.write() as tx:
-        boot = next(saga for saga in sagas.of_subject(tx, about_server(server_id)) if saga.kind == "boot")
-        result = msgspec.Raw(msgspec.json.encode(disks))
-        event = JournalEvent(
-            seq=99, event=Event.STEP_DONE, at=world.clock.now(), attempt=1, step="block_devices", host=None,
-            result=result, error=None,
-        )  # fmt: skip
-        sagas.append_events(tx, boot.id, [event])
+        tx.execute(insert(block_devices), msgspec.structs.asdict(second))
+        tx.execute(update(request_specs).where(request_specs.c.server_id == server_id).values(kernel=ref(KERNEL)))
 
 
 def test_a_host_reads_the_image_of_a_server_from_its_boot_to_its_end(world: World) -> None:
@@ -70,8 +74,7 @@ def test_a_kernel_and_a_second_disk_have_images_too(world: World) -> None:
     server_id = world.boot()
     world.settle()
     host = str(world.server(server_id).host)
-    second = DiskSpec(kind="data", index=1, size_mib=1, image=ref(SECOND))
-    resolve(world, server_id, Disks(disks=(second,), kernel=ref(KERNEL)))
+    give(world, server_id)
     assert [may(world, host, one) for one in (KERNEL, SECOND, OTHER)] == [True, True, False]
     other = next(name for name in world.names if name != host)
     assert not may(world, other, KERNEL)

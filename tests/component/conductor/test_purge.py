@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from kilonova.domain.retention import Retention
 from kilonova.domain.status import status_of
 from kilonova.reconcilers.purge import PurgeReconciler
 from kilonova.store.database import Database
-from kilonova.store.queries import host_images, placements, residents, servers
+from kilonova.store.queries import placements, residents, server_specs, servers
 from kilonova.store.queries.purge import deleted_servers
 from kilonova.store.schema import ensure_schema
 from kilonova.store.tables.compute import server_actions
@@ -22,6 +23,7 @@ from kilonova.store.tables.growth import ACTIONS_PER_SERVER
 from kilonova.store.tables.hosts import hosts
 from kilonova.store.tables.image import images
 from kilonova.store.tables.sagas import saga_events, sagas, stages
+from kilonova.store.tables.server_specs import request_specs
 from tests.world.plane import IMAGE, TENANT, World
 
 DAY_S = 86_400.0
@@ -88,19 +90,52 @@ def test_a_deleted_server_goes_with_all_that_hung_on_it(world: World) -> None:
     assert [count(world, table) for table in (server_table, sagas, saga_events, stages, server_actions)] == [0] * 5
 
 
-def test_what_a_server_that_is_there_stands_on_stays(world: World) -> None:
+def test_what_a_server_that_is_there_stands_on_stays_and_its_journal_goes(world: World) -> None:
     there, gone = active(world), deleted(world)
     with world.db.write() as tx:
         tx.execute(insert(images), {**_image(world, IMAGE), "status": "deleted", "deleted_at": world.clock.now()})
+        devices = server_specs.devices_of(tx, there)
+        assert devices
+        assert placements.of_server(tx, there)
     pass_days(world, 400)
     did = purge(world)
-    assert (did["deleted_servers"], did["ended_sagas"], did["deleted_images"]) == (1, 0, 0)
+    assert (did["deleted_servers"], did["ended_sagas"], did["deleted_images"]) == (1, 1, 0)
     assert kept_ids(world) == {there}
+    assert [count(world, table) for table in (sagas, saga_events, stages)] == [0, 0, 0]
+    with world.db.read() as tx:
+        assert placements.of_server(tx, there) == []
+        assert server_specs.devices_of(tx, there) == devices
+        (resident,) = residents.every(tx)
+        assert resident.scheduling is not None
+        assert resident.scheduling.server_id == there
+        assert server_specs.host_needs_image(tx, resident.host, IMAGE)
+    assert gone not in kept_ids(world)
+    world.start()  # and it is deleted as any other
+    world.delete_server(TENANT, there)
+    world.settle()
+    assert status_of(world.server(there)).status == "DELETED"
+
+
+def test_a_journal_that_is_the_only_record_of_a_server_stays(world: World) -> None:
+    """As a conductor of the release before leaves it."""
+    there = active(world)
+    with world.db.write() as tx:
+        tx.execute(delete(request_specs))
+    pass_days(world, 400)
+    assert purge(world)["ended_sagas"] == 0
     with world.db.read() as tx:
         assert placements.of_server(tx, there)
-        assert [row.boot_params is not None for row in residents.every(tx)] == [True]
-        assert host_images.disks_on(tx, str(world.server(there).host))
-    assert gone not in kept_ids(world)
+
+
+def test_that_a_server_was_sent_to_a_host_that_is_silent_is_remembered(world: World) -> None:
+    active(world)
+    world.clock.forget_timers()
+    with world.db.write() as tx:
+        tx.execute(update(hosts).values(seen_at=world.clock.now() - timedelta(hours=1)))
+    world.clock.advance(400 * DAY_S)
+    assert purge(world)["ended_sagas"] == 0
+    pass_days(world, 0)
+    assert purge(world)["ended_sagas"] == 1
 
 
 def test_a_deleted_image_goes_once_nobody_stands_on_it(world: World) -> None:

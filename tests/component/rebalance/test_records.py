@@ -14,7 +14,7 @@ from kilonova.scheduler.settings import SchedulerSettings
 from kilonova.store.database import Database
 from kilonova.store.queries import hosts, server_facts
 from kilonova.store.tables.hosts import hosts as table
-from kilonova.store.tables.sagas import sagas
+from kilonova.store.tables.server_specs import request_specs
 from tests.world.plane import TENANT, World
 
 
@@ -72,7 +72,7 @@ def test_what_cannot_be_moved_stays_and_is_counted_by_reason(world: World) -> No
     first, second, third = three_on_one(world)
     with world.db.write() as tx:
         server_facts.observe_power(tx, first, PowerState.SHUTDOWN, Intent.STOPPED, world.clock.now())
-        tx.execute(delete(sagas).where(sagas.c.subject_id == second))
+        tx.execute(delete(request_specs).where(request_specs.c.server_id == second))
     world.delete_server(TENANT, third)
     found = plan(world)
     assert found.moves == ()

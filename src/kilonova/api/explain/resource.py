@@ -11,7 +11,7 @@ from kilonova.compute.ask_placement import AskPlacement
 from kilonova.compute.request import BootRequest
 from kilonova.domain.placement import Choice, Decision
 from kilonova.runtime import Runtime
-from kilonova.store.queries import placements, servers
+from kilonova.store.queries import placements, server_specs, servers
 
 _RULE = "kilonova:placement"
 
@@ -27,8 +27,9 @@ class Placements:
         with self._database.read() as tx:
             server = servers.get(tx, scope(req, f"{_RULE}:show"), req.path["server_id"], deleted=True)
             attempts = placements.of_server(tx, server.id)
+            asked = None if attempts else server_specs.scheduling_of(tx, server.id)
         names = req.can(f"{_RULE}:hosts", {"project_id": server.project_id, "user_id": server.user_id})
-        return Showing(with_names=names).kept(server.id, attempts)
+        return Showing(with_names=names).kept(server.id, attempts, asked)
 
     def ask(self, req: Request[AskBody, Query]) -> PlacementView:
         """Where so many servers like this would go, one after another. Nothing is booked."""

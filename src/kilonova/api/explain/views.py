@@ -116,18 +116,24 @@ _ACTIONS = {"boot": "create"}
 """The name that instance actions have for a saga's kind, where it is another."""
 
 
+_NOT_KEPT = (
+    "No decision on its place is kept: none was made yet, or it is older than [retention] actions_days and was purged."
+)
+
+
 class Showing:
     """Makes views; `with_names` for callers who may see which hosts there are."""
 
     def __init__(self, *, with_names: bool) -> None:
         self._with_names = with_names
 
-    def kept(self, server_id: str, attempts: Sequence[Attempt]) -> PlacementView:
-        """What was kept of a server's attempts."""
+    def kept(
+        self, server_id: str, attempts: Sequence[Attempt], asked: SchedulingRequest | None = None
+    ) -> PlacementView:
+        """What was kept of a server's attempts; where none is, what its hosts are chosen by."""
         if not attempts:
-            return PlacementView(
-                server_id=server_id, found=False, message="No decision on its place is kept.", request=None, decisions=[]
-            )  # fmt: skip
+            wanted = None if asked is None else self._wanted(asked)
+            return PlacementView(server_id=server_id, found=False, message=_NOT_KEPT, request=wanted, decisions=[])
         last = attempts[-1]
         of_last_action = [one for one in attempts if one.saga_id == last.saga_id]
         return PlacementView(

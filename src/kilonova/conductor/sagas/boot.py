@@ -23,6 +23,7 @@ from kilonova.conductor.machine import Disks, disks_of, lacks_images, machine_of
 from kilonova.conductor.neighbours import Networks
 from kilonova.conductor.sagas.host_step import HostStep
 from kilonova.domain.allocation import Claim
+from kilonova.domain.block_device import BlockDeviceMapping, mappings_of
 from kilonova.domain.boot import BootParams, SchedulingRequest
 from kilonova.domain.placement import Candidate, Choice, Decision, PassedOver, told
 from kilonova.domain.report import Outcome
@@ -32,7 +33,7 @@ from kilonova.rpc.bus import Bus, NoAnswer
 from kilonova.rpc.commands import EnsureServer, RemoveServer
 from kilonova.rpc.messages import FleetChanged, FleetUse, Place, Placed
 from kilonova.store.database import Tx
-from kilonova.store.queries import hosts, server_facts, server_groups
+from kilonova.store.queries import hosts, server_facts, server_groups, server_specs
 
 _GROUP_WAS_QUICKER = "another server of its group was placed there, or elsewhere, at the same moment"
 _NO_ROOM_LEFT = "it had no room left, or was switched off or moved to another zone, when the claim was made"
@@ -124,18 +125,24 @@ class NetworkStep(Step[BootParams, tuple[str, ...]]):
 
 
 class BlockDevicesStep(Step[BootParams, Disks]):
-    """What disks the machine has, and which images they come from."""
+    """The machine's disks, from the server's records."""
 
     name = "block_devices"
     result = Disks
 
     def do(self, tx: Tx, run: Run[BootParams], _prepared: Any) -> Disks:
-        """Work them out; the images were found when the boot was accepted."""
+        """Read them; where a process of the release before accepted the boot, write them first."""
+        devices = server_specs.devices_of(tx, run.subject_id) or self._write(tx, run)
+        return disks_of(devices, run.params)
+
+    def _write(self, tx: Tx, run: Run[BootParams]) -> list[BlockDeviceMapping]:
         if lacks_images(run.params):
             raise StepFailed(
                 Failure(message="This boot was accepted by an older release: delete the server and boot it again.")
             )
-        return disks_of(server_facts.get(tx, run.subject_id), run.params)
+        devices = mappings_of(server_facts.get(tx, run.subject_id), run.params.block_devices)
+        server_specs.add(tx, [run.params], devices)
+        return devices
 
 
 class SpawnStep(HostStep[BootParams]):

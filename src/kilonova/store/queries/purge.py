@@ -4,7 +4,7 @@ Removing the records of what is over, a few at a time: what is old, or more than
 Each function removes one batch, oldest first, in the caller's transaction, and says how many rows of its kind went. Rows are
 locked in the house's order (servers before sagas); rows that another transaction holds are left for the next time.
 
-What is never removed: a server that is there, with how it was made and where it went; a deleted one whose saga still works, or
+What is never removed: a server that is there, with what it was asked to be; a deleted one whose saga still works, or
 that was sent to a host not heard of since the deletion (its machine may still run there, and is known as a stray by this record
 alone); a deleted image that a server which is there was made from.
 """
@@ -14,9 +14,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Column, ColumnElement, Select, Table, delete, exists, literal_column, or_, select
+from sqlalchemy import Column, ColumnElement, Select, Table, and_, delete, exists, or_, select
 
-from kilonova.domain.saga import LIVE, Event
+from kilonova.domain.saga import LIVE
 from kilonova.domain.server import Lifecycle
 from kilonova.store.database import Tx
 from kilonova.store.tables.compute import server_actions, servers
@@ -26,6 +26,7 @@ from kilonova.store.tables.image import images
 from kilonova.store.tables.network import ports
 from kilonova.store.tables.placement import server_group_members
 from kilonova.store.tables.sagas import saga_events, sagas
+from kilonova.store.tables.server_specs import block_devices, request_specs
 
 BATCH = 200
 _AT_WORK = exists().where(sagas.c.subject_id == servers.c.id, sagas.c.status.in_(LIVE))
@@ -36,19 +37,28 @@ _ON_A_SILENT_HOST = exists(
     .where(sagas.c.subject_id == servers.c.id)
     .where(or_(hosts.c.seen_at.is_(None), hosts.c.seen_at < servers.c.deleted_at))
 )
-_STOOD_ON = exists().where(servers.c.image_id == images.c.id, servers.c.lifecycle != Lifecycle.DELETED)
+_STOOD_ON = or_(
+    exists().where(servers.c.image_id == images.c.id, servers.c.lifecycle != Lifecycle.DELETED),
+    exists(
+        select(block_devices.c.position)
+        .join(servers, servers.c.id == block_devices.c.server_id)
+        .where(block_devices.c.image_id == images.c.id, servers.c.lifecycle != Lifecycle.DELETED)
+    ),
+)
 # What would be left without its server is a fault that `kilonova audit` counts, and no reason to stop the others' purge.
 _HOLDS_SOMETHING = or_(
     exists().where(ports.c.server_id == servers.c.id), exists().where(server_group_members.c.server_id == servers.c.id)
 )
 _IS_LOCKED = exists().where(servers.c.id == server_actions.c.server_id, servers.c.locked)
-# What a server that is there stands on: where it was sent, which disks it was given.
-_IS_STOOD_ON = exists().where(
-    saga_events.c.saga_id == sagas.c.id,
-    saga_events.c.event == Event.STEP_DONE,
-    saga_events.c.step.in_(("place", "block_devices")),
+# A host that was not heard of since may still have a machine of it: that it was sent there must be known.
+_SENT_TO_A_SILENT_HOST = exists(
+    select(saga_events.c.seq)
+    .join(hosts, hosts.c.name == saga_events.c.host)
+    .where(saga_events.c.saga_id == sagas.c.id)
+    .where(or_(hosts.c.seen_at.is_(None), hosts.c.seen_at < sagas.c.finished_at))
 )
-_DOES_NOT_MAKE = sagas.c.kind != literal_column("'boot'")  # written out, as the index on them says it
+# A process of the release before leaves what a server is in its boot's journal alone.
+_IS_THE_ONLY_RECORD = and_(sagas.c.kind == "boot", ~exists().where(request_specs.c.server_id == sagas.c.subject_id))
 
 
 def deleted_servers(tx: Tx, until: datetime) -> int:
@@ -61,8 +71,9 @@ def deleted_servers(tx: Tx, until: datetime) -> int:
 
 
 def ended_sagas(tx: Tx, until: datetime) -> int:
-    """Sagas that ended by then, but for those that made a server or sent it anywhere."""
-    return _remove(tx, sagas, _batch(tx, sagas.c.finished_at, until, _DOES_NOT_MAKE, ~_IS_STOOD_ON))
+    """Sagas that ended by then, with their journals: what servers are stands in their own records."""
+    kept = or_(_SENT_TO_A_SILENT_HOST, _IS_THE_ONLY_RECORD)
+    return _remove(tx, sagas, _batch(tx, sagas.c.finished_at, until, ~kept))
 
 
 def actions(tx: Tx, until: datetime) -> int:

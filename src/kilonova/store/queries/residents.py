@@ -7,28 +7,29 @@ from typing import NamedTuple
 from sqlalchemy import and_, select
 
 from kilonova.domain.allocation import AllocationRole
+from kilonova.domain.boot import SchedulingRequest
 from kilonova.domain.server import Lifecycle, PowerState
 from kilonova.store.database import Tx
 from kilonova.store.tables.compute import servers
 from kilonova.store.tables.hosts import allocations, hosts
-from kilonova.store.tables.sagas import sagas
+from kilonova.store.tables.server_specs import request_specs
 
 _EVERY = (
     select(
         servers.c.id, servers.c.name, hosts.c.name.label("host"), servers.c.lifecycle, servers.c.saga,
-        servers.c.power_state, allocations.c.vcpus, allocations.c.ram_mib, allocations.c.disk_gib, sagas.c.params,
+        servers.c.power_state, allocations.c.vcpus, allocations.c.ram_mib, allocations.c.disk_gib, request_specs.c.scheduling,
     )
     .select_from(
         allocations.join(hosts, allocations.c.host_id == hosts.c.id)
         .join(servers, and_(allocations.c.server_id == servers.c.id, allocations.c.role == AllocationRole.CURRENT))
-        .outerjoin(sagas, and_(sagas.c.subject_id == servers.c.id, sagas.c.kind == "boot"))
+        .outerjoin(request_specs, request_specs.c.server_id == servers.c.id)
     )
     .order_by(servers.c.number)
 )  # fmt: skip
 
 
 class ResidentRow(NamedTuple):
-    """A server on a host; `boot_params` are its boot saga's, as JSON."""
+    """A server on a host; `scheduling` None: a release before this one booted it and left no record of what it asked."""
 
     id: str
     name: str
@@ -39,7 +40,7 @@ class ResidentRow(NamedTuple):
     vcpus: int
     ram_mib: int
     disk_gib: int
-    boot_params: str | None
+    scheduling: SchedulingRequest | None
 
 
 def every(tx: Tx) -> list[ResidentRow]:

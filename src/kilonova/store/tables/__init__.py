@@ -1,6 +1,17 @@
 """The tables, a module an aggregate. `metadata` knows them all once this package is imported."""
 
-from kilonova.store.tables import compute, epochs, host_access, hosts, identity, image, network, placement, sagas
+from kilonova.store.tables import (
+    compute,
+    epochs,
+    host_access,
+    hosts,
+    identity,
+    image,
+    network,
+    placement,
+    sagas,
+    server_specs,
+)
 from kilonova.store.tables import vacuum as _vacuum  # noqa: F401 - it listens for the creation of tables
 from kilonova.store.tables.base import metadata
 
@@ -15,4 +26,5 @@ __all__ = [
     "network",
     "placement",
     "sagas",
+    "server_specs",
 ]

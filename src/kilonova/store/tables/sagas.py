@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Boolean, CheckConstraint, Column, ForeignKey, Index, Integer, String, Table, Text, and_
+from sqlalchemy import Boolean, CheckConstraint, Column, ForeignKey, Index, Integer, String, Table, Text
 
 from kilonova.store.tables.base import Name, Uuid, metadata
 from kilonova.store.types import Instant
@@ -44,8 +44,8 @@ Index("ix_sagas_awaited_host", sagas.c.awaited_host, sqlite_where=_awaiting, pos
 _live = sagas.c.status.in_(["queued", "ready", "parked"])
 Index("ix_sagas_live", sagas.c.status, sagas.c.wake_at, sqlite_where=_live, postgresql_where=_live)
 
-_over = and_(sagas.c.finished_at.is_not(None), sagas.c.kind != "boot")  # what makes a server is not purged before it
-Index("ix_sagas_ended", sagas.c.finished_at, sqlite_where=_over, postgresql_where=_over)
+_over = sagas.c.finished_at.is_not(None)
+Index("ix_sagas_finished", sagas.c.finished_at, sqlite_where=_over, postgresql_where=_over)
 
 saga_events = Table(
     "saga_events", metadata,

@@ -11,6 +11,8 @@ from msgspec.structs import replace
 
 from kilonova.domain.aggregate import Aggregate
 from kilonova.domain.allocation import AllocationRole
+from kilonova.domain.block_device import BlockDeviceMapping
+from kilonova.domain.boot import BootParams
 from kilonova.domain.host import Host
 from kilonova.domain.identity import Assignment
 from kilonova.domain.saga import Saga, SagaStatus, Subject, SubjectKind
@@ -67,6 +69,20 @@ def _saga(number: int) -> Saga:
 
 def _new_saga(number: int) -> NewSaga:
     return replace(made(NewSaga, number), subject=Subject(SubjectKind.SERVER, ident("servers", number)), kind="boot")
+
+
+def _unspecified(number: int) -> str:
+    """A server that has no request spec yet."""
+    return ident("servers", ROWS // 2 + number % (ROWS // 2))
+
+
+def _specs(number: int) -> list[BootParams]:
+    params = made(BootParams, number)
+    return [replace(params, scheduling=replace(params.scheduling, server_id=_unspecified(number)))]
+
+
+def _devices(number: int) -> list[BlockDeviceMapping]:
+    return [replace(made(BlockDeviceMapping, number), server_id=_unspecified(number), position=1000 + number)]
 
 
 def _assignment(number: int) -> Assignment:
@@ -147,4 +163,6 @@ BY_HAND: dict[Any, Any] = {
     ("purge.last_beyond", "ended"): ["servers", "images"],
     ("saga_leases", "saga"): _saga,
     ("sagas.start", "new"): _new_saga,
+    ("server_specs.add", "specs"): _specs,
+    ("server_specs.add", "devices"): _devices,
 }

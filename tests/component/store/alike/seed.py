@@ -18,6 +18,7 @@ from tests.component.store.alike.values import INSTANTS, ROWS, SMALL, ident, mad
 
 TRIES = 400
 _COUNTS = {
+    "request_specs": ROWS // 2,  # servers that have none yet are given one
     "server_group_members": ROWS // 2,  # a server is in one group: others can join yet
     "port_security_groups": 4 * ROWS,  # a port is in several
     "group_members": 3 * ROWS,

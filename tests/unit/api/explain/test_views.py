@@ -80,7 +80,13 @@ def test_the_message_of_a_failure_is_the_faults() -> None:
 def test_a_server_whose_place_was_never_decided_on() -> None:
     view = Showing(with_names=True).kept("server", [])
     assert (view.found, view.request, view.decisions) == (False, None, [])
-    assert view.message == "No decision on its place is kept."
+    assert view.message.startswith("No decision on its place is kept")
+
+
+def test_of_a_server_whose_decisions_were_purged_it_is_shown_what_it_asked_for() -> None:
+    view = Showing(with_names=True).kept("server", [], REQUEST)
+    assert view.decisions == []
+    assert view.request == Showing(with_names=True).asked(REQUEST, [FOUND], 1).request
 
 
 def test_a_question_is_answered_for_as_many_as_were_meant() -> None:
