@@ -33,6 +33,8 @@ MADE_READY = {
     "src/kilonova/api/framework/compile_in.py",  # converts to what its decoders, made one at a time, know already
     "src/kilonova/api/framework/serve.py",  # a plain dict: nothing is kept of it
 }
+# A difference of two looks at a clock, or what a name says is one.
+TOOK = re.compile(r"(monotonic|perf_counter|time\.time)(_ns)?\(\) -|\b(took|took_s|elapsed|elapsed_s)\b.* < ")
 # A guest has an account of root's own, with a home.
 IN_A_GUEST = re.compile("/root" + r"/\.ssh\b")
 
@@ -88,6 +90,13 @@ def late_decoders(text: str) -> Iterator[str]:
             yield f"line {number}: {line.strip()[:100]}"
 
 
+def timing_asserts(text: str) -> Iterator[str]:
+    """Asserts on how long something took, which is the machine's business; `tests/waiting.py` has bounds for what would hang."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Assert) and TOOK.search(ast.unparse(node.test)):
+            yield f"line {node.lineno}: assert {ast.unparse(node.test)[:100]}"
+
+
 def requirement_name(requirement: str) -> str:
     """`psycopg[binary]>=3` is psycopg, however it is spelt."""
     return re.sub(r"[-_.]+", "-", re.split(r"[\[<>=!~; ]", requirement, maxsplit=1)[0]).lower()
@@ -136,6 +145,12 @@ def test_decoders_are_made_before_threads_use_them() -> None:
     rooms = [path for room in ROOMS_OF_THREADS for path in (REPOSITORY / "src" / "kilonova" / room).rglob("*.py")]
     faults = {name(path): found for path in rooms if (found := list(late_decoders(path.read_text())))}
     assert faults.keys() - MADE_READY == set()
+
+
+def test_no_test_measures_time() -> None:
+    tests = [path for path in (REPOSITORY / "tests").rglob("*.py") if path.name.startswith("test_")]
+    faults = {name(path): found for path in tests if (found := list(timing_asserts(path.read_text())))}
+    assert faults == {}
 
 
 def test_every_dependency_is_explained_and_every_explanation_is_of_a_dependency() -> None:
@@ -199,3 +214,17 @@ def test_the_word_rule_can_fail(line: str, is_a_fault: bool) -> None:
 )
 def test_the_decoder_rule_can_fail(line: str, is_a_fault: bool) -> None:
     assert bool(list(late_decoders(line))) is is_a_fault
+
+
+@pytest.mark.parametrize(
+    ("line", "is_a_fault"),
+    [
+        ("assert time.monotonic() - began < 3", True),
+        ("assert took_s(made) < 10", True),
+        ("assert elapsed < BOUND and done", True),
+        ("assert time.monotonic() < end, 'not in time'", False),
+        ("assert answer.took is None", False),
+    ],
+)
+def test_the_time_rule_can_fail(line: str, is_a_fault: bool) -> None:
+    assert bool(list(timing_asserts(line))) is is_a_fault

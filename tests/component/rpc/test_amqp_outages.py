@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -75,11 +74,10 @@ def test_a_broker_that_restarts_in_good_order_is_come_back_to(amqp: MakeAmqp, ra
 
 def test_a_broker_that_is_not_there_at_the_start_is_waited_for(amqp: MakeAmqp, proxy: TcpProxy, vhost: str) -> None:
     proxy.cut()
-    seen, began = Seen(), time.monotonic()
+    seen = Seen()
     bus = amqp(through(proxy, vhost))
     bus.serve("here", seen)
-    bus.serve("there", seen)
-    assert time.monotonic() - began < 3
+    bus.serve("there", seen)  # which waits for no broker, or nothing would mend it
     with pytest.raises(NoAnswer, match="the broker is away"):
         bus.call("here", Ok(), timeout_s=0.1)
     proxy.mend()
@@ -97,10 +95,8 @@ def test_a_cut_network_loses_nothing_and_blocks_nobody(amqp: MakeAmqp, proxy: Tc
     seen.wait("first")
     proxy.cut()
     names = [str(number) for number in range(200)]
-    began = time.monotonic()
     for name in names:
-        sender.cast("here", ready(name))
-    assert time.monotonic() - began < 2
+        sender.cast("here", ready(name))  # which waits for no network
     proxy.mend()
     seen.wait(*names)
 

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -104,9 +103,7 @@ def test_a_name_is_free_the_moment_its_process_is_killed(make: Make, holder: sub
     assert "another conductor" in mine.problem()
     holder.kill()
     holder.wait()
-    began = time.monotonic()
     wait_until(lambda: mine.problem() == "", "the name", SOON_S)
-    assert time.monotonic() - began < name_lock.SILENT_S / 2  # nothing had to run out
 
 
 def test_one_that_is_silent_for_long_is_not_believed_in_until_it_speaks_again(

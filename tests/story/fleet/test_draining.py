@@ -5,20 +5,18 @@ A loaded API is told to stop: what it accepted is done, whoever was told 202 has
 from __future__ import annotations
 
 import socket
-import time
 from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import Engine, create_engine, text
 
-from kilonova.daemon.listener import LEAVE_S
 from tests.fleet import Fleet, Node
 from tests.hammering import Hammering
-from tests.waiting import wait_until
+from tests.waiting import wait_until, within
 
 CLIENTS = 8
 DRAIN_S = 2
-GONE_S = 20.0  # what is under way takes less than a second each; the machine may be busy
+GONE_S = 30.0  # what is under way takes less than a second each; the machine may be busy
 _WAITS = text(
     "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%FROM quota_usage%'"
 )
@@ -42,11 +40,9 @@ def records(running: Fleet) -> Iterator[Engine]:
     made.dispose()
 
 
-def stopped(node: Node) -> float:
-    """Tell it to stop; in how many seconds it was gone."""
-    began = time.monotonic()
-    assert node.stop() == 0, node.tail()
-    return time.monotonic() - began
+def stop(node: Node) -> None:
+    """Tell it to stop, and see it end by itself."""
+    assert within(GONE_S, node.stop) == 0, node.tail()
 
 
 def test_under_load_every_202_that_was_heard_is_a_server_and_no_other_is(
@@ -57,10 +53,9 @@ def test_under_load_every_202_that_was_heard_is_a_server_and_no_other_is(
         half.sendall(b"POST /compute/v2.1/servers HTTP/1.1\r\nhost: h\r\n")
         try:
             wait_until(lambda: len(load.accepted) >= 3 * CLIENTS, "there is load")
-            took_s = stopped(leaving)
+            stop(leaving)
         finally:
             leaving.kill()
-    assert took_s < GONE_S
     assert set(load.outcomes.values()) <= {202, None}
     assert leaving.lines()[-1]["event"] == "stopped"
     assert [line for line in leaving.lines() if line["level"] in ("error", "critical")] == []
@@ -87,11 +82,10 @@ def test_a_request_that_cannot_end_and_an_upload_that_does_not_are_not_waited_fo
         with load.by(1):
             try:
                 wait_until(lambda: waits(records), "a request waits for the database", 30)
-                took_s = stopped(leaving)
+                stop(leaving)
             finally:
                 leaving.kill()
         holding.rollback()
-    assert took_s < LEAVE_S + DRAIN_S + GONE_S
     assert list(load.outcomes.values()) == [503]
     assert load.servers(client) == {}
     client.http.delete(f"/image/v2/images/{stalls}").raise_for_status()

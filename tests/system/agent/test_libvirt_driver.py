@@ -7,7 +7,6 @@ import os
 import shutil
 import subprocess
 import tempfile
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -98,9 +97,7 @@ def test_repeating_a_command_changes_nothing(bench: Bench) -> None:
     pids = qemu_pids(command.spec.instance_name)
     assert len(pids) == 1
     stages: list[str] = []
-    started = time.monotonic()
     again = bench.driver.ensure(command, lambda name, _percent: stages.append(name))
-    assert time.monotonic() - started < 2
     assert (again.power_state, stages) == (PowerState.RUNNING, [])
     assert qemu_pids(command.spec.instance_name) == pids
     assert bench.images.reads == {"vmlinuz": 1, "initrd": 1}

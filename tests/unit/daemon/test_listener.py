@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,7 +17,7 @@ from kilonova.daemon.listener import Listener
 from kilonova.domain.errors import Conflict
 from tests.apiclient import FakeAuthenticator
 from tests.brokers import free_ports
-from tests.waiting import wait_until
+from tests.waiting import wait_until, within
 
 ASKED = b"GET /compute/v2.1/%s HTTP/1.1\r\nhost: here\r\n\r\n"
 
@@ -72,16 +71,13 @@ def is_closed(port: int) -> bool:
     return False
 
 
+GONE_S = 30.0  # what is under way takes less than a second each; the machine may be busy
+
+
 def all_of(connection: socket.socket) -> bytes:
     """What comes until the other end closes."""
     connection.settimeout(30)
     return b"".join(iter(lambda: connection.recv(65536), b""))
-
-
-def took_s(made: Listener) -> float:
-    began = time.monotonic()
-    made.stop()
-    return time.monotonic() - began
 
 
 def test_connections_that_are_quiet_or_say_half_a_thing_are_let_go(desk: Desk) -> None:
@@ -91,7 +87,7 @@ def test_connections_that_are_quiet_or_say_half_a_thing_are_let_go(desk: Desk) -
             half.sendall(ASKED[:30])
             kept.sendall(ASKED % b"quick")
             assert kept.recv(12) == b"HTTP/1.1 200"
-            assert took_s(made) < listener.LEAVE_S + 10
+            within(GONE_S, made.stop)
             assert all_of(quiet) == all_of(half) == b""
 
 
@@ -150,7 +146,7 @@ def test_under_load_whatever_was_carried_out_was_answered(desk: Desk) -> None:
     with served(desk) as (made, port), ThreadPoolExecutor(8) as pool:
         clients = [pool.submit(hammer) for _ in range(8)]
         wait_until(lambda: len(heard) > 50, "there is load")
-        assert took_s(made) < listener.LEAVE_S + 10
+        within(GONE_S, made.stop)
         for one in clients:
             one.result(30)
     assert set(heard) == {200}
@@ -161,7 +157,7 @@ def test_one_that_does_not_end_is_told_so_and_not_waited_for(desk: Desk) -> None
     with served(desk, drain_s=1) as (made, port), socket.create_connection(("127.0.0.1", port)) as asking:
         asking.sendall(ASKED % b"slow")
         assert desk.waits.wait(30)
-        assert took_s(made) < listener.LEAVE_S + 1 + 10
+        within(GONE_S, made.stop)
         answer = all_of(asking)
     assert answer.startswith(b"HTTP/1.1 503")
     assert b"look, before you ask again" in answer
