@@ -44,7 +44,14 @@ def _serve(settings: CloudSettings, told: threading.Event) -> None:
     cloud = Cloud(settings)
     cloud.start()
     try:
-        listener = Listener(cloud.app, settings.host, settings.port, drain_s=DRAIN_S, connections=cloud.connections)
+        listener = Listener(
+            cloud.app,
+            settings.host,
+            settings.port,
+            drain_s=DRAIN_S,
+            connections=cloud.connections,
+            on_leave=cloud.app.leave,
+        )
         listener.start()
         settle()
         told.wait()

@@ -66,6 +66,21 @@ class ApiSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     ] = 8
     project_downloads: Annotated[AtOnce, Meta(description="The same of its downloads.")] = 16
     host_downloads: Annotated[AtOnce, Meta(description="And of one host's.")] = 8
+    websockets: Annotated[AtOnce, Meta(description="Websockets at once; more get 503 with Retry-After.")] = 512
+    project_websockets: Annotated[
+        AtOnce, Meta(description="Of these, one project's (or one address' without a token); more get 429.")
+    ] = 32
+    websocket_idle_s: Annotated[
+        float, Meta(ge=1, le=86_400, description="Seconds after which a websocket ends on which nothing was said.")
+    ] = 1800.0
+    allowed_origins: Annotated[
+        tuple[str, ...],
+        Meta(
+            description="Origins (https://console.example.org) whose pages may open websockets here, besides this API's own."
+        ),
+    ] = ()
+    event_streams: Annotated[AtOnce, Meta(description="Streams of events at once; more get 503.")] = 1024
+    project_event_streams: Annotated[AtOnce, Meta(description="Of these, one project's; more get 429.")] = 64
     least_rate: Annotated[
         int,
         Meta(

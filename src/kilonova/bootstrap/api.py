@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,6 +14,8 @@ from kilonova.api.compute.policies import POLICIES as COMPUTE_POLICIES
 from kilonova.api.compute.service import ComputePorts, compute_service
 from kilonova.api.framework import Limits, Policy, Rim, RimMetrics, Service, bind
 from kilonova.api.framework.connections import ConnectionLimits, Connections
+from kilonova.api.framework.door import FrontDoor
+from kilonova.api.framework.mounts import Mount
 from kilonova.api.hosts import POLICIES as HOSTS_POLICIES
 from kilonova.api.hosts import hosts_service
 from kilonova.api.identity import identity_service
@@ -73,6 +75,7 @@ class ApiParts:
     `policy_file` overrides policies, where it exists. `chosen` says in words what the cloud runs on, `last_runs` what this
     process' reconcilers did last, `scheduler` how schedulers are set up: plans of moves ask the same filters. A process with a
     port for its health shows its metrics there, and not to everybody (`shows_metrics`). `is_local`: its port is loopback's.
+    `mounts` stand on the port beside the API's services; pages of `allowed_origins` may open websockets.
     """
 
     identity: Identity
@@ -87,6 +90,8 @@ class ApiParts:
     accounts: HostAccounts = field(default_factory=NoAccounts)
     public_url: str | None = None
     limits: Limits | None = None
+    mounts: Sequence[Mount] = ()
+    allowed_origins: Sequence[str] = ()
     connections: Connections = field(default_factory=Connections)
     bounds: Bounds = field(default_factory=Bounds)
     shows_metrics: bool = True
@@ -103,7 +108,7 @@ class ApiRole:
         self.services = self._services()
         for service in self.services:
             service.check_room = DatabaseRoom(runtime.db, parts.database_reserve).check
-        self.app = Rim(
+        self.rim = Rim(
             self.services,
             authenticator=parts.identity.authenticator,
             policy=Policy(_POLICIES, overrides=parts.policy_file if parts.policy_file.exists() else None),
@@ -111,7 +116,8 @@ class ApiRole:
             public_url=parts.public_url,
             limits=parts.limits,
         )
-        self._load = operations.Load(self.app, parts.connections, parts.identity.throttle)
+        self.app = FrontDoor(self.rim, parts.mounts, origins=parts.allowed_origins)
+        self._load = operations.Load(self.rim, parts.connections, parts.identity.throttle)
         parts.registry.register(self._load)
 
     def start(self) -> None:

@@ -148,6 +148,7 @@ class Cloud:
             registry=CollectorRegistry(),
             connections=self.connections,
             limits=Limits.of(self.settings.api),
+            allowed_origins=self.settings.api.allowed_origins,
             scheduler=self.settings.scheduler,
             is_local=is_loopback(self.settings.host),
             database_reserve=self.settings.database_reserve_mib * MIB,

@@ -141,7 +141,12 @@ def make_api(config: FleetConfig) -> Daemon:
         first_start(config)(plane.runtime, plane.identity)
         api = ApiRole(plane.runtime, _api_parts(config, plane, connections))
         listener = Listener(
-            api.app, config.api.host, config.api.port, drain_s=config.api.drain_s, connections=connections
+            api.app,
+            config.api.host,
+            config.api.port,
+            drain_s=config.api.drain_s,
+            connections=connections,
+            on_leave=api.app.leave,
         )
         return [api, listener]
 
@@ -260,6 +265,7 @@ def _api_parts(config: FleetConfig, plane: ControlPlane, connections: Connection
         registry=plane.registry,
         public_url=config.api.public_url or None,
         limits=Limits.of(config.api),
+        allowed_origins=config.api.allowed_origins,
         connections=connections,
         bounds=Bounds(per_project=config.api.project_backlog, whole=config.api.backlog),
         shows_metrics=False,

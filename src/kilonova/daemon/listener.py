@@ -15,6 +15,7 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
@@ -27,16 +28,32 @@ from kilonova.domain.errors import Conflict
 LEAVE_S = 1.0
 _START_S = 30.0
 _LOOK_S = 0.02
+_MESSAGE = 1 << 20  # bytes of a websocket's message
 _LAST = (b"connection", b"close")
+
+
+def _nothing() -> None:
+    """Nothing stays open for ever."""
 
 
 class Listener:
     """
     Serves `app`. `drain_s`: how many seconds requests under way have to finish once the port is closed. `connections` knows how
     many clients may connect, and which of them are proxies whose word is taken for who the client is.
+    `on_leave` ends what would stay open for ever.
     """
 
-    def __init__(self, app: Any, host: str, port: int, *, drain_s: int, connections: Connections | None = None) -> None:
+    def __init__(
+        self,
+        app: Any,
+        host: str,
+        port: int,
+        *,
+        drain_s: int,
+        connections: Connections | None = None,
+        on_leave: Callable[[], None] = _nothing,
+    ) -> None:
+        self._on_leave = on_leave
         self._where = f"{host}:{port}"
         self._door = _Door(app)
         table = connections or Connections()
@@ -51,7 +68,9 @@ class Listener:
             timeout_graceful_shutdown=drain_s,
             lifespan="off",
             http=cast("type[asyncio.Protocol]", partial(Connection, table)),
-            ws="none",  # nothing here speaks it, and its connections would have none of these bounds
+            ws="none",  # `Connection` opens them itself, under the same bounds
+            ws_max_size=_MESSAGE,
+            ws_per_message_deflate=False,
             proxy_headers=bool(proxies),
             forwarded_allow_ips=proxies,
             timeout_keep_alive=table.limits.keep_alive_s,
@@ -75,6 +94,7 @@ class Listener:
     def stop(self) -> None:
         """Let connections go, take no more requests, and let those under way finish. Takes LEAVE_S + `drain_s` at most."""
         self._door.is_leaving = True
+        self._on_leave()
         end = time.monotonic() + LEAVE_S
         while self._server.server_state.connections and time.monotonic() < end and not self._settled.wait(_LOOK_S):
             pass

@@ -19,8 +19,8 @@ PATIENCE_S = 60.0
 class Attacked:
     """A listener's port; the sockets that are opened here are closed in the end."""
 
-    def __init__(self, port: int, connections: Connections, stack: ExitStack) -> None:
-        self.port, self.connections, self._stack = port, connections, stack
+    def __init__(self, port: int, connections: Connections, listener: Listener, stack: ExitStack) -> None:
+        self.port, self.connections, self.listener, self._stack = port, connections, listener, stack
 
     def connect(self, said: bytes = b"", address: str = "127.0.0.1") -> socket.socket:
         """A connection from one of the machine's own addresses, with this said on it."""
@@ -39,11 +39,12 @@ def attacked(app: Any, **limits: Any) -> Iterator[Attacked]:
     """`app` behind a listener with these limits of connections."""
     [port] = free_ports(1)
     connections = Connections(ConnectionLimits(**limits))
-    listener = Listener(app, "127.0.0.1", port, drain_s=5, connections=connections)
+    on_leave = getattr(app, "leave", lambda: None)
+    listener = Listener(app, "127.0.0.1", port, drain_s=5, connections=connections, on_leave=on_leave)
     listener.start()
     try:
         with ExitStack() as stack:
-            yield Attacked(port, connections, stack)
+            yield Attacked(port, connections, listener, stack)
     finally:
         listener.stop()
 
@@ -76,7 +77,7 @@ def one(client: socket.socket, until: bytes = b"\r\n\r\n") -> bytes:
 
 def rim_of(cloud: Cloud, **limits: Any) -> Rim:
     """A rim of the cloud's own services for a listener: the one that the cloud has belongs to another loop."""
-    policies = cloud.api.app._policy
+    policies = cloud.api.rim._policy
     return Rim(cloud.services, authenticator=cloud.identity.authenticator, policy=policies, limits=Limits(**limits))
 
 

@@ -133,8 +133,11 @@ def test_it_is_not_a_body_that_waits_for_leave(hasty: Attacked) -> None:
 
 
 def test_an_upgrade_does_not_lead_around_the_bounds(hasty: Attacked) -> None:
-    upgrade = get("/", Upgrade="websocket", Sec_WebSocket_Key="dGhlIHNhbXBsZSBub25jZQ==", Sec_WebSocket_Version="13")
-    assert hasty.ask(upgrade.replace(b"Connection: close", b"Connection: Upgrade")).startswith(b"HTTP/1.1 200 ")
+    asked = get("/", Upgrade="websocket", Sec_WebSocket_Key="dGhlIHNhbXBsZSBub25jZQ==", Sec_WebSocket_Version="13")
+    upgrade = asked.replace(b"Connection: close", b"Connection: Upgrade")
+    long = upgrade[:-2] + b"X-More: " + b"a" * hasty.connections.limits.head_bytes
+    assert hasty.ask(long).startswith(b"HTTP/1.1 431 ")
+    assert hasty.ask(upgrade[:-2]).startswith(b"HTTP/1.1 408 ")
 
 
 # --- how many -----------------------------------------------------------------------------------------------------------

@@ -10,13 +10,15 @@ upload waits for a disk, or have not said `100 Continue` yet, no time passes. Un
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from kilonova.api.framework.connections import Connections
 from kilonova.api.framework.transport import LingeringTransport
+from kilonova.api.framework.upgrade import WebSocket
 
 _LOOKS = 4  # in a window: how exactly it is known when a client's turn began
 _LINGER_AT_END_S = 0.5
@@ -35,6 +37,7 @@ class Connection(HttpToolsProtocol):
     def __init__(self, table: Connections, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._table, self._limits = table, table.limits
+        self.ws_protocol_class = cast("type[asyncio.Protocol]", partial(WebSocket, self))
         self._sends, self._takes = _Pace(table.limits), _Pace(table.limits)
 
     def connection_made(self, transport: Any) -> None:
@@ -46,12 +49,16 @@ class Connection(HttpToolsProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Nothing is expected of it any more."""
+        self.ended()
+        super().connection_lost(exc)
+
+    def ended(self) -> None:
+        """The socket is gone, whoever heard it last."""
         self._wire.lost()
         self._head_ended()
         if self._look is not None:
             self._look.cancel()
         self._table.went(self)
-        super().connection_lost(exc)
 
     def abort(self) -> None:
         """End it at once."""
@@ -63,8 +70,17 @@ class Connection(HttpToolsProtocol):
 
     def shutdown(self) -> None:
         """The listener ends, and clients that are done need not be waited for long."""
-        self._wire.hasten(_LINGER_AT_END_S)
+        self.hasten()
         super().shutdown()
+
+    def hasten(self) -> None:
+        """Wait for the other end no longer than a moment."""
+        self._wire.hasten(_LINGER_AT_END_S)
+
+    def handle_websocket_upgrade(self) -> None:
+        """The connection goes on as a websocket, unless its head was refused."""
+        if not self._wire.is_closing():
+            super().handle_websocket_upgrade()
 
     def data_received(self, data: bytes) -> None:
         """Count what comes while a head is not whole. What else came with a head's end is the body's, and not counted."""
@@ -94,9 +110,12 @@ class Connection(HttpToolsProtocol):
         if self._wire.is_closing():
             return
         self._head_ended()
-        if self._surplus is None:
+        is_websocket = self.parser.should_upgrade() and self._should_upgrade()
+        if is_websocket and not self._is_idle():
+            self._refuse(HTTPStatus.BAD_REQUEST, "A websocket cannot be opened while a request is under way.")
+        elif self._surplus is None:
             super().on_headers_complete()
-        elif self.url.partition(b"?")[0] in self._limits.always_answered:
+        elif not is_websocket and self.url.partition(b"?")[0] in self._limits.always_answered:
             super().on_headers_complete()
             self.cycle.keep_alive = False
         else:

@@ -73,8 +73,8 @@ class NoRoute(KilonovaError):
     status = 404
     code = "no_route"
 
-    def __init__(self) -> None:
-        super().__init__("The resource could not be found.")
+    def __init__(self, message: str = "The resource could not be found.") -> None:
+        super().__init__(message)
 
 
 class PathTooLong(KilonovaError):
@@ -85,6 +85,16 @@ class PathTooLong(KilonovaError):
 
     def __init__(self) -> None:
         super().__init__("The path of the request is longer than any that leads somewhere here.")
+
+
+class UpgradeRequired(KilonovaError):
+    """426: only a websocket is to be had at this path."""
+
+    status = 426
+    code = "upgrade_required"
+
+    def __init__(self) -> None:
+        super().__init__("This path is for websockets.", next_step="Open it with a websocket client.")
 
 
 class Failure(msgspec.Struct, frozen=True, kw_only=True):
@@ -202,4 +212,6 @@ def failure_headers(failure: Failure, auth_url: str) -> Mapping[str, str]:
         return {"Retry-After": str(error.retry_after_s)}
     if isinstance(error, BadMethod):
         return {"Allow": ", ".join(error.allowed)}
+    if isinstance(error, UpgradeRequired):
+        return {"Upgrade": "websocket", "Connection": "Upgrade"}
     return {}

@@ -54,6 +54,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     project_uploads: int = 8
     project_downloads: int = 16
     host_downloads: int = 8
+    websockets: int = 512
+    project_websockets: int = 32
+    websocket_idle_s: float = 1800.0
+    event_streams: int = 1024
+    project_event_streams: int = 64
     body_s: float = 60.0
     path: int = 4096
 
@@ -69,6 +74,11 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
             project_uploads=settings.project_uploads,
             project_downloads=settings.project_downloads,
             host_downloads=settings.host_downloads,
+            websockets=settings.websockets,
+            project_websockets=settings.project_websockets,
+            websocket_idle_s=settings.websocket_idle_s,
+            event_streams=settings.event_streams,
+            project_event_streams=settings.project_event_streams,
             body_s=settings.body_s,
         )
 

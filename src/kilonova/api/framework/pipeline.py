@@ -36,10 +36,10 @@ from kilonova.api.framework.exchange import Authoriser, Intake, Stream
 from kilonova.api.framework.lanes import Limits, make_lanes
 from kilonova.api.framework.metrics import RimMetrics
 from kilonova.api.framework.router import Match
-from kilonova.api.framework.serve import Authenticator, Call, Response, answer, find, quoted
+from kilonova.api.framework.serve import Authenticator, Call, Response, answer, authenticated, find, quoted
 from kilonova.api.framework.service import Service
 from kilonova.api.framework.transfers import Kind, Transfers
-from kilonova.domain.context import new_request_id
+from kilonova.domain.context import RequestContext, new_request_id
 from kilonova.domain.errors import DiskFull, Postponed, Unavailable
 from kilonova.seldom import Seldom
 
@@ -70,12 +70,23 @@ class Rim:
         log: Any = None,
     ) -> None:
         self.services = sorted(services, key=lambda service: -len(service.mount))
-        self._authenticator, self._policy, self._metrics = authenticator, policy, metrics or RimMetrics()
-        self._public_url, self._auth_url = public_url, auth_url
-        self._limits = limits or Limits()
-        self.lanes, self.transfers = make_lanes(self._limits), Transfers(self._limits)
-        self._movers = {name: anyio.CapacityLimiter(self._limits.streams) for name in self.lanes}
+        self._authenticator, self._policy, self.metrics = authenticator, policy, metrics or RimMetrics()
+        self.public_url, self.auth_url = public_url, auth_url
+        self.limits = limits or Limits()
+        self.lanes, self.transfers = make_lanes(self.limits), Transfers(self.limits)
+        self._movers = {name: anyio.CapacityLimiter(self.limits.streams) for name in self.lanes}
         self._log, self._seldom = log or structlog.get_logger("kilonova.api"), Seldom()
+
+    async def admit(self, client: str, token: str, rule: str | None, request_id: str) -> RequestContext:
+        """Who comes with a token to what is no route, if policy lets him. Raises Unauthenticated, Denied, Unavailable."""
+
+        def check() -> RequestContext:
+            context = authenticated(token, self._authenticator, request_id)
+            if rule is not None:
+                self._policy.authorize(context, rule)
+            return context
+
+        return await self.lanes["requests"].run(client, check)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one HTTP request."""
@@ -85,7 +96,7 @@ class Rim:
         service = next((s for s in self.services if path == s.mount or path.startswith(f"{s.mount}/")), None)
         request_id = new_request_id()
         if service is None:
-            too_long = len(path) > self._limits.path
+            too_long = len(path) > self.limits.path
             failure = fail(PathTooLong() if too_long else NoRoute(), COMPUTE, request_id)
             nowhere = _json(failure.status, COMPUTE.document(failure))
             nowhere.headers |= {"X-Openstack-Request-Id": request_id}
@@ -97,7 +108,7 @@ class Rim:
             path=path,
             query_string=scope["query_string"].decode("latin-1"),
             headers=headers,
-            origin=self._public_url or f"{scope['scheme']}://{_host(headers)}",
+            origin=self.public_url or f"{scope['scheme']}://{_host(headers)}",
             request_id=request_id,
             client=(scope.get("client") or ("",))[0],
         )
@@ -142,14 +153,14 @@ class Rim:
         return response
 
     def _check_path(self, path: str) -> None:
-        if len(path) > self._limits.path:
+        if len(path) > self.limits.path:
             raise PathTooLong
 
     async def _read_body(self, call: Call, incoming: Incoming) -> None:
         call.length, most = content_length(call.headers), call.service.max_body
         if call.length is not None and call.length > most:
             raise too_large(most)
-        call.body = await incoming.whole(most, self._limits.body_s)
+        call.body = await incoming.whole(most, self.limits.body_s)
 
     async def _answer(self, call: Call) -> Response:
         """What a thread of the route's lane says; once more, in that of another, where it was postponed."""
@@ -183,7 +194,7 @@ class Rim:
             self._log_bug(call, error)
         if failure.status == DiskFull.status and (times := self._seldom(failure.message)):
             self._log.error("a disk has no room left for what clients ask", what=failure.message, times=times)
-        auth_url = self._auth_url if "://" in self._auth_url else call.origin + self._auth_url
+        auth_url = self.auth_url if "://" in self.auth_url else call.origin + self.auth_url
         response = _json(failure.status, call.service.style.document(failure))
         response.headers |= failure_headers(failure, auth_url)
         return response
@@ -199,7 +210,7 @@ class Rim:
 
     def _record(self, call: Call, status: int, seconds: float) -> None:
         label = _label(call)
-        self._metrics.observe(call.service.name, label, status, seconds)
+        self.metrics.observe(call.service.name, label, status, seconds)
         self._log.info(
             "request",
             service=call.service.name,

@@ -94,7 +94,7 @@ def answer(call: Call, authenticator: Authenticator, policy: Authoriser) -> Resp
     """Everything from the token to the encoded reply. Raises the errors of the domain; others are bugs."""
     match = call.match
     if not (isinstance(match, Match) and match.routes[0].auth is False):
-        call.ctx = _authenticate(call, authenticator)
+        call.ctx = authenticated(call.headers.get("x-auth-token", ""), authenticator, call.request_id)
     if call.problem is not None:
         raise call.problem
     if not isinstance(match, Match):
@@ -118,11 +118,11 @@ def answer(call: Call, authenticator: Authenticator, policy: Authoriser) -> Resp
     return _encode(plan, result, call.version)
 
 
-def _authenticate(call: Call, authenticator: Authenticator) -> RequestContext:
-    token = call.headers.get("x-auth-token", "")
+def authenticated(token: str, authenticator: Authenticator, request_id: str) -> RequestContext:
+    """Who a token speaks for, in this request. Raises Unauthenticated, Unavailable."""
     if not token:
         raise Unauthenticated("The request you have made requires authentication.")
-    return msgspec.structs.replace(authenticator.authenticate(token), request_id=call.request_id)
+    return msgspec.structs.replace(authenticator.authenticate(token), request_id=request_id)
 
 
 def _check_project(match: Match, ctx: RequestContext) -> None:

@@ -1,4 +1,4 @@
-"""How many uploads and downloads may be under way: of one project (or host), so that others have theirs, and in all."""
+"""How many uploads, downloads, websockets and event streams may be under way: of one project (or host), and in all."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Literal
 from kilonova.api.framework.lanes import Busy, Limits
 from kilonova.domain.errors import Unavailable
 
-Kind = Literal["uploads", "downloads", "host downloads"]
+Kind = Literal["uploads", "downloads", "host downloads", "websockets", "event streams"]
 _RETRY_AFTER_S = 10
 
 
@@ -31,6 +31,8 @@ class Transfers:
             "uploads": _Bound(limits.project_uploads, limits.uploads),
             "downloads": _Bound(limits.project_downloads, limits.downloads),
             "host downloads": _Bound(limits.host_downloads, limits.downloads),
+            "websockets": _Bound(limits.project_websockets, limits.websockets),
+            "event streams": _Bound(limits.project_event_streams, limits.event_streams),
         }
 
     @contextmanager

@@ -48,6 +48,10 @@ class LingeringTransport(asyncio.Transport):
         (in_kernel,) = struct.unpack("i", fcntl.ioctl(descriptor, termios.TIOCOUTQ, bytes(4)))
         return self._written - self.backlog - int(in_kernel)
 
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        """Have another protocol hear what comes: a websocket's."""
+        self._inner.set_protocol(protocol)
+
     def write(self, data: Any) -> None:
         """Send, but nothing more once it closes."""
         if self._closing_since is None:
