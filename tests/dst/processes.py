@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from kilonova.agent.heart import Heart
-from kilonova.agent.hypervisor.port import Done
+from kilonova.agent.commands import Done
+from kilonova.agent.heartbeat import HeartbeatSender
 from kilonova.agent.hypervisor.sim.driver import Pace, SimDriver, SimSettings
 from kilonova.agent.hypervisor.sim.machines import Machines
 from kilonova.agent.hypervisor.sim.network import SimNetwork
@@ -190,8 +190,10 @@ class HostProcess(Process):
         settings = SimSettings(facts=facts, pace=PACE, seed=self.world.chance.rng.getrandbits(32))
         self.driver = _Driver(settings, self.clock, self)
         self.driver._machines, self.driver._network = self.machines, self.network
-        self.agent = Agent(HostIdentity(self.name, f"boot-{self.boots}"), self.driver, self.bus, self.clock, workers=0)
-        Heart((self.name,), self.bus, self.clock).start()
+        self.agent = Agent(
+            HostIdentity(self.name, f"boot-{self.boots}"), self.driver.driver(), self.bus, self.clock, workers=0
+        )
+        HeartbeatSender((self.name,), self.bus, self.clock).start()
         self.agent.start()
 
     def lose_power(self) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from kilonova.agent.share import members
+from kilonova.agent.host_network_state import members
 from kilonova.conductor.audit import Audit
 from kilonova.domain.host import ALIVE_WITHIN_S
 from kilonova.domain.server import Intent, Lifecycle, PowerState, Server

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from kilonova.agent.hypervisor.libvirt.kept import Kept, KeptServers
 from kilonova.agent.hypervisor.libvirt.layout import Layout
+from kilonova.agent.hypervisor.libvirt.records import ServerRecord, ServerRecords
 from kilonova.agent.images.cache import ImageCache
 from kilonova.domain.clock import SystemClock
 from kilonova.domain.machine import ImageRef
@@ -28,9 +28,9 @@ def umask(request: pytest.FixtureRequest) -> Iterator[int]:
 
 def test_a_host_s_folders_are_the_same_under_every_umask(umask: int, tmp_path: Path) -> None:
     data_dir = tmp_path / "hosts" / "here"
-    kept = KeptServers(Layout(data_dir), group=os.getegid())
+    kept = ServerRecords(Layout(data_dir), group=os.getegid())
     kept.open()
-    kept.write(Kept(spec=machine()))
+    kept.write(ServerRecord(spec=machine()))
     cache = ImageCache(data_dir / "images", ImageShelf({"img": bytes(1024)}), SystemClock(), group=os.getegid())
     base = cache.fetch(ImageRef(id="img", disk_format="raw", size=1024, sha512=None))
     assert open_to_others(data_dir) == []

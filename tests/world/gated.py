@@ -76,7 +76,9 @@ class GatedWorld(World):
 
     def _join(self, name: str) -> SimDriver:
         driver = SimDriver(SimSettings(facts=FACTS, pace=Pace(spread=0.0), state_dir=self.folder / name), self.clock)
-        agent = Agent(HostIdentity(name, self.boot_ids[name]), driver, AsHost(self, name), self.clock, workers=0)
+        agent = Agent(
+            HostIdentity(name, self.boot_ids[name]), driver.driver(), AsHost(self, name), self.clock, workers=0
+        )
         agent.start()
         return driver
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
 
-from kilonova.agent.heart import Heart
+from kilonova.agent.heartbeat import HeartbeatSender
 from kilonova.agent.hypervisor.sim.driver import Pace, SimDriver, SimSettings
 from kilonova.agent.service import Agent, HostIdentity
 from kilonova.bootstrap.conductor import ConductorRole, ConductorWiring
@@ -92,7 +92,7 @@ class World:
         self.runtime = Runtime(db=self.db, bus=self.bus, clock=self.clock, ids=self.ids, epoch=self.epoch, name="world")
         self._start_plane()
         self.drivers = {name: self._join(name) for name in self.names}
-        Heart(self.names, self.bus, self.clock).start()
+        HeartbeatSender(self.names, self.bus, self.clock).start()
 
     def replace_plane(self) -> None:
         """End the control plane alone, and start it anew: hosts and what they know stay."""
@@ -149,7 +149,7 @@ class World:
     def _join(self, name: str) -> SimDriver:
         settings = SimSettings(facts=FACTS, pace=Pace(spread=0.0), state_dir=self.folder / name)
         driver = SimDriver(settings, self.clock)
-        Agent(HostIdentity(name, self.boot_ids[name]), driver, self.bus, self.clock, workers=0).start()
+        Agent(HostIdentity(name, self.boot_ids[name]), driver.driver(), self.bus, self.clock, workers=0).start()
         return driver
 
     def _flavor(self) -> Flavor:

@@ -13,8 +13,8 @@ from importlib.metadata import entry_points
 
 import structlog
 
-from kilonova.agent.heart import Heart
-from kilonova.agent.hypervisor.port import Driver, HostSetup
+from kilonova.agent.driver import Driver, HostSetup
+from kilonova.agent.heartbeat import HeartbeatSender
 from kilonova.agent.service import Agent, HostIdentity
 from kilonova.domain.clock import Clock
 from kilonova.domain.errors import Rejected
@@ -50,7 +50,7 @@ class LocalHosts:
         self._kind, self._setups, self._boot_id, self._bus, self._clock = kind, setups, boot_id, bus, clock
         self._key_of = key_of
         self._agents: list[Agent] = []
-        self._heart: Heart | None = None
+        self._heart: HeartbeatSender | None = None
         self._facts: HostFacts | None = None
         self._problem = ""
         self._stopping = threading.Event()
@@ -101,12 +101,12 @@ class LocalHosts:
                 self._stopping.wait(_RETRY_S)
         if not waiting:
             self._problem = ""
-            self._heart = Heart(tuple(setup.name for setup in self._setups), self._bus, self._clock)
+            self._heart = HeartbeatSender(tuple(setup.name for setup in self._setups), self._bus, self._clock)
             self._heart.start()
 
     def _bring_up_one(self, setup: HostSetup, make: Callable[[HostSetup], Driver]) -> None:
         driver = make(setup)
-        self._facts = driver.facts()
+        self._facts = driver.hypervisor.facts()
         bus, public = self._bus, ""
         if self._key_of is not None:
             key = self._key_of(setup)

@@ -18,15 +18,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 import structlog
 
-from kilonova.agent.following import Following
-from kilonova.agent.hypervisor.port import Driver
+from kilonova.agent.driver import Driver
+from kilonova.agent.host_network_state import only_of
+from kilonova.agent.network_subscription import NetworkSubscription
 from kilonova.agent.seen import Seen
-from kilonova.agent.share import only_of
 from kilonova.domain.clock import Clock
 from kilonova.domain.errors import KilonovaError
 from kilonova.domain.report import HostFault, Observed, Outcome
@@ -82,12 +82,20 @@ class Agent:
         self._seen = Seen()
         self._joins_when_idle = False
         self._under_way: dict[str, set[str]] = {}
-        self._networks = Following(self.host, driver, bus, clock)
+        self._networks = NetworkSubscription(self.host, driver.network, bus, clock)
         self._early: list[Command] | None = []  # commands that came before the host had joined; None once it has
         self._lock = threading.Lock()
         self._stop_serving: Callable[[], None] = lambda: None
         self._is_watching = False
         self._stopped = False
+        self._handlers: dict[type[Message], Callable[[Any], Message | None]] = {
+            GetConsoleOutput: self._console_output,
+            TakeInventory: self._inventory,
+            GetUptime: self._uptime,
+            CacheImage: lambda asked: driver.images.cache_image(asked.image),
+            NetworkChanged: self._network_changed,
+            ShareChanged: self._share_changed,
+        }
 
     @property
     def has_joined(self) -> bool:
@@ -107,27 +115,34 @@ class Agent:
 
     def handle(self, message: Message) -> Message | None:
         """One message to this host."""
-        match message:
-            case Command():
-                self._command(message)
-            case GetConsoleOutput(server_id=server_id, lines=lines):
-                return self._answer(lambda: ConsoleOutput(output=self._driver.console_output(server_id, lines)))
-            case TakeInventory():
-                machines = tuple(seen.server_id for seen in self._driver.observe())
-                return self._answer(lambda: Inventory(machines=machines, things=self._driver.inventory()))
-            case GetUptime():
-                return self._answer(lambda: Uptime(text=self._driver.uptime()))
-            case CacheImage(image=image):
-                self._driver.cache_image(image)
-            case NetworkChanged(part=part, epoch=epoch):
-                if not self._networks.update(part, epoch):
-                    self._join_if_new(epoch)
-            case ShareChanged(change=change, epoch=epoch):
-                if not self._networks.change(change, epoch):
-                    self._join_if_new(epoch)
-            case _:
-                _log.warning("a message this agent does not know", message=type(message).__name__)
-        return Ok()
+        if isinstance(message, Command):
+            self._command(message)
+            return Ok()
+        handler = self._handlers.get(type(message))
+        if handler is None:
+            _log.warning("a message this agent does not know", message=type(message).__name__)
+            return Ok()
+        return handler(message) or Ok()
+
+    def _console_output(self, asked: GetConsoleOutput) -> Message:
+        consoles = self._driver.consoles
+        return self._answer(lambda: ConsoleOutput(output=consoles.console_output(asked.server_id, asked.lines)))
+
+    def _inventory(self, _asked: TakeInventory) -> Message:
+        hypervisor = self._driver.hypervisor
+        machines = tuple(seen.server_id for seen in hypervisor.observe())
+        return self._answer(lambda: Inventory(machines=machines, things=hypervisor.inventory()))
+
+    def _uptime(self, _asked: GetUptime) -> Message:
+        return self._answer(lambda: Uptime(text=self._driver.hypervisor.uptime()))
+
+    def _network_changed(self, changed: NetworkChanged) -> None:
+        if not self._networks.update(changed.part, changed.epoch):
+            self._join_if_new(changed.epoch)
+
+    def _share_changed(self, changed: ShareChanged) -> None:
+        if not self._networks.change(changed.change, changed.epoch):
+            self._join_if_new(changed.epoch)
 
     # --- commands ---
 
@@ -150,7 +165,7 @@ class Agent:
             self._report(command, Outcome(fault=HostFault(message=why_not, code=409, elsewhere=False)))
             return
         try:
-            self._driver.submit(command, partial(self._stage, command), partial(self._done, command))
+            self._driver.commands.submit(command, partial(self._stage, command), partial(self._done, command))
         except BaseException:
             self._no_longer_under_way(command)  # or it would be taken for its own repetition when it comes again
             raise
@@ -173,31 +188,19 @@ class Agent:
             self._join_soon(0.0)
 
     def _report(self, command: Command, outcome: Outcome) -> None:
-        self._bus.cast(
-            CONDUCTOR,
-            Report(
-                request_id=command.request_id,
-                host=self.host,
-                command_id=command.command_id,
-                subject=command.subject,
-                generation=command.generation,
-                epoch=command.epoch,
-                outcome=msgspec.structs.replace(outcome, boot_id=self._boot_id),
-            ),
-        )
+        report = Report(
+            request_id=command.request_id, host=self.host, command_id=command.command_id, subject=command.subject,
+            generation=command.generation, epoch=command.epoch,
+            outcome=msgspec.structs.replace(outcome, boot_id=self._boot_id),
+        )  # fmt: skip
+        self._bus.cast(CONDUCTOR, report)
 
     def _stage(self, command: Command, name: str, percent: int) -> None:
-        self._bus.cast(
-            CONDUCTOR,
-            Progress(
-                request_id=command.request_id,
-                host=self.host,
-                command_id=command.command_id,
-                subject=command.subject,
-                stage=name,
-                percent=percent,
-            ),
-        )
+        progress = Progress(
+            request_id=command.request_id, host=self.host, command_id=command.command_id, subject=command.subject,
+            stage=name, percent=percent,
+        )  # fmt: skip
+        self._bus.cast(CONDUCTOR, progress)
 
     # --- facts ---
 
@@ -207,8 +210,8 @@ class Agent:
         started = HostStarted(
             host=self.host,
             boot_id=self._boot_id,
-            facts=self._driver.facts(),
-            observed=tuple(self._driver.observe()),
+            facts=self._driver.hypervisor.facts(),
+            observed=tuple(self._driver.hypervisor.observe()),
             seal_key=self._seal_key,
         )
         try:
@@ -222,7 +225,7 @@ class Agent:
         # Not before: a guest that is down because the host was restarted would pass for one that was shut down by its user.
         if not self._is_watching:
             self._is_watching = True
-            self._driver.watch(self._power_changed)
+            self._driver.hypervisor.watch(self._power_changed)
             self._observe_later()
         self._let_commands_in()
 
@@ -242,7 +245,7 @@ class Agent:
 
     def _take_state(self, state: HostState, there: set[str]) -> None:
         """What the control plane says that this host is to have; of other servers than are `there`, nothing."""
-        carried_out = self._driver.generations(state.epoch or self._seen.epoch)
+        carried_out = self._driver.hypervisor.generations(state.epoch or self._seen.epoch)
         with self._lock:
             self._seen.begin(state.epoch, carried_out)
         self._networks.replace(only_of(state.network, there), self._seen.epoch)
@@ -280,7 +283,7 @@ class Agent:
         """Look at the machines, and say what runs and which networks there are."""
         if self._stopped:
             return
-        seen = tuple(self._driver.observe())
+        seen = tuple(self._driver.hypervisor.observe())
         self._bus.cast(CONDUCTOR, HostObserved(host=self.host, observed=seen, boot_id=self._boot_id))
         self._networks.tend()
 

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kilonova.agent.hypervisor.port import HostSetup, ImageSource
+from kilonova.agent.driver import HostSetup
+from kilonova.agent.images.port import ImageSource
 from kilonova.agent.local import KeyOf, LocalHosts
 from kilonova.domain.clock import Clock
 from kilonova.rpc.bus import Bus

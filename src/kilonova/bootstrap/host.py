@@ -15,8 +15,9 @@ from pathlib import Path
 from prometheus_client import CollectorRegistry
 
 from kilonova.agent.credential import FILE, Membership, read_membership
-from kilonova.agent.hypervisor.port import HostSetup, ImageSource
+from kilonova.agent.driver import HostSetup
 from kilonova.agent.images.folder import FolderImages
+from kilonova.agent.images.port import ImageSource
 from kilonova.agent.images.remote import RemoteImages
 from kilonova.bootstrap.agent import HostPlan, make_hosts, numbered
 from kilonova.bootstrap.watching import BusCollector, bus_check

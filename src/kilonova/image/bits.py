@@ -89,7 +89,7 @@ class Part:
 
 
 class FileBits:
-    """The store in one folder; see the module's text. Fills `agent.hypervisor.port.ImageSource`."""
+    """The store in one folder; see the module's text. Fills `agent.images.port.ImageSource`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kilonova.agent.following import PATIENCE_S
+from kilonova.agent.network_subscription import PATIENCE_S
 from kilonova.domain.hostnet import ShareChange
 from kilonova.domain.network import SecurityGroupRule
 from kilonova.domain.report import Outcome

@@ -19,7 +19,7 @@ import msgspec
 import pytest
 from sqlalchemy import insert, select
 
-from kilonova.agent.following import Following
+from kilonova.agent.network_subscription import NetworkSubscription
 from kilonova.compute.update import UpdateServerRecord
 from kilonova.conductor.kernel.definition import Definition, Failure, Run, StepFailed
 from kilonova.conductor.sagas.boot import PlaceStep, SpawnStep
@@ -163,7 +163,7 @@ def _patched(module: Any, name: str, value: Any) -> Iterator[None]:
 
 def test_a_host_that_does_not_say_what_it_holds_ends_up_wrong() -> None:
     """What it missed it is never told."""
-    with _patched(Following, "say", lambda _following, urgent=(): None):
+    with _patched(NetworkSubscription, "say", lambda _following, urgent=(): None):
         failures = (World(seed).run().failure for seed in range(30))
         assert any("is wrong about" in failure for failure in failures)
 

@@ -139,7 +139,9 @@ class AmqpPlane:
     def _agent(self, bus: Bus) -> Callable[[], None]:
         driver = SimDriver(SimSettings(facts=FACTS, pace=QUICK, state_dir=self._folder / HOST), self._clock)
         key = HostKey.kept_in(self._folder / HOST)
-        made = Agent(HostIdentity(HOST, "first", key.public), self.watched(driver), OpeningBus(bus, key), self._clock)
+        made = Agent(
+            HostIdentity(HOST, "first", key.public), self.watched(driver).driver(), OpeningBus(bus, key), self._clock
+        )
         made.start()
         return made.stop
 

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 
 from kilonova.agent.credential import Membership
-from kilonova.agent.hypervisor.failure import HostFailure
+from kilonova.agent.failure import HostFailure
 from kilonova.agent.images.cache import ImageCache
 from kilonova.agent.images.remote import ATTEMPTS, RemoteImages
 from kilonova.domain.errors import Missing

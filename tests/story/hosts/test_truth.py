@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from kilonova.agent.heart import Heart
+from kilonova.agent.heartbeat import HeartbeatSender
 from kilonova.agent.hypervisor.sim.driver import Pace, SimDriver, SimSettings
 from kilonova.agent.service import Agent, HostIdentity
 from kilonova.api.compute.policies import POLICIES
@@ -56,14 +56,14 @@ class HostsApart(World):
     off = timedelta(0)
 
     def start(self) -> None:
-        self.hearts: dict[str, Heart] = {}
+        self.hearts: dict[str, HeartbeatSender] = {}
         super().start()
 
     def _join(self, name: str) -> SimDriver:
         clock = WrongClock(self.clock, self.off)
         driver = SimDriver(SimSettings(facts=FACTS, pace=Pace(spread=0.0), state_dir=self.folder / name), clock)
-        Agent(HostIdentity(name, self.boot_ids[name]), driver, self.bus, clock, workers=0).start()
-        self.hearts[name] = Heart((name,), self.bus, clock)
+        Agent(HostIdentity(name, self.boot_ids[name]), driver.driver(), self.bus, clock, workers=0).start()
+        self.hearts[name] = HeartbeatSender((name,), self.bus, clock)
         return driver
 
 
@@ -128,7 +128,7 @@ def test_a_host_that_falls_silent_is_down_takes_no_servers_and_comes_back(cloud:
     assert {name: row["state"] for name, row in cloud.services().items()} == {A: "down", B: "up"}
     assert cloud.hypervisors() == {A: "down", B: "up"}
     assert {cloud.boot() for _ in range(4)} == {B}
-    Heart((A,), cloud.world.bus, cloud.world.clock).start()
+    HeartbeatSender((A,), cloud.world.bus, cloud.world.clock).start()
     assert cloud.services()[A]["state"] == "up"
     assert cloud.hypervisors() == {A: "up", B: "up"}
     cloud.switch(B, status="disabled")

@@ -14,7 +14,7 @@ from pathlib import Path
 import libvirt
 import pytest
 
-from kilonova.agent.hypervisor.failure import HostFailure
+from kilonova.agent.failure import HostFailure
 from kilonova.domain.machine import DiskSpec
 from kilonova.domain.report import Observed
 from kilonova.domain.server import PowerState

@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from kilonova.agent.hypervisor.port import HostSetup
+from kilonova.agent.driver import HostSetup
 from kilonova.agent.local import LocalHosts
 from kilonova.rpc.inprocess import InProcessBus
 from kilonova.rpc.messages import HostStarted, HostState, Message, Ok

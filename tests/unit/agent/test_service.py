@@ -49,7 +49,7 @@ class Cloud:
     def start_agent(self) -> Agent:
         settings = SimSettings(facts=FACTS, pace=Pace(spread=0.0), state_dir=self.folder)
         self.driver = SimDriver(settings, self.clock)
-        agent = Agent(HostIdentity("h", "boot-1"), self.driver, self.bus, self.clock, workers=0)
+        agent = Agent(HostIdentity("h", "boot-1"), self.driver.driver(), self.bus, self.clock, workers=0)
         agent.start()
         return agent
 
@@ -176,7 +176,7 @@ def test_no_machine_is_told_to_have_stopped_before_the_cloud_knows_that_its_host
     cloud.told.clear()
     cloud.answers = False
     driver = TalkativeDriver(SimSettings(facts=FACTS), cloud.clock)
-    Agent(HostIdentity("h", "boot-2"), driver, cloud.bus, cloud.clock, workers=0).start()
+    Agent(HostIdentity("h", "boot-2"), driver.driver(), cloud.bus, cloud.clock, workers=0).start()
     cloud.clock.advance(3)
     cloud.answers = True
     cloud.clock.advance(3)

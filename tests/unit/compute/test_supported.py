@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from kilonova.agent.hypervisor.failure import HostFailure
+from kilonova.agent.failure import HostFailure
 from kilonova.agent.hypervisor.libvirt.plan import plan_domain
 from kilonova.agent.hypervisor.libvirt.xml import domain_xml
 from kilonova.compute.boot_images import BootImages, find_images

@@ -6,7 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from kilonova.agent.hypervisor.failure import HostFailure
+from kilonova.agent.failure import HostFailure
 from kilonova.agent.images.space import check_said, require_space
 from kilonova.domain.report import HostFault
 

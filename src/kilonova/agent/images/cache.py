@@ -34,10 +34,10 @@ from typing import IO
 
 import msgspec
 
-from kilonova.agent.hypervisor.failure import HostFailure
-from kilonova.agent.hypervisor.port import ImageSource
+from kilonova.agent.failure import HostFailure
 from kilonova.agent.images import durable, qemu_img
 from kilonova.agent.images.inspection import Inspection, refusal
+from kilonova.agent.images.port import ImageSource
 from kilonova.agent.images.space import require_space
 from kilonova.domain.clock import Clock
 from kilonova.domain.errors import Missing

@@ -13,7 +13,7 @@ _SAFE_ID = re.compile(r"[0-9a-fA-F-]{1,36}")
 
 
 class FolderImages:
-    """Fills `agent.hypervisor.port.ImageSource`. What has an image's name there is whole: see `image/bits.py`."""
+    """Fills `agent.images.port.ImageSource`. What has an image's name there is whole: see `image/bits.py`."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder

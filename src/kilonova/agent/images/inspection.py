@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from kilonova.agent.hypervisor.failure import HostFailure
+from kilonova.agent.failure import HostFailure
 from kilonova.domain import image_format
 from kilonova.domain.image_format import ImageRefused
 from kilonova.domain.machine import ImageRef

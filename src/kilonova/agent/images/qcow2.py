@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from kilonova.agent.hypervisor.failure import HostFailure
+from kilonova.agent.failure import HostFailure
 from kilonova.agent.images import qemu_img
 from kilonova.agent.images.backend import disk_size
 from kilonova.agent.images.cache import ImageCache

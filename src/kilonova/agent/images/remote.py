@@ -26,7 +26,7 @@ _log = structlog.get_logger(__name__)
 
 
 class RemoteImages:
-    """Fills `agent.hypervisor.port.ImageSource`. `pause` waits between attempts, in seconds; `transport` is for tests."""
+    """Fills `agent.images.port.ImageSource`. `pause` waits between attempts, in seconds; `transport` is for tests."""
 
     def __init__(
         self,

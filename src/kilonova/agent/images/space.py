@@ -7,7 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
-from kilonova.agent.hypervisor.failure import HostFailure
+from kilonova.agent.failure import HostFailure
 from kilonova.domain.report import HostFault
 
 _MIB = 1 << 20

@@ -6,7 +6,7 @@ import re
 import socket
 from enum import Enum, auto
 
-from kilonova.agent.metadata.limits import Limits
+from kilonova.agent.metadata.limits import MetadataLimits
 
 _END = re.compile(rb"\r?\n\r?\n")
 _LENGTH = re.compile(rb"^content-length:[ \t]*(\d{1,9})[ \t]*\r?$", re.IGNORECASE | re.MULTILINE)
@@ -28,7 +28,7 @@ class Exchange:
     """`server`: whom it counts for; `server_id`: who may be answered, None for a stranger; `until`: when it is cut."""
 
     def __init__(
-        self, connection: socket.socket, server: str, server_id: str | None, now: float, limits: Limits
+        self, connection: socket.socket, server: str, server_id: str | None, now: float, limits: MetadataLimits
     ) -> None:
         connection.setblocking(False)
         self.connection, self.server, self.server_id = connection, server, server_id

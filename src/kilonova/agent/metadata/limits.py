@@ -11,7 +11,7 @@ _MANY = 1000
 
 
 @dataclass(frozen=True)
-class Limits:
+class MetadataLimits:
     """
     The bounds. A cloud-init asks some 60 questions in its first second, and then almost none.
 
@@ -31,7 +31,7 @@ class Limits:
 class Buckets:
     """Counts requests by server: each may have `burst` at once, and `requests_per_s` of them come back."""
 
-    def __init__(self, limits: Limits) -> None:
+    def __init__(self, limits: MetadataLimits) -> None:
         self._limits = limits
         self._buckets: dict[str, tuple[float, float]] = {}  # requests left, as of when
 

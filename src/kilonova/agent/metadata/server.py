@@ -26,7 +26,7 @@ import structlog
 from kilonova.agent.metadata.answers import Answer, Passwords
 from kilonova.agent.metadata.exchange import Exchange, Stage
 from kilonova.agent.metadata.http import Request, answer_guest, respond
-from kilonova.agent.metadata.limits import Buckets, Limits, Turns
+from kilonova.agent.metadata.limits import Buckets, MetadataLimits, Turns
 from kilonova.agent.metadata.listener import Listener
 from kilonova.domain.machine import GuestData
 
@@ -45,9 +45,11 @@ _BROKEN = Answer(500, b"This host could not answer\n")
 class MetadataServer:
     """Serves every network that it is told of. `close` ends it for good."""
 
-    def __init__(self, whose: Whose, guest_of: GuestOf, passwords: Passwords, limits: Limits | None = None) -> None:
+    def __init__(
+        self, whose: Whose, guest_of: GuestOf, passwords: Passwords, limits: MetadataLimits | None = None
+    ) -> None:
         self._whose, self._guest_of, self._passwords = whose, guest_of, passwords
-        self._limits = limits or Limits()
+        self._limits = limits or MetadataLimits()
         self._lock = threading.Lock()
         self._listeners: dict[str, Listener] = {}
         self._turns: Turns[Exchange] = Turns()  # guarded by the lock

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from pathlib import Path
 
-from kilonova.agent.hypervisor.failure import HostFailure
+from kilonova.agent.failure import HostFailure
 from kilonova.domain.addresses import ip_address
 from kilonova.domain.hostnet import HostNetwork, NetworkSpec
 from kilonova.domain.report import HostFault

@@ -48,7 +48,7 @@ class DhcpServers:
     """The dnsmasqs of one host."""
 
     def __init__(self) -> None:
-        self._told: set[Path] = set()  # those which have read their files since this process began
+        self._has_read: set[Path] = set()  # those which have read their files since this process began
 
     def ensure(self, folder: Folder, plan: DhcpPlan) -> None:
         """
@@ -60,7 +60,7 @@ class DhcpServers:
         stale = _leased(folder) & {address for line in new_lines for address in addresses_in(line)}
         restart = _write(folder.config, plan.config) or bool(stale)
         files = ((folder.hosts, plan.hosts), (folder.names, plan.names), (folder.options, plan.options))
-        reread = [folder.path not in self._told, *(_write(path, content) for path, content in files)]
+        reread = [folder.path not in self._has_read, *(_write(path, content) for path, content in files)]
         _hand_over(folder)
         pid = dhcp_pid(folder)
         if pid is not None and (restart or not _is_here(pid)):
@@ -72,11 +72,11 @@ class DhcpServers:
             folder.pid.chmod(_MODE)
         elif any(reread):
             _signal(pid, folder, signal.SIGHUP)
-        self._told.add(folder.path)
+        self._has_read.add(folder.path)
 
     def remove(self, folder: Folder) -> None:
         """Have neither the process nor its files."""
-        self._told.discard(folder.path)
+        self._has_read.discard(folder.path)
         stop_dhcp(folder)
         shutil.rmtree(folder.path, ignore_errors=True)
 

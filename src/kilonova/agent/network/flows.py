@@ -19,9 +19,9 @@ from pyroute2 import Conntrack
 from pyroute2.netlink.exceptions import NetlinkError
 from pyroute2.netlink.nfnetlink.nfctsocket import NFCTAttrTuple
 
+from kilonova.agent.host_network_state import members
 from kilonova.agent.network.conflicts import Address
 from kilonova.agent.network.firewall.rules import ANY_PROTOCOL, protocol_number
-from kilonova.agent.share import members
 from kilonova.domain.addresses import ip_address, ip_network
 from kilonova.domain.hostnet import HostNetwork, PortSpec, RuleSpec
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import msgspec
 from pyroute2.netlink.exceptions import NetlinkError
 
-from kilonova.agent import share as shares
-from kilonova.agent.hypervisor.failure import HostFailure
+from kilonova.agent import host_network_state as states
+from kilonova.agent.failure import HostFailure
 from kilonova.agent.metadata.passwords import OnPassword, PasswordFiles
 from kilonova.agent.metadata.server import MetadataServer
 from kilonova.agent.network import conflicts, inspection, machine, records
@@ -84,7 +84,7 @@ class LinuxHostNetwork:
         self._dhcp = DhcpServers()
         self._passwords = PasswordFiles(settings.data_dir / "passwords", on_password)
         self._metadata = MetadataServer(self._whose, guest_data, self._passwords)
-        with _told("read what it keeps of its networks"):
+        with _failing_to("read what it keeps of its networks"):
             self._remember(self._file.read())
 
     def tunnel_address(self) -> str:
@@ -101,27 +101,27 @@ class LinuxHostNetwork:
 
     def merge(self, part: HostNetwork) -> None:
         with self._lock:
-            self._pass(shares.merged(self._records.share, part))
+            self._pass(states.merged(self._records.share, part))
 
     def replace(self, state: HostNetwork) -> None:
         with self._lock:
-            self._pass(shares.replaced(self._records.share, state))
+            self._pass(states.replaced(self._records.share, state))
 
     def update(self, part: HostNetwork) -> None:
         with self._lock:
-            updated = shares.updated(self._records.share, part)
+            updated = states.updated(self._records.share, part)
             if updated != self._records.share:
                 self._pass(updated)
 
     def change(self, change: ShareChange) -> bool:
         with self._lock:
-            changed = shares.changed(self._records.share, change)
+            changed = states.changed(self._records.share, change)
             if changed is not None and changed != self._records.share:
                 self._pass(changed)
             return changed is not None
 
     def held(self) -> HeldNetworks:
-        return shares.held(self._records.share)
+        return states.held(self._records.share)
 
     def tend(self) -> None:
         with self._lock:
@@ -134,14 +134,14 @@ class LinuxHostNetwork:
         with self._lock:
             share = self._records.share
             if any(port.server_id == server_id for port in share.ports):
-                self._pass(shares.without_server(share, server_id))
+                self._pass(states.without_server(share, server_id))
 
     def close(self) -> None:
         self._metadata.close()
 
     def purge(self) -> None:
         self._metadata.close()
-        with self._lock, _told("remove its networks"):
+        with self._lock, _failing_to("remove its networks"):
             for folder in self._folders():
                 self._remove_network(folder)
             self._fabric.purge()
@@ -157,13 +157,13 @@ class LinuxHostNetwork:
 
     def audit(self) -> dict[str, list[str]]:
         """What of ours is on the host without an owner in the records, by kind. Empty lists are good."""
-        with self._lock, _told("look at its networks"):
+        with self._lock, _failing_to("look at its networks"):
             share = self._records.share
             return inspection.orphans(share, self._folders(), self._table) | self._fabric.orphans(share)
 
     def _pass(self, share: HostNetwork) -> None:
         """Check, note, converge. The caller holds the lock."""
-        with _told("set up its networks"):
+        with _failing_to("set up its networks"):
             tunnels = self._fabric.tunnels(share)
             slots = plan_slots(share.networks, self._records.slots)
             routers = self._fabric.routers(share, slots)
@@ -218,13 +218,13 @@ class LinuxHostNetwork:
 
     def _remember(self, fresh: records.Records) -> None:
         self._records = fresh
-        self._servers = shares.servers_by_address(fresh.share)
+        self._servers = states.servers_by_address(fresh.share)
 
     def _converge_dhcp(self, share: HostNetwork) -> None:
         user, upstream = unprivileged_user(), machine.upstream()
         for network in share.networks:
             folder = self._folder(network.bridge)
-            ports = shares.ports_on(share, network.id)
+            ports = states.ports_on(share, network.id)
             plan = plan_dhcp(network, ports, folder, user, upstream)
             if plan is None:
                 stop_dhcp(folder)
@@ -266,7 +266,7 @@ def _make_passable(folder: Path, below: Path) -> None:
 
 
 @contextmanager
-def _told(doing: str) -> Iterator[None]:
+def _failing_to(doing: str) -> Iterator[None]:
     """Have what goes wrong on the host be said as the port promises."""
     try:
         yield

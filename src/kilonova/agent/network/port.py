@@ -1,4 +1,4 @@
-"""The port between a driver and the host's networking."""
+"""The ports to the host's networking: the agent's, and a driver's."""
 
 from __future__ import annotations
 
@@ -7,11 +7,8 @@ from typing import Protocol
 from kilonova.domain.hostnet import HeldNetworks, HostNetwork, ShareChange
 
 
-class HostNetworking(Protocol):
-    """Converges the host to its share of the networks. Thread-safe; every method may be called again at any time."""
-
-    def merge(self, part: HostNetwork) -> None:
-        """Make these networks, ports and groups exist as said, and leave the others alone. Returns when a guest may start."""
+class NetworkState(Protocol):
+    """The host's share of the networks, as the agent keeps it up to date. Thread-safe; each method may be called at any time."""
 
     def replace(self, state: HostNetwork) -> None:
         """Make the host's share exactly this."""
@@ -27,6 +24,13 @@ class HostNetworking(Protocol):
 
     def tend(self) -> None:
         """Look again at what of the machine the rules depend on: its own routes and name servers. Cheap when nothing changed."""
+
+
+class HostNetworking(NetworkState, Protocol):
+    """The same, with what a driver asks for its machines."""
+
+    def merge(self, part: HostNetwork) -> None:
+        """Make these networks, ports and groups exist as said, and leave the others alone. Returns when a guest may start."""
 
     def remove_server(self, server_id: str) -> None:
         """Make the server's ports, rules and DHCP entries not exist, and its networks too when they were the last there."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from kilonova.agent.hypervisor.failure import HostFailure
+from kilonova.agent.failure import HostFailure
 from kilonova.agent.network.names import router_port_name, tunnel_name
 from kilonova.domain.hostnet import HostNetwork, bridge_name
 from tests.netparts import port

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from kilonova.agent.hypervisor.failure import HostFailure
+from kilonova.agent.failure import HostFailure
 from kilonova.agent.network.dhcp import dhcp_pid
 from kilonova.agent.network.dnsmasq import Folder
 from kilonova.agent.network.host import HostNetworkSettings, LinuxHostNetwork

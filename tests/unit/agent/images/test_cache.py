@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from kilonova.agent.hypervisor.failure import HostFailure
+from kilonova.agent.failure import HostFailure
 from kilonova.agent.images import qemu_img
 from kilonova.agent.images.cache import ImageCache, cache_key
 from kilonova.domain.clock import SystemClock

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from kilonova.agent.hypervisor.failure import HostFailure
+from kilonova.agent.failure import HostFailure
 from kilonova.agent.images.blank import create_blank
 from kilonova.agent.images.cache import ImageCache
 from kilonova.agent.images.qcow2 import Qcow2Backend

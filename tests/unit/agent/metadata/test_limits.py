@@ -5,18 +5,18 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kilonova.agent.metadata.limits import Buckets, Limits, Turns
+from kilonova.agent.metadata.limits import Buckets, MetadataLimits, Turns
 
 
 def test_a_server_has_a_burst_and_then_its_rate() -> None:
-    buckets = Buckets(Limits(burst=3, requests_per_s=2))
+    buckets = Buckets(MetadataLimits(burst=3, requests_per_s=2))
     assert [buckets.spend("a", 10.0) for _ in range(4)] == [True, True, True, False]
     assert buckets.spend("b", 10.0)
     assert [buckets.spend("a", 10.5) for _ in range(2)] == [True, False]
 
 
 def test_servers_that_have_not_asked_for_long_are_forgotten() -> None:
-    buckets = Buckets(Limits(burst=1, requests_per_s=1))
+    buckets = Buckets(MetadataLimits(burst=1, requests_per_s=1))
     for number in range(5000):
         assert buckets.spend(str(number), float(number))
     assert len(buckets._buckets) <= 1001

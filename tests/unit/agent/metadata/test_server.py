@@ -13,7 +13,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from kilonova.agent.metadata.limits import Limits
+from kilonova.agent.metadata.limits import MetadataLimits
 from kilonova.agent.metadata.passwords import PasswordFiles
 from kilonova.agent.metadata.server import MetadataServer
 from kilonova.domain.machine import GuestData
@@ -37,7 +37,7 @@ def guest_of(server_id: str) -> GuestData | None:
 
 def started(folder: Path, **limits: float) -> MetadataServer:
     passwords = PasswordFiles(folder / "passwords", lambda _server, _password: None)
-    return MetadataServer(whose, guest_of, passwords, Limits(**limits))  # type: ignore[arg-type]
+    return MetadataServer(whose, guest_of, passwords, MetadataLimits(**limits))  # type: ignore[arg-type]
 
 
 @pytest.fixture

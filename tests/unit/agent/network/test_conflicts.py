@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kilonova.agent.hypervisor.failure import HostFailure
+from kilonova.agent.failure import HostFailure
 from kilonova.agent.network.conflicts import (
     check_kinds,
     check_machine,

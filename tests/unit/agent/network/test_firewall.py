@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kilonova.agent.hypervisor.failure import HostFailure
+from kilonova.agent.failure import HostFailure
 from kilonova.agent.network.beyond import Beyond, plan_beyond
 from kilonova.agent.network.firewall.guards import Profile, guards, link_local, profiles_by_address
 from kilonova.agent.network.firewall.rules import expression

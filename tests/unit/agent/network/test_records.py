@@ -5,8 +5,8 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from kilonova.agent.host_network_state import tidied
 from kilonova.agent.network.records import RecordFile, Records
-from kilonova.agent.share import tidied
 from tests.netparts import port, share
 
 

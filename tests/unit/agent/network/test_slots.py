@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kilonova.agent.hypervisor.failure import HostFailure
+from kilonova.agent.failure import HostFailure
 from kilonova.agent.network.slots import LAST, plan_slots, uplink_pair
 from kilonova.domain.hostnet import NetworkSpec, bridge_name
 from tests.netparts import network

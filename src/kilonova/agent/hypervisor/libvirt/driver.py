@@ -1,7 +1,7 @@
 """
 The libvirt driver: each command is a module beside this one, and here is what they share.
 
-State: `kept.py` (what each server is to be), libvirt (what it is), the image cache. None of it is held in memory, so a driver
+State: `records.py` (what each server is to be), libvirt (what it is), the image cache. None of it is held in memory, so a driver
 that starts anew, after a crash or a reboot, knows what the last one knew.
 """
 
@@ -19,7 +19,8 @@ from threading import Lock
 import libvirt
 import msgspec
 
-from kilonova.agent.hypervisor.failure import HostFailure
+from kilonova.agent.commands import Handlers, OnStage
+from kilonova.agent.failure import HostFailure
 from kilonova.agent.hypervisor.libvirt.accelerator import Accelerator, find_accelerator
 from kilonova.agent.hypervisor.libvirt.account import qemu_account, require_passage
 from kilonova.agent.hypervisor.libvirt.console import console_tail
@@ -27,24 +28,23 @@ from kilonova.agent.hypervisor.libvirt.disks import images_of
 from kilonova.agent.hypervisor.libvirt.domains import Domains, power_state
 from kilonova.agent.hypervisor.libvirt.ensure import close_screens, ensure
 from kilonova.agent.hypervisor.libvirt.facts import host_facts
-from kilonova.agent.hypervisor.libvirt.kept import KeptServers
 from kilonova.agent.hypervisor.libvirt.layout import Layout
 from kilonova.agent.hypervisor.libvirt.libvirtd import Daemons
 from kilonova.agent.hypervisor.libvirt.parts import Parts, hypervisor_failure
 from kilonova.agent.hypervisor.libvirt.plan import HostShape
 from kilonova.agent.hypervisor.libvirt.power import set_power
+from kilonova.agent.hypervisor.libvirt.records import ServerRecords
 from kilonova.agent.hypervisor.libvirt.remove import discard, remove
 from kilonova.agent.hypervisor.libvirt.settings import LibvirtSettings
-from kilonova.agent.hypervisor.port import ImageSource, OnStage
 from kilonova.agent.images.backend import DiskBackend
 from kilonova.agent.images.cache import ImageCache, cache_key
+from kilonova.agent.images.port import ImageSource
 from kilonova.agent.images.qcow2 import Qcow2Backend
 from kilonova.agent.images.raw import RawBackend
 from kilonova.agent.network.port import HostNetworking
 from kilonova.domain.clock import Clock
 from kilonova.domain.errors import Missing
 from kilonova.domain.host import HostFacts
-from kilonova.domain.hostnet import HeldNetworks, HostNetwork, ShareChange
 from kilonova.domain.machine import GuestData, ImageRef
 from kilonova.domain.report import HostFault, Observed, Outcome
 from kilonova.rpc.commands import EnsureServer, RemoveServer, SetPower, UpdateGuestData
@@ -55,16 +55,15 @@ _BACKENDS: dict[str, type[Qcow2Backend | RawBackend]] = {"qcow2": Qcow2Backend, 
 
 
 class LibvirtDriver:
-    """A `BlockingDriver` for one host; `Pooled` makes a `Driver` of it. Making one starts libvirtd when nothing answers."""
+    """The hypervisor and consoles of one host, and its handlers, which block. Making one starts libvirtd when nothing answers."""
 
     def __init__(self, settings: LibvirtSettings, network: HostNetworking, images: ImageSource, clock: Clock) -> None:
-        self.name = settings.host_name
         self._settings = settings
         layout = Layout(settings.data_dir)
         self._daemons = Daemons(layout.daemons, settings.uri, may_start=settings.start_daemons)
         domains = Domains(self._daemons, str(settings.data_dir), clock)
         account = qemu_account(domains.connection())
-        kept = KeptServers(layout, group=account.gid)
+        kept = ServerRecords(layout, group=account.gid)
         kept.open()
         require_passage(layout.instances, account)
         self.accelerator: Accelerator = find_accelerator(settings, layout.verdict)
@@ -102,7 +101,7 @@ class LibvirtDriver:
 
     def update_guest_data(self, command: UpdateGuestData) -> Outcome:
         """The metadata service tells the new; the config drive goes on telling what was true at the first boot."""
-        kept = self._parts.kept.read(command.server_id)
+        kept = self._parts.records.read(command.server_id)
         if kept is None:
             raise HostFailure(HostFault(message="The machine is not on this host.", code=404, elsewhere=False))
         old = kept.spec.guest
@@ -114,10 +113,20 @@ class LibvirtDriver:
             admin_pass=None,
         )
         spec = msgspec.structs.replace(kept.spec, guest=guest)
-        self._parts.kept.write(msgspec.structs.replace(kept, spec=spec).after(command))
+        self._parts.records.write(msgspec.structs.replace(kept, spec=spec).after(command))
         return Outcome()
 
+    def handlers(self) -> Handlers:
+        """Who carries out which command."""
+        return {
+            EnsureServer: self.ensure,
+            RemoveServer: lambda command, _: self.remove(command),
+            SetPower: lambda command, _: self.set_power(command),
+            UpdateGuestData: lambda command, _: self.update_guest_data(command),
+        }
+
     def cache_image(self, image: ImageRef) -> None:
+        """Fetch an image, in the caller's thread."""
         self._parts.cache.fetch(image)
 
     # --- what is there ---
@@ -126,7 +135,7 @@ class LibvirtDriver:
         return self._facts
 
     def observe(self) -> list[Observed]:
-        kept = self._parts.kept.all()
+        kept = self._parts.records.all()
         return [
             Observed(
                 server_id=server_id,
@@ -137,7 +146,7 @@ class LibvirtDriver:
         ]
 
     def generations(self, epoch: str) -> dict[str, int]:
-        return self._parts.kept.generations(epoch)
+        return self._parts.records.generations(epoch)
 
     def watch(self, changed: Callable[[Observed], None]) -> None:
         self._changed = changed
@@ -146,7 +155,7 @@ class LibvirtDriver:
 
     def guest_data(self, server_id: str) -> GuestData | None:
         """What a guest may read of itself; None when it is not here."""
-        return self._parts.kept.guest(server_id)
+        return self._parts.records.guest(server_id)
 
     def console_output(self, server_id: str, lines: int | None) -> str:
         folder = self._parts.layout.instance(server_id)
@@ -164,33 +173,18 @@ class LibvirtDriver:
             _NETWORK_KINDS.get(kind, kind): tuple((thing, "") for thing in things) for kind, things in found.items()
         }
         return {
-            "disks": tuple((server_id, server_id) for server_id in self._parts.kept.folders()),
+            "disks": tuple((server_id, server_id) for server_id in self._parts.records.folders()),
             "cache_parts": tuple((part.name, "") for part in self._parts.cache.parts()),
             **of_network,
         }
 
     # --- housekeeping ---
 
-    def set_network(self, state: HostNetwork) -> None:
-        self._parts.network.replace(state)
-
-    def update_network(self, part: HostNetwork) -> None:
-        self._parts.network.update(part)
-
-    def change_network(self, change: ShareChange) -> bool:
-        return self._parts.network.change(change)
-
-    def held_networks(self) -> HeldNetworks:
-        return self._parts.network.held()
-
-    def tend_network(self) -> None:
-        self._parts.network.tend()
-
     def tidy(self) -> list[str]:
         """Drop images nothing here uses and memories nobody needs; the images' cache keys. Done now and then by itself."""
         now = self._parts.clock.now()
-        self._parts.kept.forget(now)
-        in_use = {cache_key(image) for kept in self._parts.kept.all().values() for image in images_of(kept.spec)}
+        self._parts.records.forget(now)
+        in_use = {cache_key(image) for kept in self._parts.records.all().values() for image in images_of(kept.spec)}
         return self._parts.cache.sweep(now, in_use, timedelta(seconds=self._settings.image_max_age_s))
 
     def close(self) -> None:
@@ -245,7 +239,7 @@ class LibvirtDriver:
         domain = self._parts.domains.find(server_id)
         if domain is None:
             return
-        kept = self._parts.kept.read(server_id)
+        kept = self._parts.records.read(server_id)
         with suppress(libvirt.libvirtError):  # it was undefined as we looked, and that tells its own event
             self._changed(
                 Observed(

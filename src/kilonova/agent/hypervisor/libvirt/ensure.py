@@ -16,14 +16,14 @@ import libvirt
 import msgspec
 import structlog
 
-from kilonova.agent.hypervisor.failure import HostFailure
+from kilonova.agent.commands import OnStage
+from kilonova.agent.failure import HostFailure
 from kilonova.agent.hypervisor.libvirt.disks import images_of, make_config_drive, make_disks
 from kilonova.agent.hypervisor.libvirt.domains import power_state
-from kilonova.agent.hypervisor.libvirt.kept import Kept
 from kilonova.agent.hypervisor.libvirt.parts import Parts, hypervisor_failure
 from kilonova.agent.hypervisor.libvirt.plan import plan_domain
+from kilonova.agent.hypervisor.libvirt.records import ServerRecord
 from kilonova.agent.hypervisor.libvirt.xml import domain_xml
-from kilonova.agent.hypervisor.port import OnStage
 from kilonova.domain.machine import GuestData, GuestDevice, MachineSpec
 from kilonova.domain.report import Outcome
 from kilonova.domain.server import PowerState
@@ -35,7 +35,7 @@ _log = structlog.get_logger(__name__)
 
 def ensure(parts: Parts, command: EnsureServer, stage: OnStage) -> Outcome:
     """Carry the command out. Raises HostFailure."""
-    kept = parts.kept.read(command.server_id)
+    kept = parts.records.read(command.server_id)
     spec = seeded(command.spec, kept)
     domain = parts.domains.find(spec.server_id)
     if (
@@ -45,8 +45,8 @@ def ensure(parts: Parts, command: EnsureServer, stage: OnStage) -> Outcome:
         and power_state(domain) is PowerState.RUNNING
     ):
         return _outcome(domain)
-    before = Kept(spec=spec, done=parts.kept.done(spec.server_id, command.epoch), epoch=command.epoch)
-    parts.kept.write(before)
+    before = ServerRecord(spec=spec, done=parts.records.done(spec.server_id, command.epoch), epoch=command.epoch)
+    parts.records.write(before)
     stage("image", 0)
     for image in images_of(spec):
         parts.cache.fetch(image)
@@ -58,18 +58,18 @@ def ensure(parts: Parts, command: EnsureServer, stage: OnStage) -> Outcome:
     stage("domain", 80)
     try:
         domain = _define(parts, spec)
-        guest = _told(spec, domain)
-        parts.kept.write(msgspec.structs.replace(before, spec=msgspec.structs.replace(spec, guest=guest)))
+        guest = _with_devices(spec, domain)
+        parts.records.write(msgspec.structs.replace(before, spec=msgspec.structs.replace(spec, guest=guest)))
         _run(domain)
     except libvirt.libvirtError as error:
         raise hypervisor_failure("start the machine", error) from error
     guest = msgspec.structs.replace(guest, admin_pass=None)
     spec = msgspec.structs.replace(spec, guest=guest)
-    parts.kept.write(Kept(spec=spec, done=command.generation, epoch=command.epoch))
+    parts.records.write(ServerRecord(spec=spec, done=command.generation, epoch=command.epoch))
     return _outcome(domain)
 
 
-def seeded(spec: MachineSpec, kept: Kept | None) -> MachineSpec:
+def seeded(spec: MachineSpec, kept: ServerRecord | None) -> MachineSpec:
     """The specification with what the guest stirs into its entropy pool: from this machine's, once, and told to nobody else."""
     seed = kept.spec.guest.random_seed if kept is not None else ""
     seed = seed or base64.b64encode(secrets.token_bytes(_SEED_BYTES)).decode()
@@ -83,7 +83,7 @@ def close_screens(parts: Parts) -> None:
     One that runs keeps the port until it is stopped and started: QEMU cannot let go of it.
     """
     for server_id, domain in parts.domains.all().items():
-        kept = parts.kept.read(server_id)
+        kept = parts.records.read(server_id)
         if kept is None or "<listen type='address'" not in domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE):
             continue
         try:
@@ -127,7 +127,7 @@ def _outcome(domain: libvirt.virDomain) -> Outcome:
     return Outcome(power_state=power_state(domain), facts=facts)
 
 
-def _told(spec: MachineSpec, domain: libvirt.virDomain) -> GuestData:
+def _with_devices(spec: MachineSpec, domain: libvirt.virDomain) -> GuestData:
     """The guest data with what only the host knows: the disks' names, and where tagged devices sit."""
     devices = ET.fromstring(domain.XMLDesc())  # noqa: S314 - libvirt wrote it
     disks = devices.findall("devices/disk")

@@ -15,21 +15,22 @@ from pathlib import Path
 
 import structlog
 
-from kilonova.agent.hypervisor.failure import HostFailure
+from kilonova.agent.command_pool import CommandPool
+from kilonova.agent.driver import Driver, HostSetup
+from kilonova.agent.failure import HostFailure
 from kilonova.agent.hypervisor.libvirt.driver import LibvirtDriver
-from kilonova.agent.hypervisor.libvirt.kept import KeptServers
 from kilonova.agent.hypervisor.libvirt.layout import Layout
+from kilonova.agent.hypervisor.libvirt.records import ServerRecords
 from kilonova.agent.hypervisor.libvirt.settings import LibvirtSettings
-from kilonova.agent.hypervisor.pool import Pooled
-from kilonova.agent.hypervisor.port import Driver, HostSetup
 from kilonova.agent.network.host import HostNetworkSettings, LinuxHostNetwork
+from kilonova.domain.machine import ImageRef
 
 _log = structlog.get_logger(__name__)
 
 
 def make_driver(setup: HostSetup) -> Driver:
     """The driver of this machine, its networks brought back as its records have them. Raises Unavailable, Rejected."""
-    kept = KeptServers(Layout(setup.data_dir.resolve()))
+    kept = ServerRecords(Layout(setup.data_dir.resolve()))
     settings = HostNetworkSettings(
         data_dir=setup.data_dir.resolve() / "network", tunnel_ip=setup.options.get("tunnel_ip", "")
     )
@@ -40,7 +41,25 @@ def make_driver(setup: HostSetup) -> Driver:
     except HostFailure as failure:
         # The control plane will send the networks again; and a host that cannot have them must still be open to a purge.
         _log.warning("the host's networks are not back yet", why=str(failure))
-    return Pooled(driver)
+    pool = CommandPool(driver.handlers())
+    return Driver(
+        hypervisor=driver,
+        commands=pool,
+        network=network,
+        images=_CachedApart(driver, pool),
+        consoles=driver,
+        workers=2,  # what its host is asked, and not told, is answered in the asker's thread
+    )
+
+
+class _CachedApart:
+    """Images are fetched ahead of need by the pool's threads."""
+
+    def __init__(self, driver: LibvirtDriver, pool: CommandPool) -> None:
+        self._driver, self._pool = driver, pool
+
+    def cache_image(self, image: ImageRef) -> None:
+        self._pool.apart(lambda: self._driver.cache_image(image), f"caching image {image.id}")
 
 
 def libvirt_settings(setup: HostSetup) -> LibvirtSettings:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from kilonova.agent.hypervisor.failure import HostFailure
+from kilonova.agent.failure import HostFailure
 from kilonova.domain.report import HostFault
 
 _TRUE = frozenset({"1", "t", "true", "on", "y", "yes"})

@@ -16,7 +16,7 @@ class InstanceDir(msgspec.Struct, frozen=True):
 
     @property
     def spec(self) -> Path:
-        """What the server is to be, and how far that has come: `kept.py`."""
+        """What the server is to be, and how far that has come: `records.py`."""
         return self.path / "spec.json"
 
     @property

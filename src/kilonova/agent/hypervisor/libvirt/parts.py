@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import libvirt
 
-from kilonova.agent.hypervisor.failure import HostFailure
+from kilonova.agent.failure import HostFailure
 from kilonova.agent.hypervisor.libvirt.account import QemuAccount
 from kilonova.agent.hypervisor.libvirt.domains import Domains
-from kilonova.agent.hypervisor.libvirt.kept import KeptServers
 from kilonova.agent.hypervisor.libvirt.layout import Layout
 from kilonova.agent.hypervisor.libvirt.plan import HostShape
+from kilonova.agent.hypervisor.libvirt.records import ServerRecords
 from kilonova.agent.images.backend import DiskBackend
 from kilonova.agent.images.cache import ImageCache
 from kilonova.agent.network.port import HostNetworking
@@ -24,7 +24,7 @@ class Parts:
     """The host's tools and stores, made by the driver and handed to each operation."""
 
     layout: Layout
-    kept: KeptServers
+    records: ServerRecords
     domains: Domains
     cache: ImageCache
     backend: DiskBackend

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from kilonova.agent.hypervisor.failure import HostFailure
+from kilonova.agent.failure import HostFailure
 from kilonova.agent.hypervisor.libvirt.hints import Hints
 from kilonova.agent.hypervisor.libvirt.layout import InstanceDir
 from kilonova.agent.hypervisor.libvirt.model import Bandwidth, Cpu, DirectBoot, Domain, Label, Nic, Rng

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from string import ascii_lowercase
 
-from kilonova.agent.hypervisor.failure import HostFailure
+from kilonova.agent.failure import HostFailure
 from kilonova.agent.hypervisor.libvirt.hints import Hints
 from kilonova.agent.hypervisor.libvirt.layout import InstanceDir
 from kilonova.agent.hypervisor.libvirt.model import Disk

@@ -6,7 +6,7 @@ import threading
 
 import libvirt
 
-from kilonova.agent.hypervisor.failure import HostFailure
+from kilonova.agent.failure import HostFailure
 from kilonova.agent.hypervisor.libvirt.domains import power_state
 from kilonova.agent.hypervisor.libvirt.parts import Parts, hypervisor_failure
 from kilonova.domain.report import HostFault, Outcome
@@ -26,7 +26,7 @@ def set_power(parts: Parts, command: SetPower) -> Outcome:
         _bring(parts, domain, command)
     except libvirt.libvirtError as error:
         raise hypervisor_failure(f"bring the machine to {command.target.name}", error) from error
-    parts.kept.raise_done(command)
+    parts.records.raise_done(command)
     return Outcome(power_state=power_state(domain))
 
 

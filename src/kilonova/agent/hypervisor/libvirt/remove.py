@@ -21,7 +21,7 @@ _UNDEFINE = (
 
 def remove(parts: Parts, command: RemoveServer) -> Outcome:
     """Carry the command out; fine when nothing is there. Raises HostFailure."""
-    parts.kept.bury(command)
+    parts.records.leave_tombstone(command)
     domain = parts.domains.find(command.server_id)
     if domain is not None:
         try:

@@ -14,16 +14,17 @@ import threading
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
-from kilonova.agent.hypervisor.port import Done, OnStage
+from kilonova.agent.commands import Done, OnStage, unknown
+from kilonova.agent.driver import Driver
 from kilonova.agent.hypervisor.sim.machines import Machine, Machines
 from kilonova.agent.hypervisor.sim.network import SimNetwork
 from kilonova.domain.clock import Clock
 from kilonova.domain.errors import Missing
 from kilonova.domain.host import HostFacts
-from kilonova.domain.hostnet import HeldNetworks, HostNetwork, ShareChange
 from kilonova.domain.machine import ImageRef
 from kilonova.domain.report import HostFault, Observed, Outcome
 from kilonova.domain.server import PowerState
@@ -54,10 +55,7 @@ class SimSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SimDriver:
-    """A `Driver` without a hypervisor."""
-
-    name = "sim"
-    workers = 0
+    """Every part of a host at once, with nothing behind it; `driver` puts them together."""
 
     def __init__(self, settings: SimSettings, clock: Clock) -> None:
         self._settings = settings
@@ -69,6 +67,16 @@ class SimDriver:
         self._order: dict[str, list[Callable[[], None]]] = {}
         self._lock = threading.RLock()
         self._started = clock.monotonic()
+        self._handlers: dict[type[Command], Callable[[Any, OnStage, Done], None]] = {
+            EnsureServer: self._ensure,
+            RemoveServer: self._remove,
+            SetPower: self._set_power,
+            UpdateGuestData: self._update_guest_data,
+        }
+
+    def driver(self) -> Driver:
+        """As an agent takes it."""
+        return Driver(hypervisor=self, commands=self, network=self._network, images=self, consoles=self)
 
     def facts(self) -> HostFacts:
         return self._settings.facts
@@ -95,21 +103,6 @@ class SimDriver:
     def uptime(self) -> str:
         minutes = int(self._clock.monotonic() - self._started) // 60
         return f" up {minutes} min,  0 users,  load average: 0.00, 0.00, 0.00"
-
-    def set_network(self, state: HostNetwork) -> None:
-        self._network.replace(state)
-
-    def update_network(self, part: HostNetwork) -> None:
-        self._network.update(part)
-
-    def change_network(self, change: ShareChange) -> bool:
-        return self._network.change(change)
-
-    def held_networks(self) -> HeldNetworks:
-        return self._network.held()
-
-    def tend_network(self) -> None:
-        """No machine, no rules."""
 
     def cache_image(self, image: ImageRef) -> None:
         self._images.add(image.id)
@@ -146,18 +139,20 @@ class SimDriver:
             following()
 
     def _go(self, command: Command, stage: OnStage, done: Done) -> None:
-        pace = self._settings.pace
-        match command:
-            case EnsureServer():
-                self._stage(self._boot_stages(command), 0, stage, partial(self._booted, command, done))
-            case RemoveServer():
-                self._after(pace.remove_s, partial(self._removed, command, done))
-            case SetPower():
-                self._after(pace.power_s, partial(self._powered, command, done))
-            case UpdateGuestData():
-                self._guest_told(command, done)
-            case _:
-                done(Outcome(fault=HostFault(message=f"{type(command).__name__} is not known here.", elsewhere=False)))
+        handler = self._handlers.get(type(command))
+        if handler is None:
+            done(unknown(command))
+        else:
+            handler(command, stage, done)
+
+    def _ensure(self, command: EnsureServer, stage: OnStage, done: Done) -> None:
+        self._stage(self._boot_stages(command), 0, stage, partial(self._booted, command, done))
+
+    def _remove(self, command: RemoveServer, _stage: OnStage, done: Done) -> None:
+        self._after(self._settings.pace.remove_s, partial(self._removed, command, done))
+
+    def _set_power(self, command: SetPower, _stage: OnStage, done: Done) -> None:
+        self._after(self._settings.pace.power_s, partial(self._powered, command, done))
 
     def _boot_stages(self, command: EnsureServer) -> list[tuple[str, float]]:
         known = self._machines.get(command.server_id)
@@ -207,7 +202,7 @@ class SimDriver:
         self._machines.put(changed)
         done(Outcome(power_state=command.target))
 
-    def _guest_told(self, command: UpdateGuestData, done: Done) -> None:
+    def _update_guest_data(self, command: UpdateGuestData, _stage: OnStage, done: Done) -> None:
         machine = self._machines.get(command.server_id)
         if machine is None:
             done(Outcome(fault=HostFault(message=f"Server {command.server_id} is not on this host.", elsewhere=False)))

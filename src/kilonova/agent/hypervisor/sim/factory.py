@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 
-from kilonova.agent.hypervisor.port import Driver, HostSetup
+from kilonova.agent.driver import Driver, HostSetup
 from kilonova.agent.hypervisor.sim.driver import Pace, SimDriver, SimSettings
 from kilonova.domain.host import HostFacts
 
@@ -25,4 +25,4 @@ def make_driver(setup: HostSetup) -> Driver:
     """Options: `pace` (times life-like; 0 is at once). The seed of its chances is its name's."""
     pace = Pace(factor=float(setup.options.get("pace", "1")))
     settings = SimSettings(facts=_FACTS, pace=pace, state_dir=setup.data_dir, seed=zlib.crc32(setup.name.encode()))
-    return SimDriver(settings, setup.clock)
+    return SimDriver(settings, setup.clock).driver()

@@ -6,7 +6,7 @@ import threading
 
 from msgspec.structs import replace
 
-from kilonova.agent import share as shares
+from kilonova.agent import host_network_state as states
 from kilonova.domain.hostnet import HeldNetworks, HostNetwork, ShareChange
 
 
@@ -21,35 +21,38 @@ class SimNetwork:
     def replace(self, state: HostNetwork) -> None:
         """The whole is this."""
         with self._lock:
-            self.share = shares.replaced(self.share, self._kept(state))
+            self.share = states.replaced(self.share, self._kept(state))
 
     def merge(self, part: HostNetwork) -> None:
         """This comes, or is newer."""
         with self._lock:
-            self.share = shares.merged(self.share, self._kept(part))
+            self.share = states.merged(self.share, self._kept(part))
 
     def update(self, part: HostNetwork) -> None:
         """What is here of this is newer."""
         with self._lock:
-            self.share = shares.updated(self.share, self._kept(part))
+            self.share = states.updated(self.share, self._kept(part))
 
     def change(self, change: ShareChange) -> bool:
         """One step of a network or group. False when it is not the next."""
         if not self._keeps_addresses:
             change = replace(change, come={}, gone={})
         with self._lock:
-            changed = shares.changed(self.share, change)
+            changed = states.changed(self.share, change)
             self.share = self.share if changed is None else changed
         return changed is not None
 
     def remove_server(self, server_id: str) -> None:
         """Its ports go, and the networks and groups that they were the last of."""
         with self._lock:
-            self.share = shares.without_server(self.share, server_id)
+            self.share = states.without_server(self.share, server_id)
 
     def held(self) -> HeldNetworks:
         """As the port says."""
-        return shares.held(self.share)
+        return states.held(self.share)
+
+    def tend(self) -> None:
+        """No machine, no rules."""
 
     def _kept(self, state: HostNetwork) -> HostNetwork:
         if self._keeps_addresses:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Mapping, Sequence
 
-from kilonova.agent import share as shares
+from kilonova.agent import host_network_state as states
 from kilonova.agent.network.beyond import Beyond
 from kilonova.agent.network.conflicts import Address, refused
 from kilonova.agent.network.devices import plan_bridge
@@ -39,7 +39,7 @@ def plan_ruleset(
     groups = {group.id: group for group in share.groups}
     profiles = {guard.profile for guard in all_guards}
     profiles |= {*profiles_by_address(all_guards).values(), *profiles_by_range(all_guards).values()}
-    members = {(group_id, bridge_name(on)): who for (group_id, on), who in shares.members(share).items()}
+    members = {(group_id, bridge_name(on)): who for (group_id, on), who in states.members(share).items()}
     sets = group_sets(profiles, groups, members)
     ingress = [
         line for profile in sorted(profiles) for line in profile_chain("ingress", profile, groups, stateful=True)
@@ -52,7 +52,7 @@ def plan_ruleset(
     segments += [Segment(router.uplink, masqueraded=(str(router.span),)) for router in routers.values()]
     passages = _passages(share, tunnels)
     others = [*inet_sets(passages), *outbound_lines([router.uplink for router in routers.values()], beyond)]
-    down = [port.tap for port in shares.ports_down(share)]
+    down = [port.tap for port in states.ports_down(share)]
     return "\n".join(
         [
             removal(table),

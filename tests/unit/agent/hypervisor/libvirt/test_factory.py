@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from kilonova.agent.driver import HostSetup
 from kilonova.agent.hypervisor.libvirt.factory import libvirt_settings
 from kilonova.agent.hypervisor.libvirt.settings import LibvirtSettings
-from kilonova.agent.hypervisor.port import HostSetup
 from kilonova.domain.clock import SystemClock
 from tests.fakes.host import ImageShelf
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kilonova.agent.hypervisor.failure import HostFailure
+from kilonova.agent.failure import HostFailure
 from kilonova.agent.hypervisor.libvirt.plan import plan_domain
 from kilonova.domain.machine import DiskSpec, MachineSpec
 from tests.unit.agent.hypervisor.libvirt.machines import EPHEMERAL, FOLDER, KERNEL, KVM, ROOT, SWAP, TCG, machine, nic

@@ -9,85 +9,24 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from kilonova.agent.hypervisor.failure import HostFailure
-from kilonova.agent.hypervisor.pool import Pooled
-from kilonova.agent.hypervisor.port import OnStage
-from kilonova.domain.host import HostFacts
-from kilonova.domain.hostnet import HeldNetworks, HostNetwork, ShareChange
-from kilonova.domain.machine import ImageRef
-from kilonova.domain.report import HostFault, Observed, Outcome
+from kilonova.agent.command_pool import CommandPool
+from kilonova.agent.commands import OnStage
+from kilonova.agent.failure import HostFailure
+from kilonova.domain.report import HostFault, Outcome
 from kilonova.domain.server import PowerState
-from kilonova.rpc.commands import EnsureServer, RemoveServer, ServerCommand, SetPower, UpdateGuestData
+from kilonova.rpc.commands import RemoveServer, ServerCommand
 
 WAIT_S = 5
 
 
 class ScriptedHost:
-    """A blocking driver that carries a removal out as its script for the server says."""
-
-    name = "scripted"
+    """Handlers that carry a removal out as its script for the server says."""
 
     def __init__(self) -> None:
         self.scripts: dict[str, Callable[[int], Outcome]] = {}
-        self.closed = False
-        self.purged = False
 
-    def remove(self, command: RemoveServer) -> Outcome:
+    def remove(self, command: RemoveServer, _stage: OnStage) -> Outcome:
         return self.scripts[command.server_id](command.generation)
-
-    def ensure(self, command: EnsureServer, stage: OnStage) -> Outcome:
-        raise NotImplementedError
-
-    def set_power(self, command: SetPower) -> Outcome:
-        raise NotImplementedError
-
-    def update_guest_data(self, command: UpdateGuestData) -> Outcome:
-        raise NotImplementedError
-
-    def cache_image(self, image: ImageRef) -> None:
-        raise NotImplementedError
-
-    def facts(self) -> HostFacts:
-        raise NotImplementedError
-
-    def observe(self) -> list[Observed]:
-        return []
-
-    def generations(self, epoch: str) -> dict[str, int]:
-        return {"a": 1}
-
-    def inventory(self) -> dict[str, tuple[tuple[str, str], ...]]:
-        return {}
-
-    def watch(self, changed: Callable[[Observed], None]) -> None:
-        raise NotImplementedError
-
-    def console_output(self, server_id: str, lines: int | None) -> str:
-        return f"{server_id} {lines}"
-
-    def uptime(self) -> str:
-        return "up"
-
-    def set_network(self, state: HostNetwork) -> None:
-        raise NotImplementedError
-
-    def update_network(self, part: HostNetwork) -> None:
-        raise NotImplementedError
-
-    def change_network(self, change: ShareChange) -> bool:
-        raise NotImplementedError
-
-    def tend_network(self) -> None:
-        raise NotImplementedError
-
-    def held_networks(self) -> HeldNetworks:
-        raise NotImplementedError
-
-    def close(self) -> None:
-        self.closed = True
-
-    def purge(self) -> None:
-        self.purged = True
 
 
 @pytest.fixture
@@ -96,18 +35,17 @@ def host() -> ScriptedHost:
 
 
 @pytest.fixture
-def pool(host: ScriptedHost) -> Iterator[Pooled]:
-    pool = Pooled(host, threads=4)
+def pool(host: ScriptedHost) -> Iterator[CommandPool]:
+    pool = CommandPool({RemoveServer: host.remove}, threads=4)
     yield pool
     pool.close()
-    assert host.closed
 
 
 def removal(server_id: str, generation: int = 1) -> RemoveServer:
     return RemoveServer(command_id="c", server_id=server_id, generation=generation)
 
 
-def outcome_of(pool: Pooled, command: ServerCommand) -> Outcome:
+def outcome_of(pool: CommandPool, command: ServerCommand) -> Outcome:
     answered = threading.Event()
     answers: list[Outcome] = []
 
@@ -120,12 +58,12 @@ def outcome_of(pool: Pooled, command: ServerCommand) -> Outcome:
     return answers[0]
 
 
-def test_the_outcome_is_the_drivers(host: ScriptedHost, pool: Pooled) -> None:
+def test_the_outcome_is_the_drivers(host: ScriptedHost, pool: CommandPool) -> None:
     host.scripts["a"] = lambda _generation: Outcome(power_state=PowerState.NOSTATE)
     assert outcome_of(pool, removal("a")) == Outcome(power_state=PowerState.NOSTATE)
 
 
-def test_a_failure_is_the_outcomes_fault(host: ScriptedHost, pool: Pooled) -> None:
+def test_a_failure_is_the_outcomes_fault(host: ScriptedHost, pool: CommandPool) -> None:
     fault = HostFault(message="full", elsewhere=True)
 
     def fail(_generation: int) -> Outcome:
@@ -137,7 +75,7 @@ def test_a_failure_is_the_outcomes_fault(host: ScriptedHost, pool: Pooled) -> No
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT])
 def test_a_full_disk_is_the_outcomes_fault_and_another_host_may_do(
-    host: ScriptedHost, pool: Pooled, number: int
+    host: ScriptedHost, pool: CommandPool, number: int
 ) -> None:
     def full(_generation: int) -> Outcome:
         raise OSError(number, os.strerror(number), "/var/lib/secret")
@@ -148,7 +86,7 @@ def test_a_full_disk_is_the_outcomes_fault_and_another_host_may_do(
     )
 
 
-def test_a_break_tells_nothing_of_the_host_and_the_next_command_goes_on(host: ScriptedHost, pool: Pooled) -> None:
+def test_a_break_tells_nothing_of_the_host_and_the_next_command_goes_on(host: ScriptedHost, pool: CommandPool) -> None:
     def broken(generation: int) -> Outcome:
         if generation == 1:
             raise RuntimeError("/var/lib/secret")
@@ -161,7 +99,7 @@ def test_a_break_tells_nothing_of_the_host_and_the_next_command_goes_on(host: Sc
     assert outcome_of(pool, removal("a", 2)).fault is None
 
 
-def test_a_listener_that_breaks_stops_nobody(host: ScriptedHost, pool: Pooled) -> None:
+def test_a_listener_that_breaks_stops_nobody(host: ScriptedHost, pool: CommandPool) -> None:
     host.scripts["a"] = lambda _generation: Outcome()
 
     def listener(_outcome: Outcome) -> None:
@@ -171,23 +109,38 @@ def test_a_listener_that_breaks_stops_nobody(host: ScriptedHost, pool: Pooled) -
     assert outcome_of(pool, removal("a", 2)).fault is None
 
 
-def test_a_purge_waits_for_what_is_at_work(host: ScriptedHost) -> None:
-    pool = Pooled(host)
-    host.scripts["a"] = lambda _generation: Outcome(facts={"purged": str(host.purged)})
-    outcomes: list[Outcome] = []
-    pool.submit(removal("a"), lambda _name, _percent: None, outcomes.append)
-    pool.purge()
-    assert [outcome.facts for outcome in outcomes] == [{"purged": "False"}]
-    assert host.purged
+def test_a_close_waits_for_what_is_at_work(host: ScriptedHost) -> None:
+    pool, go_on, ended = CommandPool({RemoveServer: host.remove}), threading.Event(), []
+    host.scripts["a"] = lambda _generation: Outcome(facts={"went_on": str(go_on.wait(WAIT_S))})
+    pool.submit(removal("a"), lambda _name, _percent: None, ended.append)
+    closing = threading.Thread(target=pool.close)
+    closing.start()
+    assert ended == []
+    go_on.set()
+    closing.join(WAIT_S)
+    assert [outcome.facts for outcome in ended] == [{"went_on": "True"}]
 
 
-def test_an_unknown_command_is_answered(pool: Pooled) -> None:
+def test_work_apart_is_done_and_its_failure_ends_nothing(pool: CommandPool, host: ScriptedHost) -> None:
+    done = threading.Event()
+
+    def fails() -> None:
+        raise OSError("no such image")
+
+    pool.apart(fails, "caching an image")
+    pool.apart(done.set, "caching another")
+    assert done.wait(WAIT_S)
+    host.scripts["a"] = lambda _generation: Outcome()
+    assert outcome_of(pool, removal("a")).fault is None
+
+
+def test_an_unknown_command_is_answered(pool: CommandPool) -> None:
     fault = outcome_of(pool, ServerCommand(command_id="c", server_id="a", generation=1)).fault
     assert fault is not None
     assert "does not know" in fault.message
 
 
-def test_one_servers_commands_keep_their_order_while_others_go_on(host: ScriptedHost, pool: Pooled) -> None:
+def test_one_servers_commands_keep_their_order_while_others_go_on(host: ScriptedHost, pool: CommandPool) -> None:
     go_on, seen, at_work = threading.Event(), [], []
     overlap = threading.Event()
 

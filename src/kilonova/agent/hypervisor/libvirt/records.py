@@ -1,10 +1,10 @@
 """
 What the host keeps of its servers beside their disks: the whole specification, and the newest command carried out.
 
-`Kept.done` is the generation of that command, in its `epoch` of the control plane's records; 0 for none: the specification is
-written before the first disk is made, so that whatever a crash leaves can be told to whom it belongs, and `done` is raised when
-all of it is true. A removed server leaves its generation behind for a day, so that an old command which arrives late does not
-bring it back.
+`ServerRecord.done` is the generation of that command, in its `epoch` of the control plane's records; 0 for none. The
+specification is written before the first disk is made, so that whatever a crash leaves can be told to whom it belongs, and
+`done` is raised when all of it is true. A removed server leaves a tombstone with its generation for a day, so that an old command
+which arrives late does not bring it back.
 
 The administrator's password is kept only until the machine has been made: then it is on the config drive and nowhere else.
 """
@@ -25,24 +25,24 @@ from kilonova.rpc.commands import ServerCommand
 REMEMBERED = timedelta(days=1)
 
 
-class Kept(msgspec.Struct, frozen=True, kw_only=True):
+class ServerRecord(msgspec.Struct, frozen=True, kw_only=True):
     """One server's record on the host."""
 
     spec: MachineSpec
     done: int = 0
     epoch: str = ""
 
-    def after(self, command: ServerCommand) -> Kept:
+    def after(self, command: ServerCommand) -> ServerRecord:
         """Once the command has been carried out; of its epoch it may not be the newest."""
         if self.epoch == command.epoch and self.done >= command.generation:
             return self
         return msgspec.structs.replace(self, done=command.generation, epoch=command.epoch)
 
 
-_decoder = msgspec.json.Decoder(Kept)
+_decoder = msgspec.json.Decoder(ServerRecord)
 
 
-class KeptServers:
+class ServerRecords:
     """The records of all servers on the host; `group` is QEMU's. Reading needs nothing but them."""
 
     def __init__(self, layout: Layout, *, group: int = UNCHANGED) -> None:
@@ -58,7 +58,7 @@ class KeptServers:
         for path in self._layout.instances.iterdir():
             ensure_folder(path, group=self._group)
 
-    def read(self, server_id: str) -> Kept | None:
+    def read(self, server_id: str) -> ServerRecord | None:
         """A server's record, or None."""
         try:
             return _decoder.decode(self._layout.instance(server_id).spec.read_bytes())
@@ -70,7 +70,7 @@ class KeptServers:
         kept = self.read(server_id)
         return None if kept is None else kept.spec.guest
 
-    def write(self, kept: Kept) -> None:
+    def write(self, kept: ServerRecord) -> None:
         """Keep a server's record; makes its folder."""
         folder = self._layout.instance(kept.spec.server_id)
         ensure_folder(folder.path, group=self._group)
@@ -88,7 +88,7 @@ class KeptServers:
         here = kept.done if kept is not None and kept.epoch == epoch else 0
         return max(here, self._buried(server_id, epoch))
 
-    def all(self) -> dict[str, Kept]:
+    def all(self) -> dict[str, ServerRecord]:
         """Every server that has a record."""
         found = {path.name: self.read(path.name) for path in self._layout.instances.iterdir()}
         return {server_id: kept for server_id, kept in found.items() if kept is not None}
@@ -97,21 +97,21 @@ class KeptServers:
         """Every server that has a folder, whatever is in it."""
         return sorted(path.name for path in self._layout.instances.iterdir())
 
-    def bury(self, command: ServerCommand) -> None:
+    def leave_tombstone(self, command: ServerCommand) -> None:
         """Remember that a server was removed by this command."""
         durable.write(self._grave(command.server_id), f"{command.generation} {command.epoch}".encode())
 
     def generations(self, epoch: str) -> dict[str, int]:
         """Of this epoch, the newest generation seen of every server that is here, or was lately."""
-        buried = [path.name for path in self._layout.removed.iterdir() if path.suffix != ".part"]
-        found = {server_id: self.done(server_id, epoch) for server_id in (*self.folders(), *buried)}
+        tombstones = [path.name for path in self._layout.removed.iterdir() if path.suffix != ".part"]
+        found = {server_id: self.done(server_id, epoch) for server_id in (*self.folders(), *tombstones)}
         return {server_id: generation for server_id, generation in found.items() if generation}
 
     def forget(self, now: datetime) -> None:
         """Let go of what was removed more than a day ago."""
-        for grave in self._layout.removed.iterdir():
-            if now.timestamp() - grave.stat().st_mtime > REMEMBERED.total_seconds():
-                grave.unlink(missing_ok=True)
+        for tombstone in self._layout.removed.iterdir():
+            if now.timestamp() - tombstone.stat().st_mtime > REMEMBERED.total_seconds():
+                tombstone.unlink(missing_ok=True)
 
     def _buried(self, server_id: str, epoch: str) -> int:
         try:

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from kilonova.agent.following import PATIENCE_S, Following
-from kilonova.agent.hypervisor.failure import HostFailure
+from kilonova.agent.failure import HostFailure
 from kilonova.agent.hypervisor.sim.driver import SimDriver, SimSettings
+from kilonova.agent.network_subscription import PATIENCE_S, NetworkSubscription
 from kilonova.domain.hostnet import OUTLINE, GroupSpec, HeldNetworks, HostNetwork, ShareChange
 from kilonova.domain.report import HostFault
 from kilonova.rpc.inprocess import InProcessBus
@@ -23,7 +23,7 @@ class Host:
         self.heard: list[str] = []
         self.clock = ManualClock()
         self.driver = SimDriver(SimSettings(facts=FACTS, keeps_addresses=True), self.clock)
-        self.following = Following("h", self.driver, self.bus, self.clock)
+        self.subscription = NetworkSubscription("h", self.driver.driver().network, self.bus, self.clock)
         self.bus.serve("conductor", self._hear, workers=0)
         self.bus.serve("agent.h", self._take, workers=0)
 
@@ -44,7 +44,7 @@ class Host:
     def _take(self, message: Message) -> Message:
         assert isinstance(message, ShareChanged)
         self.heard.append(message.change.id)
-        self.following.change(message.change, message.epoch)
+        self.subscription.change(message.change, message.epoch)
         return Ok()
 
 
@@ -54,19 +54,19 @@ def host() -> Host:
 
 
 def test_a_host_follows_what_it_has_and_says_so_when_it_is_new(host: Host) -> None:
-    host.following.replace(share(port(5, "default")), "")
+    host.subscription.replace(share(port(5, "default")), "")
     assert host.held() == [of({"n1": 0, "default": 0}, "default", "n1")]
-    host.following.refresh()
+    host.subscription.refresh()
     assert host.held() == []
     host.tell(ShareChange(id="default", generation=1, come={"n1": ("10.77.1.9",)}))
     assert host.held() == []
-    assert host.driver.held_networks().generations == {"n1": 0, "default": 1}
+    assert host.driver.driver().network.held().generations == {"n1": 0, "default": 1}
     host.tell(ShareChange(id="elsewhere", generation=1))
     assert host.heard == ["default"]
 
 
 def test_a_gap_has_it_say_what_it_has_and_the_answer_closes_it(host: Host) -> None:
-    host.following.replace(share(port(5, "default")), "")
+    host.subscription.replace(share(port(5, "default")), "")
     host.held()
     host.tell(ShareChange(id="default", generation=2, come={"n1": ("10.77.1.9",)}))
     assert host.held() == []
@@ -74,19 +74,21 @@ def test_a_gap_has_it_say_what_it_has_and_the_answer_closes_it(host: Host) -> No
     assert host.held() == [of({"n1": 0, "default": 0}, "default")]
     host.tell(ShareChange(id="default", generation=4))
     whole = HostNetwork(groups=(_of_generation(3),))
-    host.following.update(whole, "")
-    assert host.driver.held_networks().generations["default"] == 4  # what had come too early for it follows at once
+    host.subscription.update(whole, "")
+    assert (
+        host.driver.driver().network.held().generations["default"] == 4
+    )  # what had come too early for it follows at once
     host.clock.advance(PATIENCE_S + 1)
     assert host.held() == []
 
 
 def test_changes_that_overtake_each_other_are_taken_in_their_order_and_nobody_is_asked(host: Host) -> None:
-    host.following.replace(share(port(5, "default")), "")
+    host.subscription.replace(share(port(5, "default")), "")
     host.held()
     for generation in (3, 2, 2, 5, 1, 4):
         address = f"10.77.1.{100 + generation}"
         host.tell(ShareChange(id="default", generation=generation, come={"n1": (address,)}))
-    assert host.driver.held_networks().generations["default"] == 5
+    assert host.driver.driver().network.held().generations["default"] == 5
     (group,) = (one for one in host.driver._network.share.groups if one.id == "default")
     assert group.members_on == {"n1": tuple(f"10.77.1.{100 + number}" for number in range(1, 6))}
     host.clock.advance(PATIENCE_S + 1)
@@ -94,32 +96,32 @@ def test_changes_that_overtake_each_other_are_taken_in_their_order_and_nobody_is
 
 
 def test_what_a_rule_brings_in_is_followed_and_asked_for(host: Host) -> None:
-    host.following.replace(share(port(5, "closed")), "")
+    host.subscription.replace(share(port(5, "closed")), "")
     host.held()
     host.tell(ShareChange(id="closed", generation=1, rules=DEFAULT.rules))
     assert host.held() == [of({"n1": 0, "closed": 1, "default": OUTLINE}, "default")]
-    host.following.update(HostNetwork(groups=(_of_generation(7),)), "")
+    host.subscription.update(HostNetwork(groups=(_of_generation(7),)), "")
     host.tell(ShareChange(id="default", generation=8))
-    assert host.driver.held_networks().generations["default"] == 8
+    assert host.driver.driver().network.held().generations["default"] == 8
 
 
 def test_what_went_is_followed_no_longer(host: Host) -> None:
-    host.following.replace(share(port(5, "default"), networks=(tunnelled(1, "192.0.2.1"),)), "")
-    host.following.replace(HostNetwork(), "")
+    host.subscription.replace(share(port(5, "default"), networks=(tunnelled(1, "192.0.2.1"),)), "")
+    host.subscription.replace(HostNetwork(), "")
     host.held()
     host.tell(ShareChange(id="default", generation=1))
-    host.following.say()
+    host.subscription.say()
     assert (host.heard, host.held()) == ([], [])
 
 
 def test_what_the_host_refuses_it_does_not_ask_for(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
-    host.following.replace(share(port(5, "default")), "")
+    host.subscription.replace(share(port(5, "default")), "")
     host.held()
 
     def refuse(change: ShareChange) -> bool:
         raise HostFailure(HostFault(message="It clashes.", elsewhere=True))
 
-    monkeypatch.setattr(host.driver, "change_network", refuse)
+    monkeypatch.setattr(host.driver.driver().network, "change", refuse)
     host.tell(ShareChange(id="default", generation=1))
     assert host.held() == []
 

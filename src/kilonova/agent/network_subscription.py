@@ -19,8 +19,8 @@ from collections.abc import Callable, Iterable
 import structlog
 from msgspec.structs import replace
 
-from kilonova.agent.hypervisor.failure import HostFailure
-from kilonova.agent.hypervisor.port import Driver
+from kilonova.agent.failure import HostFailure
+from kilonova.agent.network.port import NetworkState
 from kilonova.domain.clock import Clock
 from kilonova.domain.hostnet import HostNetwork, ShareChange
 from kilonova.rpc.bus import Bus
@@ -30,11 +30,11 @@ PATIENCE_S = 5.0
 _log = structlog.get_logger(__name__)
 
 
-class Following:
+class NetworkSubscription:
     """A host's side of it. Safe to use from many threads."""
 
-    def __init__(self, host: str, driver: Driver, bus: Bus, clock: Clock) -> None:
-        self._host, self._driver, self._bus, self._clock = host, driver, bus, clock
+    def __init__(self, host: str, network: NetworkState, bus: Bus, clock: Clock) -> None:
+        self._host, self._network, self._bus, self._clock = host, network, bus, clock
         self._topic = f"agent.{host}"
         self._early: dict[str, dict[int, ShareChange]] = {}  # by thing and generation, steps that wait for those before
         self._epoch = ""  # that the host's state is of
@@ -47,7 +47,7 @@ class Following:
         with self._stepping:
             self._epoch = epoch
             self._early.clear()
-            self._carry_out(lambda: self._driver.set_network(state))
+            self._carry_out(lambda: self._network.replace(state))
         self.refresh()
 
     def update(self, part: HostNetwork, epoch: str) -> bool:
@@ -55,7 +55,7 @@ class Following:
         with self._stepping:
             if not is_same(epoch, self._epoch):
                 return False
-            self._carry_out(lambda: self._driver.update_network(part))
+            self._carry_out(lambda: self._network.update(part))
             for ident in list(self._early):
                 self._step(ident)
         self.refresh()
@@ -82,7 +82,7 @@ class Following:
         early = self._early.pop(ident, {})
         for generation in sorted(early):
             step = early[generation]
-            if not self._carry_out(lambda: self._driver.change_network(step)):  # noqa: B023 - called at once
+            if not self._carry_out(lambda: self._network.change(step)):  # noqa: B023 - called at once
                 self._early[ident] = early
                 return True
             del early[generation]
@@ -97,7 +97,7 @@ class Following:
 
     def refresh(self) -> None:
         """Follow just what the host has now; a command may have changed that."""
-        held = frozenset(self._driver.held_networks().generations)
+        held = frozenset(self._network.held().generations)
         with self._lock:
             new, is_other = held - self._followed, held != self._followed
             self._followed = held
@@ -108,14 +108,14 @@ class Following:
 
     def say(self, urgent: Iterable[str] = ()) -> None:
         """Which generations it has, if any; of the `urgent` ones it may have missed something."""
-        held = self._driver.held_networks()
+        held = self._network.held()
         if held.generations:
             held = replace(held, urgent=tuple(sorted(urgent)))
             self._bus.cast("conductor", NetworksHeld(host=self._host, held=held, epoch=self._epoch))
 
     def tend(self) -> None:
         """Now and then: have the networks be as the machine is now, and say what is held."""
-        self._carry_out(self._driver.tend_network)
+        self._carry_out(self._network.tend)
         self.say()
 
     def _carry_out(self, work: Callable[[], bool | None]) -> bool:

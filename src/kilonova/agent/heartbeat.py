@@ -9,7 +9,7 @@ from kilonova.rpc.messages import Heartbeat
 BEAT_EVERY_S = 15.0
 
 
-class Heart:
+class HeartbeatSender:
     """One heart for all hosts served by a process."""
 
     def __init__(self, hosts: tuple[str, ...], bus: Bus, clock: Clock) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kilonova.agent.share import changed, held, members, merged, only_of, tidied, updated, without_server
+from kilonova.agent.host_network_state import changed, held, members, merged, only_of, tidied, updated, without_server
 from kilonova.domain.hostnet import OUTLINE, GroupSpec, HostNetwork, PortSpec, RuleSpec, ShareChange
 from kilonova.domain.reach import GuestReach
 from tests.netparts import DEFAULT, port, share, tunnelled
