@@ -27,10 +27,18 @@ class Observed(msgspec.Struct, frozen=True, kw_only=True):
     generation: int = 0
 
 
+class MachineFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What only its host knows of a machine that was made: the first disk's name, and the paths of its consoles there."""
+
+    root_device: str | None = None
+    vnc_socket: str | None = None
+    serial_path: str | None = None
+
+
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """How a command ended on a host: a fault, or what is now true. `boot_id`: the run of the host in which it was true."""
 
     fault: HostFault | None = None
     power_state: PowerState | None = None
     boot_id: str = ""
-    facts: dict[str, str] = {}  # e.g. root device name, console paths
+    machine: MachineFacts | None = None  # of EnsureServer

@@ -67,7 +67,9 @@ def test_a_qcow2_boots_and_grows_with_ephemeral_and_swap(bench: Bench) -> None:
     swap = DiskSpec(kind="swap", index=0, size_mib=32)
     command = bench.disk_command(root(QCOW2, 96), ephemeral, swap)
     outcome = bench.driver.ensure(command, no_stage)
-    assert outcome.facts["root_device_name"] == "/dev/vda"
+    assert outcome.machine is not None
+    assert outcome.machine.root_device == "/dev/vda"
+    assert (outcome.machine.vnc_socket or "").endswith(".sock")
     text = bench.wait_for_console(command.server_id, "kilonova-guest: ready")
     assert "root vda" in text
     assert "vda2 disk=63MiB" in text  # what the boot partition before it leaves of 96

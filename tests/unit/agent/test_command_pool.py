@@ -111,14 +111,14 @@ def test_a_listener_that_breaks_stops_nobody(host: ScriptedHost, pool: CommandPo
 
 def test_a_close_waits_for_what_is_at_work(host: ScriptedHost) -> None:
     pool, go_on, ended = CommandPool({RemoveServer: host.remove}), threading.Event(), []
-    host.scripts["a"] = lambda _generation: Outcome(facts={"went_on": str(go_on.wait(WAIT_S))})
+    host.scripts["a"] = lambda _generation: Outcome(boot_id=str(go_on.wait(WAIT_S)))
     pool.submit(removal("a"), lambda _name, _percent: None, ended.append)
     closing = threading.Thread(target=pool.close)
     closing.start()
     assert ended == []
     go_on.set()
     closing.join(WAIT_S)
-    assert [outcome.facts for outcome in ended] == [{"went_on": "True"}]
+    assert [outcome.boot_id for outcome in ended] == ["True"]
 
 
 def test_work_apart_is_done_and_its_failure_ends_nothing(pool: CommandPool, host: ScriptedHost) -> None:

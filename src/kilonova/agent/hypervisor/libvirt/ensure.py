@@ -25,7 +25,7 @@ from kilonova.agent.hypervisor.libvirt.plan import plan_domain
 from kilonova.agent.hypervisor.libvirt.records import ServerRecord
 from kilonova.agent.hypervisor.libvirt.xml import domain_xml
 from kilonova.domain.machine import GuestData, GuestDevice, MachineSpec
-from kilonova.domain.report import Outcome
+from kilonova.domain.report import MachineFacts, Outcome
 from kilonova.domain.server import PowerState
 from kilonova.rpc.commands import EnsureServer
 
@@ -112,19 +112,16 @@ def _run(domain: libvirt.virDomain) -> None:
 
 
 def _outcome(domain: libvirt.virDomain) -> Outcome:
-    """What is now true; facts: the first disk's name, where the screen is served."""
     devices = ET.fromstring(domain.XMLDesc())  # noqa: S314 - libvirt wrote it
-    facts = {}
     root = devices.find("devices/disk/target")
-    if root is not None:
-        facts["root_device_name"] = f"/dev/{root.get('dev')}"
     screen = devices.find("devices/graphics[@type='vnc']/listen[@type='socket']")
-    if screen is not None:
-        facts["vnc_socket"] = screen.get("socket", "")
     serial = devices.find("devices/serial/source")
-    if serial is not None:
-        facts["serial_path"] = serial.get("path", "")
-    return Outcome(power_state=power_state(domain), facts=facts)
+    machine = MachineFacts(
+        root_device=None if root is None else f"/dev/{root.get('dev')}",
+        vnc_socket=None if screen is None else screen.get("socket"),
+        serial_path=None if serial is None else serial.get("path"),
+    )
+    return Outcome(power_state=power_state(domain), machine=machine)
 
 
 def _with_devices(spec: MachineSpec, domain: libvirt.virDomain) -> GuestData:
