@@ -97,7 +97,9 @@ Rules worth knowing
 service wants. The modules: `versions`, `schema` (marks), `bounds`, `compile_in` and `compile_out` (codecs), `complaints` (their
 errors in words), `types` (wire types), `exchange` (Request, Reply), `routes`, `router`, `service`, `serve`, `pipeline` and
 `bodies` (a request's way), `lanes` and `transfers` (how much at once), `connection`, `connections` and `transport` (sockets),
-`errors` (envelopes), `policy`, `paging`, `openapi`, `metrics`.
+`errors` (envelopes), `policy`, `paging`, `openapi`, `metrics`. Beside the rim: `door` and `mounts` (websockets, event streams,
+pages, services that do not speak JSON), `events` (server-sent events
+and the port of their source), `upgrade` (websockets on a socket).
 """
 
 from msgspec import UNSET, Meta, UnsetType

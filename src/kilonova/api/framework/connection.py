@@ -65,8 +65,10 @@ class Connection(HttpToolsProtocol):
         self._wire.abort()
 
     def part(self) -> None:
-        """Wait for the other end no longer: the loop ends."""
+        """Wait for the other end no longer: the loop ends, and with it whatever would still send."""
         self._wire.hasten(0)
+        if self._wire.backlog:
+            self._wire.abort()
 
     def shutdown(self) -> None:
         """The listener ends, and clients that are done need not be waited for long."""

@@ -73,8 +73,10 @@ class FrontDoor:
 
     def leave(self) -> None:
         """The listener leaves its port: streams end, so that nobody waits for them. From any thread."""
-        if self._loop is not None and not self._loop.is_closed():
-            for stream in self._streams:
+        for stream in self._streams:
+            if self._loop is None:  # nobody came yet
+                stream.leave()
+            elif not self._loop.is_closed():
                 self._loop.call_soon_threadsafe(stream.leave)
 
     def _find(self, path: str) -> Mount | None:

@@ -64,11 +64,13 @@ class EventSource(Protocol):
 class EventStream:
     """
     The ASGI app of an `events` mount with a token. `heartbeat_s`: a comment is sent after so much silence. `backlog`: events that
-    may wait for one client.
+    may wait for one client. `life_s`: so long is a token's word taken; who comes again after that is asked for it again.
     """
 
-    def __init__(self, source: EventSource, *, heartbeat_s: float = 15.0, backlog: int = 1024) -> None:
-        self._source, self._heartbeat_s, self._backlog = source, heartbeat_s, backlog
+    def __init__(
+        self, source: EventSource, *, heartbeat_s: float = 15.0, backlog: int = 1024, life_s: float = 3600.0
+    ) -> None:
+        self._source, self._heartbeat_s, self._backlog, self._life_s = source, heartbeat_s, backlog, life_s
         self._readers: set[_Reader] = set()
         self._cursor = 0  # of the pump, while there are readers
         self._pump: asyncio.Task[None] | None = None
@@ -112,7 +114,8 @@ class EventStream:
             if self._is_leaving:
                 return
         self._join(reader)
-        while True:
+        end = anyio.current_time() + self._life_s
+        while anyio.current_time() < end:
             if frames := reader.take():
                 yield frames
             elif reader.is_over:

@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import pytest
 
@@ -28,8 +29,15 @@ MANY = 1000
 class Streams:
     """A listener with streams at /events; what is opened here is closed in the end."""
 
-    def __init__(self, port: int, source: MemoryEvents, rim: Rim, listener: Listener, stack: ExitStack) -> None:
-        self.port, self.source, self.rim, self.listener, self._stack = port, source, rim, listener, stack
+    def __init__(self, stack: ExitStack, limits: Limits, drain_s: int, **stream: Any) -> None:
+        self._stack, self.source = stack, MemoryEvents()
+        self.rim = Rim([], authenticator=FakeAuthenticator(TOKENS), policy=Policy([]), limits=limits)
+        self.door = FrontDoor(self.rim, [Mount("/events", "events", EventStream(self.source, **stream))])
+        [self.port] = free_ports(1)
+        connections = Connections(ConnectionLimits(per_address=2 * MANY, rate_window_s=60.0))
+        self.listener = Listener(
+            self.door, "127.0.0.1", self.port, drain_s=drain_s, connections=connections, on_leave=self.door.leave
+        )
 
     def ask(self, who: str = "member", last: str | None = None, method: str = "GET") -> socket.socket:
         """A client that has asked."""
@@ -50,21 +58,14 @@ class Streams:
 
 
 @contextmanager
-def served(
-    heartbeat_s: float = 60.0, backlog: int = 1024, rate_window_s: float = 60.0, **limits: int
-) -> Iterator[Streams]:
-    source = MemoryEvents()
-    rim = Rim([], authenticator=FakeAuthenticator(TOKENS), policy=Policy([]), limits=Limits(**limits))
-    door = FrontDoor(rim, [Mount("/events", "events", EventStream(source, heartbeat_s=heartbeat_s, backlog=backlog))])
-    [port] = free_ports(1)
-    connections = Connections(ConnectionLimits(per_address=2 * MANY, rate_window_s=rate_window_s))
-    listener = Listener(door, "127.0.0.1", port, drain_s=30, connections=connections, on_leave=door.leave)
-    listener.start()
-    try:
-        with ExitStack() as stack:
-            yield Streams(port, source, rim, listener, stack)
-    finally:
-        listener.stop()
+def served(limits: Limits | None = None, drain_s: int = 30, **stream: Any) -> Iterator[Streams]:
+    with ExitStack() as stack:
+        made = Streams(stack, limits or Limits(), drain_s, **{"heartbeat_s": 60.0, **stream})
+        made.listener.start()
+        try:
+            yield made
+        finally:
+            made.listener.stop()
 
 
 def heard(client: socket.socket, until: bytes) -> bytes:
@@ -83,7 +84,7 @@ def rest(client: socket.socket) -> bytes:
 
 def test_a_thousand_idle_streams_cost_no_thread_and_one_event_reaches_all() -> None:
     raise_descriptor_limit()
-    with served(event_streams=MANY, project_event_streams=MANY) as streams:
+    with served(Limits(event_streams=MANY, project_event_streams=MANY)) as streams:
         clients = [streams.open()]
         streams.source.add("warm")
         heard(clients[0], b"event: warm")
@@ -154,6 +155,17 @@ def test_a_heartbeat_comes_while_nothing_happens() -> None:
         heard(streams.open(), b": heartbeat\n\n")
 
 
+def test_a_stream_outlives_no_hour_of_its_token() -> None:
+    with served(heartbeat_s=0.05, life_s=0.1) as streams:
+        assert rest(streams.open()).endswith(b"\r\n0\r\n\r\n")
+
+
+def test_who_comes_while_the_listener_leaves_is_sent_away() -> None:
+    with served() as streams:
+        streams.door.leave()
+        assert streams.ask().recv(12) == b"HTTP/1.1 503"
+
+
 def test_who_does_not_read_is_told_and_let_go_and_holds_up_nobody() -> None:
     with served(backlog=8) as streams:
         slow, quick = streams.open(), streams.open()
@@ -165,11 +177,22 @@ def test_who_does_not_read_is_told_and_let_go_and_holds_up_nobody() -> None:
         assert b"event: overflow" in told
         assert b"event: n39\n" not in told
         last = max(int(line.removeprefix(b"id: ")) for line in told.splitlines() if line.startswith(b"id: "))
-        heard(streams.ask(last=str(last)), b"id: %d\n" % (last + 1))
+        again = heard(streams.ask(last=str(last)), b"id: 40\n")
+        assert b"id: %d\n" % (last + 1) in again
+
+
+def test_who_does_not_read_when_time_is_over_is_broken_off() -> None:
+    with served(drain_s=1) as streams:
+        slow = streams.open()
+        for _ in range(40):
+            streams.source.add("big", data=b'"%s"' % (b"a" * (1 << 20)))
+        streams.listener.stop()
+        with pytest.raises(ConnectionResetError):
+            rest(slow)
 
 
 def test_who_leaves_makes_room() -> None:
-    with served(project_event_streams=1) as streams:
+    with served(Limits(project_event_streams=1)) as streams:
         streams.open().close()
         streams.joined(0)
         streams.open()
