@@ -183,9 +183,10 @@ def test_who_does_not_read_is_told_and_let_go_and_holds_up_nobody() -> None:
 
 def test_who_does_not_read_when_time_is_over_is_broken_off() -> None:
     with served(drain_s=1) as streams:
-        slow = streams.open()
+        slow, quick = streams.open(), streams.open()
         for _ in range(40):
             streams.source.add("big", data=b'"%s"' % (b"a" * (1 << 20)))
+        heard(quick, b"id: 40\n")  # so that the other's are under way as well
         streams.listener.stop()
         with pytest.raises(ConnectionResetError):
             rest(slow)
