@@ -15,6 +15,7 @@ from kilonova.api.compute.service import ComputePorts, compute_service
 from kilonova.api.framework import Limits, Policy, Rim, RimMetrics, Service, bind
 from kilonova.api.framework.connections import ConnectionLimits, Connections
 from kilonova.api.framework.door import FrontDoor
+from kilonova.api.framework.events import EventStream
 from kilonova.api.framework.mounts import Mount
 from kilonova.api.hosts import POLICIES as HOSTS_POLICIES
 from kilonova.api.hosts import hosts_service
@@ -24,7 +25,7 @@ from kilonova.api.image import image_service
 from kilonova.api.image.policies import POLICIES as IMAGE_POLICIES
 from kilonova.api.network.policies import POLICIES as NETWORK_POLICIES
 from kilonova.api.network.service import network_service
-from kilonova.api.operations import keys
+from kilonova.api.operations import events, keys
 from kilonova.api.placement.policies import POLICIES as PLACEMENT_POLICIES
 from kilonova.api.placement.service import placement_service
 from kilonova.api.settings import ApiSettings
@@ -61,6 +62,7 @@ _POLICIES = (
     *PLACEMENT_POLICIES,
     *operations.POLICIES,
     *keys.POLICIES,
+    *events.POLICIES,
     *HOSTS_POLICIES,
     *explain.POLICIES,
     *rebalance.POLICIES,
@@ -105,6 +107,7 @@ class ApiRole:
 
     def __init__(self, runtime: Runtime, parts: ApiParts) -> None:
         self._runtime, self._parts = runtime, parts
+        self._events = events.Events(runtime.db)
         self.services = self._services()
         for service in self.services:
             service.check_room = DatabaseRoom(runtime.db, parts.database_reserve).check
@@ -116,7 +119,7 @@ class ApiRole:
             public_url=parts.public_url,
             limits=parts.limits,
         )
-        self.app = FrontDoor(self.rim, parts.mounts, origins=parts.allowed_origins)
+        self.app = FrontDoor(self.rim, (*parts.mounts, self._event_stream()), origins=parts.allowed_origins)
         self._load = operations.Load(self.rim, parts.connections, parts.identity.throttle)
         parts.registry.register(self._load)
 
@@ -144,11 +147,15 @@ class ApiRole:
                     *bind(explain.ROUTES, self._placements(compute)),
                     *bind(rebalance.ROUTES, self._rebalances()),
                     *bind(keys.ROUTES, keys.Keys(parts.identity)),
+                    *bind(events.ROUTES, self._events),
                 ],
             ),
             hosts_service(runtime, self._host_access(), parts.images.bits),
             *self._metrics(),
         ]
+
+    def _event_stream(self) -> Mount:
+        return Mount(events.STREAM, "events", EventStream(self._events), policy=events.STREAM_POLICY)
 
     def _metrics(self) -> list[Service]:
         parts = self._parts

@@ -30,6 +30,7 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         Days,
         Meta(description=f"How long timelines and explanations of servers that are there go back. {_DAYS}"),
     ] = 90
+    events_days: Annotated[Days, Meta(description=f"How long events of servers are kept for readers. {_DAYS}")] = 7
     deleted_images_days: Annotated[
         Days, Meta(description=f"How long the records of deleted images are kept. {_DAYS}")
     ] = 30

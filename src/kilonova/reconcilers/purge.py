@@ -50,6 +50,7 @@ class PurgeReconciler:
             ("deleted_images", purge.deleted_images, self._limit("images", kept.deleted_images_days, kept.deleted_images)),
             ("ended_sagas", purge.ended_sagas, before(kept.actions_days, now)),
             ("actions", purge.actions, before(kept.actions_days, now)),
+            ("events", purge.events_before, before(kept.events_days, now)),
             ("image_grants", purge.image_grants_over, now),
         )  # fmt: skip
         yield from ((name, remove, until) for name, remove, until in limits if until is not None)

@@ -14,14 +14,16 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 import msgspec
-from sqlalchemy import Column, MetaData, Table, TypeDecorator, func, insert, select, text
+from sqlalchemy import Column, MetaData, Table, TypeDecorator, delete, func, insert, select, text
 
 from kilonova.domain.errors import Bug, Conflict
 from kilonova.store.database import Database, Tx
 from kilonova.store.schema import HEAD, current_version, ensure_schema
 from kilonova.store.tables import metadata
+from kilonova.store.tables.events import events
 
 _BATCH = 1000
+_MOVED = [real for real in metadata.sorted_tables if real is not events]
 
 
 class Moved(NamedTuple):
@@ -49,10 +51,11 @@ def move(source: Database, target: Database, tell: Callable[[str], None]) -> Mov
     fingerprints = {}
     with source.read() as origin, target.write() as tx:
         _check_empty(tx)
-        for real in metadata.sorted_tables:
+        for real in _MOVED:
             tell(f"Moving {real.name} …")
             fingerprints[real.name] = _copy(real, origin, tx)
-        for real in metadata.sorted_tables:
+        tx.execute(delete(events))  # of the move itself: readers begin anew there
+        for real in _MOVED:
             tell(f"Comparing {real.name} …")
             found = fingerprint(tx, real)
             if found != fingerprints[real.name]:

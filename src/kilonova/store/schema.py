@@ -21,7 +21,7 @@ from kilonova.store.database import Database
 from kilonova.store.space import ensure_gives_back
 from kilonova.store.tables import metadata
 
-HEAD = "0021"
+HEAD = "0022"
 _VERSION_TABLE = "alembic_version"
 _LOCK = 0x6B696C6F  # any number, as long as nobody else takes it
 

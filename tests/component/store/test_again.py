@@ -68,7 +68,7 @@ def at_once(*works: Callable[[], Any]) -> list[Any]:
 def test_who_was_ended_is_done_again(database: Database) -> None:
     work = Crosswise(database)
     at_once(lambda: until_done(partial(work, "a", "b")), lambda: until_done(partial(work, "b", "a")))
-    assert work.tries == 3
+    assert work.tries >= 3  # who is done again may be in the other's way again
     assert work.numbers() == [2, 2]
 
 

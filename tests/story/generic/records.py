@@ -10,7 +10,7 @@ from sqlalchemy import text
 from kilonova.store.database import Database
 from kilonova.store.tables import metadata
 
-_TABLES = [table.name for table in metadata.sorted_tables]
+_TABLES = [table.name for table in metadata.sorted_tables if table.name != "events"]  # triggers write those
 Rows = Mapping[str, list[tuple[Any, ...]]]
 
 

@@ -20,6 +20,7 @@ from kilonova.domain.saga import LIVE
 from kilonova.domain.server import Lifecycle
 from kilonova.store.database import Tx
 from kilonova.store.tables.compute import server_actions, servers
+from kilonova.store.tables.events import events
 from kilonova.store.tables.host_access import image_grants
 from kilonova.store.tables.hosts import hosts
 from kilonova.store.tables.image import images
@@ -84,6 +85,12 @@ def actions(tx: Tx, until: datetime) -> int:
 def deleted_images(tx: Tx, until: datetime) -> int:
     """Records of images deleted by then."""
     return _remove(tx, images, _batch(tx, images.c.deleted_at, until, ~_STOOD_ON))
+
+
+def events_before(tx: Tx, until: datetime) -> int:
+    """Events of servers, the oldest; each is of a moment and nobody writes it again."""
+    oldest = select(events.c.id).where(events.c.at <= until).order_by(events.c.at).limit(BATCH)
+    return int(tx.execute(delete(events).where(events.c.id.in_(oldest.scalar_subquery()))).rowcount)
 
 
 def image_grants_over(tx: Tx, until: datetime) -> int:

@@ -3,6 +3,7 @@
 from kilonova.store.tables import (
     compute,
     epochs,
+    events,
     host_access,
     hosts,
     identity,
@@ -18,6 +19,7 @@ from kilonova.store.tables.base import metadata
 __all__ = [
     "compute",
     "epochs",
+    "events",
     "host_access",
     "hosts",
     "identity",

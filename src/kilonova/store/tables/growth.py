@@ -29,6 +29,7 @@ BOUNDS: dict[str, Bound] = {
     "servers": Bound("tenant", "quota", "instances; deleted ones: [retention] deleted_servers_days, deleted_servers"),
     "server_actions": Bound("tenant", "limit", f"{ACTIONS_PER_SERVER} a server, the newest; [retention] actions_days"),
     "guest_data_changes": Bound("tenant", "hangs on", "servers: a row at most for each"),
+    "events": Bound("tenant", "kept for", "[retention] events_days"),
     "request_specs": Bound("tenant", "hangs on", "servers"),
     "block_devices": Bound("tenant", "hangs on", "servers"),
     "sagas": Bound("tenant", "kept for", "[retention] actions_days"),

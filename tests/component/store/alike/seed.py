@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from typing import Any
 
-from sqlalchemy import Column, Table, insert
+from sqlalchemy import Column, Table, delete, insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.types import BigInteger, Boolean, Float, Integer, LargeBinary, String, Text
 
@@ -13,6 +13,7 @@ from kilonova.domain.saga import Event, SagaStatus, SubjectKind
 from kilonova.domain.server import Intent, Lifecycle, PowerState
 from kilonova.store.database import Database
 from kilonova.store.tables import metadata
+from kilonova.store.tables.events import events
 from kilonova.store.types import Instant, Json
 from tests.component.store.alike.values import INSTANTS, ROWS, SMALL, ident, made, text
 
@@ -41,6 +42,8 @@ def seed(first: Database, second: Database) -> dict[str, int]:
     """Write the rows that the first takes to both; how many there are of each table. What only one of them takes is an error."""
     counts = {}
     for table in metadata.sorted_tables:
+        if table is events:
+            continue
         rows: list[dict[str, Any]] = []
         for number in range(TRIES):
             if len(rows) == _COUNTS.get(table.name, ROWS):
@@ -53,6 +56,12 @@ def seed(first: Database, second: Database) -> dict[str, int]:
                 with second.write() as tx:
                     tx.execute(insert(table), row)
         counts[table.name] = len(rows)
+    for one in (
+        first,
+        second,
+    ):  # triggers wrote them; their order is each engine's own: tests/component/store/test_events.py
+        with one.write() as tx:
+            tx.execute(delete(events))
     return counts
 
 
