@@ -1,9 +1,9 @@
 """
 Makes a cloud look as if it had booted very many servers: what one boot left in the records, over and over under other ids.
 
-The rows of a server booted through the API are copied: its record, port, address and groups, its saga and its journal. The copies
-are spread over the hosts, which are told of the machines. Only claims and quota use are left as they are, so that there is room
-for more. The cloud must be stopped.
+The rows of a server booted through the API are copied: its record with what it is made of, port, address and groups, its saga and
+its journal. The copies are spread over the hosts, which are told of the machines, and have allocations of nothing there, so that
+there is room for more; quota use is left as it is. The cloud must be stopped.
 """
 
 from __future__ import annotations
@@ -37,7 +37,8 @@ def fill(cloud: SimCloud, count: int, from_number: int = 0) -> str:
     try:
         template = dict(records.execute("SELECT * FROM servers ORDER BY number DESC LIMIT 1").fetchone())
         ids = [str(uuid.uuid4()) for _ in range(count)]
-        copies = _Copies(template["number"], from_number, cloud.hosts)
+        host_ids = dict(records.execute("SELECT name, id FROM hosts").fetchall())
+        copies = _Copies(template["number"], from_number, host_ids)
         records.execute("BEGIN")
         for table, where, change in _TABLES:
             for found in records.execute(f"SELECT * FROM {table} WHERE {where}", (template["id"],)).fetchall():  # noqa: S608
@@ -55,8 +56,8 @@ def fill(cloud: SimCloud, count: int, from_number: int = 0) -> str:
 class _Copies:
     """How the rows of one server become another's, table by table. `new` is the copy's id, `i` its number from 0."""
 
-    def __init__(self, top: int, before: int, hosts: int) -> None:
-        self._top, self._before, self._hosts = top, before, hosts
+    def __init__(self, top: int, before: int, host_ids: dict[str, str]) -> None:
+        self._top, self._before, self._hosts, self._host_ids = top, before, len(host_ids), host_ids
 
     def server(self, new: str, i: int, _row: Row) -> Row:
         host = _host(i, self._hosts)
@@ -77,6 +78,13 @@ class _Copies:
         address = IPv4Address(_FIRST_ADDRESS + self._before + i)
         return {"port_id": _other(row["port_id"], new), "address": str(address)}
 
+    def allocation(self, new: str, i: int, _row: Row) -> Row:
+        host_id = self._host_ids[_host(i, self._hosts)]
+        return {"server_id": new, "host_id": host_id, "vcpus": 0, "ram_mib": 0, "disk_gib": 0}
+
+    def of_server(self, new: str, _i: int, _row: Row) -> Row:
+        return {"server_id": new}
+
     def saga(self, new: str, _i: int, row: Row) -> Row:
         return {"id": _other(row["id"], new), "server_id": new}
 
@@ -90,6 +98,9 @@ class _Copies:
 # Tables in the order of need, what of them belongs to a server, and what becomes of it.
 _TABLES: tuple[tuple[str, str, Callable[[_Copies, str, int, Row], Row]], ...] = (
     ("servers", "id = ?", _Copies.server),
+    ("request_specs", "server_id = ?", _Copies.of_server),
+    ("block_devices", "server_id = ?", _Copies.of_server),
+    ("claims", "server_id = ?", _Copies.allocation),
     ("ports", "server_id = ?", _Copies.port),
     ("fixed_ips", "port_id IN (SELECT id FROM ports WHERE server_id = ?)", _Copies.address),
     ("port_security_groups", "port_id IN (SELECT id FROM ports WHERE server_id = ?)", _Copies.of_port),
