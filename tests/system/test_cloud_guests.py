@@ -85,7 +85,7 @@ def test_ssh_comes_through_with_its_rule_and_not_without(guests: Guests, parts: 
 
 
 def test_the_command_line_waits_for_ssh_and_logs_in(guests: Guests, parts: str) -> None:
-    """Which takes the way by the namespace of the network's router: the machine itself has none to a tenant's range."""
+    """Which takes the way by the namespace of the network's gateway: the machine itself has none to a tenant's range."""
     guests.wait_until_ready(parts)
     assert guests.kilonova("wait", parts, "--for", "ssh", "-o", "json")
     assert json.loads(guests.kilonova("ssh", "-i", str(guests.key), parts, "--", "report"))["hostname"] == "parts"

@@ -1,9 +1,9 @@
 """
-The way from this machine to a guest: by the namespace of its network's router where this machine has one, else straight on.
+The way from this machine to a guest: by the namespace of its network's gateway where this machine has one, else straight on.
 
 A network's range is its tenant's choice, so it is in no routing table of the machine's own, and its guests are reached only from
-within the router's namespace. ssh itself stays outside, with the user's own rights and files; a helper in the namespace makes the
-connection and hands it over (`through.py`). Entering takes root: for others by sudo.
+within the gateway's namespace. ssh itself stays outside, with the user's own rights and files; a helper in the namespace makes
+the connection and hands it over (`through.py`). Entering takes root: for others by sudo.
 """
 
 from __future__ import annotations

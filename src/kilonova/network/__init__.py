@@ -1,1 +1,1 @@
-"""Use cases of networks, subnets, ports, routers and security groups: the embedded Network v2.0."""
+"""Use cases of networks, subnets, ports, gateways and security groups: the embedded Network v2.0."""

@@ -3,11 +3,11 @@ A host's share of the networks: bridges, DHCP, metadata and firewall, converged 
 
     records.py     what the host was told, in a file (agent/share.py adds it up)
     machine.py     the machine's own name servers
-    beyond.py      what guests may reach by their routers (pure)
+    beyond.py      what guests may reach by their gateways (pure)
     conflicts.py   what a host must refuse before it touches anything (pure)
     devices.py     bridges: planned (pure), and made with netlink
-    slots.py       the number of each network on this host: its router's addresses, its conntrack zone (pure)
-    routers.py     a network's gateway: a namespace with two cables
+    slots.py       the number of each network on this host: its gateway's addresses, its conntrack zone (pure)
+    gateways.py     a network's gateway: a namespace with two cables
     tunnels.py     VXLAN devices to the other hosts of a network
     namespaces.py  namespaces by name: made, entered, removed
     fabric.py      all of these together, and where a network is served
@@ -24,7 +24,7 @@ The *records* (one file in the data directory) are the intent. They are written 
 found on the host after a crash is either in them or on its way out. What *was made* is one folder per network in the run
 directory, named like its bridge: made before the bridge, removed after it. A pass compares the two and makes the difference:
 
-    check -> write the records -> a network's folder, bridge, router, metadata socket -> firewall, flows -> DHCP -> tunnels ->
+    check -> write the records -> a network's folder, bridge, gateway, metadata socket -> firewall, flows -> DHCP -> tunnels ->
     remove others
 
 Invariants
@@ -40,6 +40,6 @@ The run directory is for root to write and for everybody to read: dnsmasq gives 
 file, and a data directory may be in a home that nobody else may enter. It does not survive a reboot, and neither do the
 bridges, namespaces and processes that it stands for.
 
-Every network is served in the namespace of its router (ADR 0007, 0013). The machine's own routing table gets the addresses of the
-routers' cables and nothing that a tenant chose.
+Every network is served in the namespace of its gateway (ADR 0007, 0013). The machine's own routing table gets the addresses of
+the gateways' cables and nothing that a tenant chose.
 """

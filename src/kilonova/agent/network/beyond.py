@@ -1,4 +1,4 @@
-"""What guests may reach through their routers, as this host sees it: what it was told, and what it knows of itself."""
+"""What guests may reach through their gateways, as this host sees it: what it was told, and what it knows of itself."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def check_ports(share: HostNetwork) -> None:
 
 def check_machine(uplinks: Iterable[IPv4Network], routes: Iterable[Range], resolvers: Iterable[Address]) -> None:
     """
-    None of the routers' uplinks takes over what the machine itself talks to; nothing else of networks is in its routing table.
+    None of the gateways' uplinks takes over what the machine itself talks to; nothing else of networks is in its routing table.
 
     `routes`: the machine's own, without the default route. A wide one, such as half of all that there is by a VPN, is no claim to
     these very addresses.
@@ -64,13 +64,13 @@ def check_machine(uplinks: Iterable[IPv4Network], routes: Iterable[Range], resol
         clash = next((route for route in routes if pair.overlaps(route) and route.prefixlen >= UPLINKS.prefixlen), None)
         if clash is not None:
             raise refused(
-                f"A network's router reaches this host at {pair}, and this host's own routing table (`ip route`) leads {clash} "
+                f"A network's gateway reaches this host at {pair}, and this host's own routing table (`ip route`) leads {clash} "
                 "elsewhere. Free these addresses, or place the server on another host."
             )
         resolver = next((address for address in resolvers if address in pair), None)
         if resolver is not None:
             raise refused(
-                f"A network's router reaches this host at {pair}, where {resolver}, the name server of this host "
+                f"A network's gateway reaches this host at {pair}, where {resolver}, the name server of this host "
                 "(/etc/resolv.conf), is. Use another name server, or another host."
             )
 
@@ -90,7 +90,7 @@ def resolvers_in(resolv_conf: str) -> list[Address]:
 
 def upstream_file(resolv_conf: str, beyond: Path) -> Path | None:
     """
-    Where a router finds name servers: in a namespace the machine's own, at a loopback address, is out of reach, so then it is
+    Where a gateway finds name servers: in a namespace the machine's own, at a loopback address, is out of reach, so then it is
     `beyond`, the file in which systemd-resolved names those that it asks itself. None: the machine's resolv.conf will do.
     """
     servers = resolvers_in(resolv_conf)

@@ -26,7 +26,7 @@ _BY_KERNEL = 2  # who made a route: the kernel, of an address
 
 @dataclass(frozen=True)
 class Bridge:
-    """A network's bridge on this host, or what stands for it in its router's namespace, and owns the gateways' addresses."""
+    """A network's bridge on this host, or what stands for it in its gateway's namespace, and owns the gateways' addresses."""
 
     name: str
     mac: str
@@ -42,7 +42,7 @@ class Bridge:
 
 def plan_bridge(network: NetworkSpec) -> Bridge:
     """
-    What has the gateways' addresses of a network: the device in its router's namespace.
+    What has the gateways' addresses of a network: the device in its gateway's namespace.
 
     Its MAC is made from the network's id and so the same on every host: a guest that moves finds its gateway unchanged.
     """

@@ -1,7 +1,7 @@
 """
 The devices and namespaces of a host's networks, flat ones and tunnelled ones, made and unmade in the order that is safe.
 
-`place` is where a network is served: in the namespace of its router.
+`place` is where a network is served: in the namespace of its gateway.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from contextlib import contextmanager
 
 from kilonova.agent.network.devices import Bridges, devices, plan_switch
 from kilonova.agent.network.firewall import ruleset
+from kilonova.agent.network.gateways import Gateway, ensure_gateway, plan_gateway, remove_gateway, standing
 from kilonova.agent.network.names import KINDS, bridge_of, tunnel_name
 from kilonova.agent.network.namespaces import inside, namespaces, remove_namespace
-from kilonova.agent.network.routers import Router, ensure_router, plan_router, remove_router, standing
 from kilonova.agent.network.slots import Slots
 from kilonova.agent.network.tunnels import Tunnel, Tunnels, check_underlay, plan_tunnel, tunnel_address
 from kilonova.domain.hostnet import HostNetwork, NetworkSpec
@@ -28,16 +28,16 @@ class Fabric:
     def __init__(self, tag: str, table: str, tunnel_ip: str) -> None:
         self._tag, self._table, self._tunnel_ip = tag, table, tunnel_ip
         self._bridges, self._tunnels = Bridges(), Tunnels()
-        self._standing: dict[str, tuple[object, ...]] = {}  # by bridge, routers that were seen right
-        self._ruled: dict[str, str] = {}  # the rules that each router's namespace was given since it was made
+        self._standing: dict[str, tuple[object, ...]] = {}  # by bridge, gateways that were seen right
+        self._ruled: dict[str, str] = {}  # the rules that each gateway's namespace was given since it was made
 
     def tunnel_address(self) -> str:
         """Where the tunnels of other hosts reach this one; empty when nowhere."""
         return tunnel_address(self._tunnel_ip)
 
-    def routers(self, share: HostNetwork, slots: Slots) -> dict[str, Router]:
-        """The routers that `share` is to have, by bridge; `slots`: the number of each network."""
-        return {one.bridge: plan_router(one, self._tag, slots[one.bridge]) for one in share.networks}
+    def gateways(self, share: HostNetwork, slots: Slots) -> dict[str, Gateway]:
+        """The gateways that `share` is to have, by bridge; `slots`: the number of each network."""
+        return {one.bridge: plan_gateway(one, self._tag, slots[one.bridge]) for one in share.networks}
 
     def tunnels(self, share: HostNetwork) -> list[Tunnel]:
         """The tunnels that `share` is to have."""
@@ -50,15 +50,15 @@ class Fabric:
         for tunnel in tunnels:
             check_underlay(tunnel)
 
-    def ensure(self, network: NetworkSpec, router: Router) -> bool:
-        """Make its bridge and router; whether the place where it is served is a new one."""
+    def ensure(self, network: NetworkSpec, gateway: Gateway) -> bool:
+        """Make its bridge and gateway; whether the place where it is served is a new one."""
         self._bridges.ensure(plan_switch(network))
-        if self._standing.get(network.bridge) == standing(router):
+        if self._standing.get(network.bridge) == standing(gateway):
             return False
-        is_new = ensure_router(router)
+        is_new = ensure_gateway(gateway)
         if is_new:
-            self._ruled.pop(router.namespace, None)
-        self._standing[network.bridge] = standing(router)
+            self._ruled.pop(gateway.namespace, None)
+        self._standing[network.bridge] = standing(gateway)
         return is_new
 
     @contextmanager
@@ -68,8 +68,8 @@ class Fabric:
             yield
 
     def rule(self, network: NetworkSpec, listener: int) -> None:
-        """Have the rules of the network's router in force; `listener` is the port of its metadata service."""
-        text = ruleset.plan_router_rules(network, self._table)
+        """Have the rules of the network's gateway in force; `listener` is the port of its metadata service."""
+        text = ruleset.plan_gateway_rules(network, self._table)
         text += ruleset.plan_metadata({network.bridge: listener}, self._table)
         name = self._namespace(network.bridge)
         if self._ruled.get(name) != text:
@@ -91,7 +91,7 @@ class Fabric:
         self._tunnels.remove(tunnel_name(bridge))
         self._ruled.pop(self._namespace(bridge), None)
         self._standing.pop(bridge, None)
-        remove_router(self._namespace(bridge), bridge)
+        remove_gateway(self._namespace(bridge), bridge)
         self._bridges.remove(bridge)
 
     def purge(self) -> None:

@@ -28,8 +28,8 @@ from kilonova.agent.network.dnsmasq import Folder, plan_dhcp
 from kilonova.agent.network.fabric import Fabric
 from kilonova.agent.network.firewall import ruleset
 from kilonova.agent.network.flows import forget_flows, lets_through, revoked
+from kilonova.agent.network.gateways import Gateway
 from kilonova.agent.network.names import uplink_name
-from kilonova.agent.network.routers import Router
 from kilonova.agent.network.slots import plan_slots, uplink_pair
 from kilonova.agent.network.sysctl import IP_FORWARD, ensure_bridge_netfilter, read_sysctl, write_sysctl
 from kilonova.agent.network.tunnels import Tunnel
@@ -166,12 +166,12 @@ class LinuxHostNetwork:
         with _failing_to("set up its networks"):
             tunnels = self._fabric.tunnels(share)
             slots = plan_slots(share.networks, self._records.slots)
-            routers = self._fabric.routers(share, slots)
+            gateways = self._fabric.gateways(share, slots)
             beyond = self._beyond(share)
             firewall = self._checked(share, slots, tunnels, beyond)
             taken = revoked(self._records.share, share)
             self._note(share, slots)
-            listeners = {one.bridge: self._served(one, routers[one.bridge]) for one in share.networks}
+            listeners = {one.bridge: self._served(one, gateways[one.bridge]) for one in share.networks}
             ruleset.apply(firewall)
             self._ruled_for = beyond
             for network in share.networks:
@@ -191,12 +191,12 @@ class LinuxHostNetwork:
             routes = foreign_routes(self._own_devices())
             conflicts.check_machine(map(uplink_pair, slots.values()), routes, machine.resolvers())
             self._fabric.check(tunnels)
-        return ruleset.plan_ruleset(share, self._table, self._fabric.routers(share, slots), tunnels, beyond)
+        return ruleset.plan_ruleset(share, self._table, self._fabric.gateways(share, slots), tunnels, beyond)
 
-    def _served(self, network: NetworkSpec, router: Router) -> int:
+    def _served(self, network: NetworkSpec, gateway: Gateway) -> int:
         """Make the network's devices, and the socket of its metadata; the port of that."""
         _make_passable(self._folder(network.bridge).path, below=self._run_dir)
-        if self._fabric.ensure(network, router):
+        if self._fabric.ensure(network, gateway):
             self._metadata.forget(network.bridge)  # which listened in another namespace, or nowhere
         with self._fabric.place(network):
             return self._metadata.serve(network.id, network.bridge)
@@ -246,7 +246,7 @@ class LinuxHostNetwork:
         return [Folder(path) for path in sorted(self._run_dir.glob("*"))] if self._run_dir.is_dir() else []
 
     def _beyond(self, share: HostNetwork) -> Beyond:
-        """What guests may reach by their routers, as the machine is now."""
+        """What guests may reach by their gateways, as the machine is now."""
         return plan_beyond(share.reach, routes_beside(self._own_devices()), machine.upstream_resolvers())
 
     def _own_devices(self) -> set[str]:

@@ -16,12 +16,12 @@ def resolvers() -> list[Address]:
 
 
 def upstream() -> Path | None:
-    """The file with those that a router can ask, if they are others."""
+    """The file with those that a gateway can ask, if they are others."""
     return upstream_file(_text(_RESOLV_CONF), _RESOLVED_CONF)
 
 
 def upstream_resolvers() -> list[Address]:
-    """Those that a router can ask."""
+    """Those that a gateway can ask."""
     return resolvers_in(_text(upstream() or _RESOLV_CONF))
 
 

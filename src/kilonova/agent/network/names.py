@@ -11,13 +11,13 @@ def tunnel_name(bridge: str) -> str:
     return "knx" + bridge.removeprefix(_BRIDGE)
 
 
-def router_port_name(bridge: str) -> str:
-    """The bridge's end of the cable to the router's namespace."""
+def gateway_port_name(bridge: str) -> str:
+    """The bridge's end of the cable to the gateway's namespace."""
     return "knr" + bridge.removeprefix(_BRIDGE)
 
 
 def uplink_name(bridge: str) -> str:
-    """The machine's end of the cable on which the router reaches the outside."""
+    """The machine's end of the cable on which the gateway reaches the outside."""
     return "knu" + bridge.removeprefix(_BRIDGE)
 
 

@@ -1,5 +1,5 @@
 """
-Each network's number on this host: it gives its router's uplink a pair of addresses, and its flows a conntrack zone. Pure.
+Each network's number on this host: it gives its gateway's uplink a pair of addresses, and its flows a conntrack zone. Pure.
 
 A number is kept in the records for as long as the host has the network. A VXLAN network has the one that follows from its id if
 that is free: hosts used to compute it so, and an upgrade must not renumber what runs.
@@ -41,5 +41,5 @@ def plan_slots(networks: Iterable[NetworkSpec], held: Slots) -> dict[str, int]:
 
 
 def uplink_pair(slot: int) -> IPv4Network:
-    """The pair of addresses on which the router of a network reaches its host."""
+    """The pair of addresses on which the gateway of a network reaches its host."""
     return IPv4Network((int(UPLINKS.network_address) + 2 * slot, 31))

@@ -10,7 +10,7 @@ import pytest
 from kilonova.agent.network.host import HostNetworkSettings, LinuxHostNetwork
 from kilonova.domain.hostnet import PortSpec, bridge_name
 from tests.netparts import guest_data, share
-from tests.system.netlab import Guest, Lab, Plug, Routers, Space
+from tests.system.netlab import Gateways, Guest, Lab, Plug, Space
 from tests.system.nodes import Fleet, Node
 
 
@@ -40,8 +40,8 @@ def host(settings: HostNetworkSettings, passwords: list[tuple[str, bytes]]) -> I
 
 
 @pytest.fixture
-def routers(settings: HostNetworkSettings) -> Routers:
-    """The router's namespace of a network, by the network's number: the way from the machine to guests."""
+def gateways(settings: HostNetworkSettings) -> Gateways:
+    """The gateway's namespace of a network, by the network's number: the way from the machine to guests."""
     return lambda number: Space(f"{bridge_name(f'n{number}')}-{settings.tag()}")
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from kilonova.agent.failure import HostFailure
-from kilonova.agent.network.names import router_port_name, tunnel_name
+from kilonova.agent.network.names import gateway_port_name, tunnel_name
 from kilonova.domain.hostnet import HostNetwork, bridge_name
 from tests.netparts import port
 from tests.system.nodes import Fleet, Node, told
@@ -105,7 +105,7 @@ def test_a_servers_end_takes_its_network_along(fleet: Fleet, nodes: list[Node]) 
     nodes[0].merge(told(port(5, "open"), port(5, "open", net=2), on=nodes))
     nodes[0].remove_server("server1-5")
     assert [name.partition("-")[0] for name in spaces(nodes[0])] == [bridge_name("n2")]
-    assert router_port_name(bridge_name("n1")) not in nodes[0].space.run("ip", "-o", "link")
+    assert gateway_port_name(bridge_name("n1")) not in nodes[0].space.run("ip", "-o", "link")
     nodes[0].remove_server("server2-5")
     assert spaces(nodes[0]) == []
     assert nodes[0].space.run("ip", "-o", "link") == before

@@ -140,7 +140,7 @@ def test_reserved_ranges_are_closed_though_the_machine_leads_there(
 
 
 def test_of_the_machines_name_servers_dns_is_open(name_server: None, guest: Guest, outside: Space, told: Told) -> None:
-    """The networks' DNS asks them, through the router, as guests may."""
+    """The networks' DNS asks them, through the gateway, as guests may."""
     told(f"{BROKER}/32")
     with outside.listen(53), outside.listen(80):
         assert guest.reaches(BROKER, 53)

@@ -15,9 +15,9 @@ from tests.system.netlab import (
     BROADCAST,
     PATIENCE_S,
     REFUSED_S,
+    Gateways,
     Lab,
     Plug,
-    Routers,
     arp_reply,
     frame,
     icmp6,
@@ -37,23 +37,23 @@ def test_groups_decide_who_reaches_whom(plug: Plug) -> None:
     assert not friend.pings(closed.address)
 
 
-def test_the_host_is_judged_as_anybody_is(routers: Routers, plug: Plug) -> None:
+def test_the_host_is_judged_as_anybody_is(gateways: Gateways, plug: Plug) -> None:
     with_ssh, closed = plug(port(5, "default", "ssh"), port(6, "default"))
     with with_ssh.listen(22), with_ssh.listen(23), closed.listen(22):
-        assert routers(1).reaches(with_ssh.address, 22)
-        assert not routers(1).reaches(with_ssh.address, 23)
-        assert not routers(1).reaches(closed.address, 22)
+        assert gateways(1).reaches(with_ssh.address, 22)
+        assert not gateways(1).reaches(with_ssh.address, 23)
+        assert not gateways(1).reaches(closed.address, 22)
 
 
-def test_a_changed_group_holds_at_once(routers: Routers, host: LinuxHostNetwork, plug: Plug) -> None:
+def test_a_changed_group_holds_at_once(gateways: Gateways, host: LinuxHostNetwork, plug: Plug) -> None:
     (guest,) = plug(port(5, "closed"))
     with guest.listen(22):
-        assert not routers(1).reaches(guest.address, 22)
+        assert not gateways(1).reaches(guest.address, 22)
         opened = msgspec.structs.replace(CLOSED, rules=(*CLOSED.rules, SSH))
         host.merge(share(port(5, "closed"), groups=(opened,)))
-        assert routers(1).reaches(guest.address, 22)
+        assert gateways(1).reaches(guest.address, 22)
         host.merge(share(port(5, "closed")))
-        assert not routers(1).reaches(guest.address, 22)
+        assert not gateways(1).reaches(guest.address, 22)
 
 
 def test_a_revoked_rule_ends_the_flows_it_let_through(host: LinuxHostNetwork, plug: Plug) -> None:
@@ -117,7 +117,7 @@ def six(*ports: PortSpec) -> HostNetwork:
     return msgspec.structs.replace(state, networks=(network(subnets=(*network().subnets, SUBNET6)),))
 
 
-def test_groups_and_the_host_in_ipv6(lab: Lab, routers: Routers, host: LinuxHostNetwork) -> None:
+def test_groups_and_the_host_in_ipv6(lab: Lab, gateways: Gateways, host: LinuxHostNetwork) -> None:
     ports = [
         port(n, group, addresses=(f"10.77.1.{n}", f"fd00:77::{n}"))
         for n, group in ((5, "six"), (6, "six"), (7, "closed"))
@@ -129,7 +129,7 @@ def test_groups_and_the_host_in_ipv6(lab: Lab, routers: Routers, host: LinuxHost
     assert one.pings("fd00:77::6")
     assert not one.pings("fd00:77::7")
     assert other.pings("fd00:77::1")
-    assert not routers(1).pings("fd00:77::6")
+    assert not gateways(1).pings("fd00:77::6")
 
 
 def test_nobody_but_the_host_is_a_router_and_nobody_answers_for_another(lab: Lab, host: LinuxHostNetwork) -> None:
@@ -138,7 +138,7 @@ def test_nobody_but_the_host_is_a_router_and_nobody_answers_for_another(lab: Lab
     liar, witness = [lab.guest(each) for each in ports]
     mac, all_nodes = liar.port.mac, ("fe80::ff:fe00:105", "ff02::1")
     macs = (mac, "33:33:00:00:00:01")
-    router = icmp6(macs, all_nodes, struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0))
+    gateway = icmp6(macs, all_nodes, struct.pack("!BBHBBHII", 134, 0, 0, 64, 0, 1800, 0, 0))
     lie = icmp6(
         macs, all_nodes, struct.pack("!BBHI", 136, 0, 0, 0x20000000) + socket.inet_pton(socket.AF_INET6, "fd00:77::1")
     )
@@ -146,10 +146,10 @@ def test_nobody_but_the_host_is_a_router_and_nobody_answers_for_another(lab: Lab
         macs, all_nodes, struct.pack("!BBHI", 136, 0, 0, 0x20000000) + socket.inet_pton(socket.AF_INET6, "fd00:77::5")
     )
     with liar.raw() as sender, witness.raw() as receiver:
-        for packet in (router, lie, truth):
+        for packet in (gateway, lie, truth):
             sender.send(packet)
         got = received(receiver, truth)
-    assert router not in got
+    assert gateway not in got
     assert lie not in got
 
 

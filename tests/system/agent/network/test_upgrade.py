@@ -87,7 +87,7 @@ def test_the_machines_routes_are_its_own_again_and_guests_go_on(
 def test_an_upgrade_that_was_killed_half_way_is_gone_on_with(
     lab: Lab, old: HostNetwork, settings: HostNetworkSettings, upgraded: LinuxHostNetwork, tmp_path: Path
 ) -> None:
-    """The routers were made, and the old DHCP servers were not ended yet."""
+    """The gateways were made, and the old DHCP servers were not ended yet."""
     upgraded.resume()
     for one in old.networks:
         pid = dhcp_pid(Folder(settings.run() / one.bridge))

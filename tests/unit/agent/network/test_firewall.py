@@ -14,8 +14,8 @@ from kilonova.agent.failure import HostFailure
 from kilonova.agent.network.beyond import Beyond, plan_beyond
 from kilonova.agent.network.firewall.guards import Profile, guards, link_local, profiles_by_address
 from kilonova.agent.network.firewall.rules import expression
-from kilonova.agent.network.firewall.ruleset import plan_metadata, plan_router_rules, plan_ruleset
-from kilonova.agent.network.routers import plan_router
+from kilonova.agent.network.firewall.ruleset import plan_gateway_rules, plan_metadata, plan_ruleset
+from kilonova.agent.network.gateways import plan_gateway
 from kilonova.agent.network.slots import plan_slots
 from kilonova.agent.network.tunnels import Tunnel, plan_tunnel
 from kilonova.domain.addresses import ip_address, ip_network
@@ -51,13 +51,13 @@ def both_versions() -> HostNetwork:
 def ruleset(state: HostNetwork, table: str = "t", tunnels: Sequence[Tunnel] = (), beyond: Beyond = BEYOND) -> str:
     """The text of a host that has just this."""
     slots = plan_slots(state.networks, {})
-    routers = {one.bridge: plan_router(one, "tag", slots[one.bridge]) for one in state.networks}
-    return plan_ruleset(state, table, routers, tunnels, beyond)
+    gateways = {one.bridge: plan_gateway(one, "tag", slots[one.bridge]) for one in state.networks}
+    return plan_ruleset(state, table, gateways, tunnels, beyond)
 
 
 def test_the_whole_text() -> None:
     state = both_versions()
-    text = ruleset(state, "kilonova") + plan_router_rules(state.networks[0], "kilonova")
+    text = ruleset(state, "kilonova") + plan_gateway_rules(state.networks[0], "kilonova")
     text += plan_metadata({bridge_name("n1"): 18775}, "kilonova")
     assert text == GOLDEN.read_text()
 
@@ -157,7 +157,7 @@ def two_of_one_range() -> HostNetwork:
 def test_the_whole_text_of_tunnelled_networks() -> None:
     state = two_of_one_range()
     tunnels = [tunnel for network in state.networks if (tunnel := plan_tunnel(network, "192.0.2.1"))]
-    text = ruleset(state, "kilonova", tunnels) + plan_router_rules(state.networks[0], "kilonova")
+    text = ruleset(state, "kilonova", tunnels) + plan_gateway_rules(state.networks[0], "kilonova")
     assert text == GOLDEN.with_name("tunnels.nft").read_text()
 
 

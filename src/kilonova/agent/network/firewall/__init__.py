@@ -15,7 +15,7 @@ are the bridge, never the tap. The tap is known in the bridge family alone. Henc
   here, where the receiver is known, and without state.
 
 `table inet` (forwarding.py) knows ports by **(bridge, address)**, which the first table made trustworthy.
-- *prerouting* (outbound.py): of what comes out of a router, whatever is the operator's own is dropped, unless it is opened.
+- *prerouting* (outbound.py): of what comes out of a gateway, whatever is the operator's own is dropped, unless it is opened.
 - *forward*: established flows pass. A new one is judged by the egress rules of its source, then by the ingress rules of its
   destination; between guests of one host both are found in the same pass. Packets from one bridge to another are dropped.
 - *input*: nothing of what guests send is for the machine itself.
@@ -34,14 +34,14 @@ In a profile's chain `return` means "let through, go on with the next judge" and
 Ports without port security are in none of the sets and maps: what is not found passes. This is safe because what is found
 nowhere can come only from such a port or the outside and can be delivered only to such a port.
 
-Routers
+Gateways
 -------
-A network's bridge has a port to its router's namespace, and perhaps one to the other hosts (between_hosts.py). What guests are
+A network's bridge has a port to its gateway's namespace, and perhaps one to the other hosts (between_hosts.py). What guests are
 owed whatever their groups say (DHCP, DNS, metadata, echo) is a bridged packet on the machine, and is let through in *forward*.
 Two bridges may carry equal addresses: their flows are in a conntrack zone each, and a group's members are known per bridge. The
-router's namespace has an inet table of its own with the same chains: *input* there is for DHCP, DNS, metadata and echo and for
+gateway's namespace has an inet table of its own with the same chains: *input* there is for DHCP, DNS, metadata and echo and for
 nothing else, metadata is redirected to the network's listener, and what is not a guest's address passes, as it was judged on
-the bridge. Whoever reaches guests from the router is judged by their ingress rules as anybody else is.
+the bridge. Whoever reaches guests from the gateway is judged by their ingress rules as anybody else is.
 
 An address may be used by several ports (a virtual IP in their allowed address pairs). It then has the groups of all of them.
 """

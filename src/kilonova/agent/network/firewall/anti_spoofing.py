@@ -133,7 +133,7 @@ def _delivered(all_guards: Sequence[Guard]) -> list[str]:
                 "ether type arp accept",
                 "oifname . ip daddr @addresses4 accept",
                 "oifname . ip6 daddr @addresses6 accept",
-                # No guest can send these (see above), so they are the host's own: DHCP's answers, routers, neighbours.
+                # No guest can send these (see above), so they are the host's own: DHCP's answers, gateways, neighbours.
                 "udp sport 67 udp dport 68 accept",
                 "icmpv6 type { mld-listener-query, nd-router-advert, nd-neighbor-solicit, nd-neighbor-advert } accept",
                 f"{_FLOODED} jump flooded",

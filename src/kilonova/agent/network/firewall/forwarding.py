@@ -124,7 +124,7 @@ def _forward() -> list[str]:
             [
                 "jump services",
                 f"ip daddr {METADATA_ADDRESS} tcp dport 80 accept",
-                # No guest can send these (see the bridge table), so they are the router's own.
+                # No guest can send these (see the bridge table), so they are the gateway's own.
                 "iifname . ip saddr @gateways4 udp sport 67 udp dport 68 accept",
                 "udp sport 547 udp dport 546 accept",
                 _FROM_HOST,

@@ -1,5 +1,5 @@
 """
-What guests' packets may be for beyond their networks: looked at where they come out of a router, before anything is done to them.
+What guests' packets may be for beyond their networks: looked at where they leave a gateway, before anything is done to them.
 
 In *prerouting* and before destinations are rewritten, so one place judges what is forwarded and what is for the machine itself,
 and a port that the machine publishes for a container of its own is as closed as its other ports. Every packet is judged by where
@@ -16,7 +16,7 @@ from kilonova.domain.reach import Opening
 
 
 def outbound_lines(uplinks: Sequence[str], beyond: Beyond) -> list[str]:
-    """Sets and chains of the inet table; `uplinks`: the machine's ends of the routers' cables."""
+    """Sets and chains of the inet table; `uplinks`: the machine's ends of the gateways' cables."""
     four, six = ([str(one) for one in beyond.closed if one.version == version] for version in (4, 6))
     rules = [
         "iifname != @uplinks accept",

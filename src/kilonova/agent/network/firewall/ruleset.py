@@ -16,8 +16,8 @@ from kilonova.agent.network.firewall.guards import guards, profiles_by_address, 
 from kilonova.agent.network.firewall.outbound import outbound_lines
 from kilonova.agent.network.firewall.rules import group_sets, profile_chain
 from kilonova.agent.network.firewall.text import block
+from kilonova.agent.network.gateways import Gateway
 from kilonova.agent.network.names import tunnel_name
-from kilonova.agent.network.routers import Router
 from kilonova.agent.network.tunnels import Tunnel
 from kilonova.domain.addresses import ip_network
 from kilonova.domain.hostnet import HostNetwork, NetworkSpec, bridge_name
@@ -27,11 +27,11 @@ _NFT_LIMIT_S = 60
 
 
 def plan_ruleset(
-    share: HostNetwork, table: str, routers: Mapping[str, Router], tunnels: Sequence[Tunnel], beyond: Beyond
+    share: HostNetwork, table: str, gateways: Mapping[str, Gateway], tunnels: Sequence[Tunnel], beyond: Beyond
 ) -> str:
     """
-    The text that replaces our tables by what `share` asks for, all at once or not at all; `routers` (by bridge) and `tunnels` are
-    those of its networks here; `beyond` is what their guests may reach by them.
+    The text that replaces our tables by what `share` asks for, all at once or not at all; `gateways` (by bridge) and `tunnels`
+    are those of its networks here; `beyond` is what their guests may reach by them.
 
     Raises HostFailure for a port or rule that cannot be expressed.
     """
@@ -48,10 +48,10 @@ def plan_ruleset(
     flooded = [
         line for profile in sorted(profiles) for line in profile_chain("ingress", profile, groups, stateful=False)
     ]
-    segments = [Segment(one.bridge, _gateways(one), zone=routers[one.bridge].zone) for one in share.networks]
-    segments += [Segment(router.uplink, masqueraded=(str(router.span),)) for router in routers.values()]
+    segments = [Segment(one.bridge, _gateways(one), zone=gateways[one.bridge].zone) for one in share.networks]
+    segments += [Segment(gateway.uplink, masqueraded=(str(gateway.span),)) for gateway in gateways.values()]
     passages = _passages(share, tunnels)
-    others = [*inet_sets(passages), *outbound_lines([router.uplink for router in routers.values()], beyond)]
+    others = [*inet_sets(passages), *outbound_lines([gateway.uplink for gateway in gateways.values()], beyond)]
     down = [port.tap for port in states.ports_down(share)]
     return "\n".join(
         [
@@ -63,8 +63,8 @@ def plan_ruleset(
     )
 
 
-def plan_router_rules(network: NetworkSpec, table: str) -> str:
-    """The text that replaces our table in the namespace of a network's router: who its guests are was judged on the bridge."""
+def plan_gateway_rules(network: NetworkSpec, table: str) -> str:
+    """The text that replaces our table in the namespace of a network's gateway: who its guests are was judged on the bridge."""
     ranges = tuple(str(ip_network(subnet.cidr)) for subnet in network.subnets if subnet.ip_version == 4)
     segment = Segment(network.bridge, _gateways(network), ranges if network.nat else ())
     lines = inet_table(table, [segment], (), (), [*inet_sets(()), *outbound_lines((), Beyond(closed=()))])

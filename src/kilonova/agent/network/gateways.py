@@ -1,7 +1,7 @@
 """
-The router of a network on this host: a namespace that is the gateway of the guests here, with DHCP and metadata.
+A network's gateway on this host: a namespace that the guests here reach the outside by, with DHCP and metadata.
 
-           the machine                                       the router's namespace
+           the machine                                       the gateway's namespace
     tap ---+
     tap ---+ knb... (a bridge without an address) -- knr... = knb... (the gateway's addresses, dnsmasq, metadata)
     knx ---+ to the other hosts                      knu... = outside (a pair of addresses of this network alone) NAT
@@ -22,7 +22,7 @@ from typing import Any
 from pyroute2 import IPRoute
 
 from kilonova.agent.network.devices import Bridge, converge_device, index_of, plan_bridge, silence
-from kilonova.agent.network.names import router_port_name, uplink_name
+from kilonova.agent.network.names import gateway_port_name, uplink_name
 from kilonova.agent.network.namespaces import ensure_namespace, identity, inside, remove_namespace
 from kilonova.agent.network.slots import uplink_pair
 from kilonova.agent.network.sysctl import IP_FORWARD, write_sysctl
@@ -32,9 +32,9 @@ _OUTSIDE = "outside"
 
 
 @dataclass(frozen=True)
-class Router:
+class Gateway:
     """
-    A network's router. `near` and `far` are the two ends of its uplink: in the machine, and in the namespace.
+    A network's gateway. `near` and `far` are the two ends of its uplink: in the machine, and in the namespace.
 
     `zone`: the conntrack zone that its guests' flows have in the machine.
     """
@@ -54,13 +54,13 @@ class Router:
         return self.near.network
 
 
-def plan_router(network: NetworkSpec, tag: str, slot: int) -> Router:
-    """The router of a network; `tag` tells this host's namespaces from those of others on the machine."""
+def plan_gateway(network: NetworkSpec, tag: str, slot: int) -> Gateway:
+    """The gateway of a network; `tag` tells this host's namespaces from those of others on the machine."""
     pair = uplink_pair(slot)
-    return Router(
+    return Gateway(
         namespace=f"{network.bridge}-{tag}",
         inner=plan_bridge(network),
-        port=router_port_name(network.bridge),
+        port=gateway_port_name(network.bridge),
         uplink=uplink_name(network.bridge),
         near=IPv4Interface(f"{pair[0]}/31"),
         far=IPv4Interface(f"{pair[1]}/31"),
@@ -69,36 +69,36 @@ def plan_router(network: NetworkSpec, tag: str, slot: int) -> Router:
     )
 
 
-def ensure_router(router: Router) -> bool:
+def ensure_gateway(gateway: Gateway) -> bool:
     """Make the namespace, its two cables and its addresses as planned; whether the namespace had to be made."""
-    is_new = ensure_namespace(router.namespace)
+    is_new = ensure_namespace(gateway.namespace)
     if is_new:
-        _cut(router.inner.name)  # cables into one that lost its name
-    with Path("/run/netns", router.namespace).open("rb") as there, IPRoute() as netlink:
-        for near, far, mac in ((router.port, router.inner.name, router.inner.mac), (router.uplink, _OUTSIDE, None)):
+        _cut(gateway.inner.name)  # cables into one that lost its name
+    with Path("/run/netns", gateway.namespace).open("rb") as there, IPRoute() as netlink:
+        for near, far, mac in ((gateway.port, gateway.inner.name, gateway.inner.mac), (gateway.uplink, _OUTSIDE, None)):
             if index_of(near) is None:
                 peer = {"ifname": far, "net_ns_fd": there.fileno(), **({"address": mac} if mac else {})}
                 netlink.link("add", ifname=near, kind="veth", peer=peer)
-        silence(router.port)
-        silence(router.uplink)
+        silence(gateway.port)
+        silence(gateway.uplink)
         netlink.link(
-            "set", index=index_of(router.port), master=index_of(router.inner.name), mtu=router.inner.mtu, state="up"
+            "set", index=index_of(gateway.port), master=index_of(gateway.inner.name), mtu=gateway.inner.mtu, state="up"
         )
-        uplink = socket.if_nametoindex(router.uplink)
+        uplink = socket.if_nametoindex(gateway.uplink)
         netlink.link("set", index=uplink, state="up")
-        _converge_uplink(netlink, uplink, router.near)
-    with inside(router.namespace):
-        _converge_inside(router)
+        _converge_uplink(netlink, uplink, gateway.near)
+    with inside(gateway.namespace):
+        _converge_inside(gateway)
     return is_new
 
 
-def standing(router: Router) -> tuple[object, ...]:
-    """What tells this very router, as planned, from one that was made anew: a merge must not cost a walk through all of them."""
-    devices = (index_of(router.inner.name), index_of(router.port), index_of(router.uplink))
-    return (router, identity(router.namespace), *devices)
+def standing(gateway: Gateway) -> tuple[object, ...]:
+    """What tells this very gateway, as planned, from one that was made anew: a merge must not cost a walk through all of them."""
+    devices = (index_of(gateway.inner.name), index_of(gateway.port), index_of(gateway.uplink))
+    return (gateway, identity(gateway.namespace), *devices)
 
 
-def remove_router(namespace: str, bridge: str) -> None:
+def remove_gateway(namespace: str, bridge: str) -> None:
     """Make none of it exist."""
     _cut(bridge)
     remove_namespace(namespace)
@@ -106,21 +106,21 @@ def remove_router(namespace: str, bridge: str) -> None:
 
 def _cut(bridge: str) -> None:
     with IPRoute() as netlink:
-        for name in (router_port_name(bridge), uplink_name(bridge)):
+        for name in (gateway_port_name(bridge), uplink_name(bridge)):
             if (index := index_of(name)) is not None:
                 netlink.link("del", index=index)
 
 
-def _converge_inside(router: Router) -> None:
+def _converge_inside(gateway: Gateway) -> None:
     with IPRoute() as netlink:
         netlink.link("set", index=socket.if_nametoindex("lo"), state="up")
-        converge_device(netlink, router.inner)
+        converge_device(netlink, gateway.inner)
         outside = socket.if_nametoindex(_OUTSIDE)
         silence(_OUTSIDE)
         netlink.link("set", index=outside, state="up")
-        _converge_uplink(netlink, outside, router.far)
-        netlink.route("replace", dst="0.0.0.0/0", gateway=str(router.near.ip))
-    write_sysctl(IP_FORWARD, "1" if router.routes else "0")
+        _converge_uplink(netlink, outside, gateway.far)
+        netlink.route("replace", dst="0.0.0.0/0", gateway=str(gateway.near.ip))
+    write_sysctl(IP_FORWARD, "1" if gateway.routes else "0")
 
 
 def _converge_uplink(netlink: Any, index: int, wanted: IPv4Interface) -> None:
