@@ -11,9 +11,11 @@ FAST_LANES := $(wildcard tests/unit tests/component tests/story)
 WORKERS ?= 2
 SEEDS ?= 200
 HOSTS ?= 3
+FUZZ ?= $(shell date +%F)
+EXAMPLES ?= 50
 ARGS ?=
 
-.PHONY: help setup system-packages guest demo lab lab-down test test-unit test-component test-story test-system lint format bench bench-fleet bench-healing chaos attack dst migration verbs lock clean
+.PHONY: help setup system-packages guest demo lab lab-down test test-unit test-component test-story test-system lint format bench bench-fleet bench-healing chaos attack fuzz dst migration verbs lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -86,6 +88,10 @@ chaos: setup guest ## Kill the cloud with -9 at every line of every journal, the
 
 attack: setup ## Attack a simulated cloud from six positions; say as JSON what was tried and what held (ARGS="--only tenant" for less)
 	$(BIN)/python -m tests.attack $(ARGS)
+
+fuzz: setup ## Send requests to every route that are others each day (FUZZ=2026-01-31 sends those of a day, EXAMPLES=n so many of each)
+	@echo "Drawn by FUZZ=$(FUZZ)"
+	KILONOVA_FUZZ=$(FUZZ) KILONOVA_FUZZ_EXAMPLES=$(EXAMPLES) $(PYTEST) -n $(WORKERS) tests/story/generic/test_fuzz.py $(ARGS)
 
 dst: setup ## Live through SEEDS=n simulated worlds with faults, checking after every event; ARGS="--seed k --steps" replays one
 	$(BIN)/python -m tests.dst --seeds $(SEEDS) --jobs $(WORKERS) $(ARGS)
