@@ -34,7 +34,7 @@ class ZoneRefused(Conflict):
 
 
 class Aggregates:
-    """The use cases, wired. Only operators get here."""
+    """Makes, changes and deletes host aggregates. Only operators get here."""
 
     def __init__(self, runtime: Runtime, *, images: Images) -> None:
         self._database, self._bus, self._clock, self._ids = runtime.db, runtime.bus, runtime.clock, runtime.ids

@@ -34,7 +34,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AskPlacement:
-    """The use case, wired. Call it with the caller's context and a request; `min_count` is how many servers are meant."""
+    """Asks the scheduler where servers would go. Call it with the caller's context and a request; `min_count` is how many servers are meant."""
 
     def __init__(self, runtime: Runtime, *, images: Images, supported: Supported | None = None) -> None:
         self._database, self._bus, self._ids, self._images = runtime.db, runtime.bus, runtime.ids, images

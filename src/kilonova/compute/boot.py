@@ -58,7 +58,7 @@ class _Resolved(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class BootServers:
-    """The use case, wired. Call it with the caller's context and a request. `bounds` are of what may wait to be built."""
+    """Accepts requests for servers: call it with the caller's context and one. `bounds` are of what may wait to be built."""
 
     def __init__(
         self,

@@ -11,7 +11,7 @@ from kilonova.store.queries import servers
 
 
 class ReadConsole:
-    """The use case, wired."""
+    """Reads the end of a server's console log from its host."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._database, self._bus = runtime.db, runtime.bus

@@ -19,7 +19,7 @@ from kilonova.store.queries import sagas, servers
 
 
 class DeleteServer:
-    """The use case, wired."""
+    """Writes down that a server is to be gone, and starts the saga that does it."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._database, self._bus, self._clock, self._ids = runtime.db, runtime.bus, runtime.clock, runtime.ids

@@ -30,7 +30,7 @@ class NewFlavor(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Flavors:
-    """The use cases, wired. Only administrators get here, so no project's scope applies."""
+    """Makes, changes and deletes flavors. Only administrators get here, so no project's scope applies."""
 
     def __init__(self, runtime: Runtime, *, supported: Supported) -> None:
         self._database, self._clock, self._ids, self._supported = runtime.db, runtime.clock, runtime.ids, supported

@@ -56,7 +56,7 @@ class Welcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HostAccess:
-    """The use cases, wired."""
+    """Tokens, joining, credentials and images of hosts."""
 
     def __init__(self, runtime: Runtime, *, accounts: HostAccounts, refusals: RefusalLog) -> None:
         self._database, self._bus, self._clock, self._ids = runtime.db, runtime.bus, runtime.clock, runtime.ids

@@ -12,7 +12,7 @@ from kilonova.store.queries.counters import next_number
 
 
 class KeyPairs:
-    """The use cases, wired."""
+    """Makes, imports and deletes key pairs."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._database, self._clock = runtime.db, runtime.clock

@@ -17,7 +17,7 @@ from kilonova.store.queries import servers
 
 
 class LockServer:
-    """The use cases, wired."""
+    """Locks and unlocks servers."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._database, self._clock, self._ids = runtime.db, runtime.clock, runtime.ids

@@ -15,7 +15,7 @@ from kilonova.store.queries import quotas, servers
 
 
 class EditMetadata:
-    """The use cases, wired. Each raises Missing, Conflict (locked, or not in a state for it) or OverQuota."""
+    """Edits a server's metadata. Each raises Missing, Conflict (locked, or not in a state for it) or OverQuota."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._database, self._bus, self._clock = runtime.db, runtime.bus, runtime.clock

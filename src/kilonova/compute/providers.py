@@ -46,7 +46,7 @@ class WantedInventory(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Providers:
-    """The use cases, wired. Only operators get here."""
+    """Changes resource providers, inventories, traits and classes. Only operators get here."""
 
     def __init__(self, runtime: Runtime, *, aggregates: Aggregates) -> None:
         self._database, self._bus, self._clock, self._aggregates = runtime.db, runtime.bus, runtime.clock, aggregates

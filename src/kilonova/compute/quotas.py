@@ -12,7 +12,7 @@ from kilonova.store.queries import quotas
 
 
 class Quotas:
-    """The use cases, wired. The policy of who may look or write is the rim's."""
+    """Sets and resets limits of projects, users and classes. The policy of who may look or write is the rim's."""
 
     def __init__(self, runtime: Runtime, *, projects: Projects) -> None:
         self._database, self._projects = runtime.db, projects

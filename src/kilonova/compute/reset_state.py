@@ -13,7 +13,7 @@ _BY_OPERATOR = "An operator declared this server to be in error."
 
 
 class ResetState:
-    """The use case, wired."""
+    """Sets a server's state by hand."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._database, self._clock = runtime.db, runtime.clock

@@ -16,7 +16,7 @@ _GROUPS, _MEMBERS = "server_groups", "server_group_members"
 
 
 class ServerGroups:
-    """The use cases, wired."""
+    """Makes and deletes server groups."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._database, self._clock, self._ids = runtime.db, runtime.clock, runtime.ids

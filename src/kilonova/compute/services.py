@@ -24,7 +24,7 @@ class ServiceChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SwitchServices:
-    """The use cases, wired. Only operators get here."""
+    """Disables, enables, forces down and deletes services. Only operators get here."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._database, self._bus, self._clock = runtime.db, runtime.bus, runtime.clock

@@ -16,7 +16,7 @@ MAX_TAGS = 50
 
 
 class EditTags:
-    """The use cases, wired. Each raises Missing, or Conflict when the server is not in a state for it."""
+    """Edits a server's tags. Each raises Missing, or Conflict when the server is not in a state for it."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._database, self._clock = runtime.db, runtime.clock

@@ -32,7 +32,7 @@ class Changes(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UpdateServerRecord:
-    """The use case, wired."""
+    """Changes what a user may change of a server's record, and has its guest told."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._database, self._bus, self._clock = runtime.db, runtime.bus, runtime.clock

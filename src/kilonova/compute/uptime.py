@@ -13,7 +13,7 @@ _PATIENCE_S = 2.0
 
 
 class ReadUptime:
-    """The use case, wired."""
+    """Asks a host for its uptime line."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._bus = runtime.bus

@@ -90,7 +90,7 @@ class Board:
         return passing
 
     def move(self, one: Resident, target: int) -> None:
-        """Have it there."""
+        """Count what a server uses on `target`, a row of the fleet, and no longer where it was."""
         source = self._places[one.server_id]
         asked = one.request
         for row, amount in ((VCPUS, asked.vcpus), (RAM, asked.ram_mib), (DISK, asked.disk_gib), (SERVERS, 1)):

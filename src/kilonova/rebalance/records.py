@@ -26,7 +26,7 @@ _PARAMS = msgspec.json.Decoder(BootParams)
 
 
 class Rebalancing:
-    """The use case, wired. Raises Rejected when the scheduler's settings name filters that are not there."""
+    """Plans moves from the records. Raises Rejected when the scheduler's settings name filters that are not there."""
 
     def __init__(self, database: Database, clock: Clock, settings: SchedulerSettings) -> None:
         self._database, self._clock, self._profile = database, clock, profile_of(settings)

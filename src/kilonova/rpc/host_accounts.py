@@ -44,7 +44,7 @@ class NoAccounts:
         self._why, self._next_step = why, next_step
 
     def create(self, host: str) -> str:
-        """Say so."""
+        """Raises Conflict: there are none here."""
         raise Conflict(self._why, next_step=self._next_step)
 
     def remove(self, host: str) -> None:

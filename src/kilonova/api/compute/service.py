@@ -60,7 +60,7 @@ class ComputePorts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def compute_service(ports: ComputePorts) -> Service:
-    """The service, wired."""
+    """The Compute service at `/compute/v2.1`."""
     return Service(
         "compute", mount="/compute", prefix="/v2.1", style=COMPUTE, routes=_routes(ports),
         root_routes=bind(versions.ROOT_ROUTES, versions.Versions()), project_in_path=True, tell_methods=False,

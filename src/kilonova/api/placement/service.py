@@ -23,7 +23,7 @@ def versions(_req: Request[None, Query]) -> dict[str, Any]:
 
 
 def placement_service(runtime: Runtime, images: Images) -> Service:
-    """The service, wired; its policies are `policies.POLICIES`."""
+    """The Placement service at `/placement`; its policies are `policies.POLICIES`."""
     of_hosts = Aggregates(runtime, images=images)
     use_cases = Providers(runtime, aggregates=of_hosts)
     return Service(

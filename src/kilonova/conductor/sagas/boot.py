@@ -207,7 +207,7 @@ class ActivateStep(Step[BootParams, None]):
 
 
 def boot_saga(bus: Bus, networks: Networks) -> Definition[BootParams]:
-    """The boot saga, wired."""
+    """How a server is made."""
     return Definition(
         kind="boot",
         params=BootParams,

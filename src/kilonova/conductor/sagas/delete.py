@@ -86,7 +86,7 @@ class ForgetStep(Step[DeleteParams, None]):
 
 
 def delete_saga(bus: Bus, networks: Networks) -> Definition[DeleteParams]:
-    """The delete saga, wired."""
+    """How a server is made not to exist."""
     return Definition(
         kind="delete",
         params=DeleteParams,
