@@ -34,7 +34,7 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AskPlacement:
-    """Asks the scheduler where servers would go. Call it with the caller's context and a request; `min_count` is how many servers are meant."""
+    """Asks where servers would go: call it with the caller's context and a request, of `min_count` servers."""
 
     def __init__(self, runtime: Runtime, *, images: Images, supported: Supported | None = None) -> None:
         self._database, self._bus, self._ids, self._images = runtime.db, runtime.bus, runtime.ids, images
