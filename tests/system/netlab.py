@@ -24,7 +24,7 @@ CLONE_NEWNET = 0x40000000
 
 LEASE_SCRIPT = """#!/bin/sh
 case "$1" in bound|renew)
-  echo "ip=$ip" "mask=$mask" "gateway=$gateway" "dns=$dns" "hostname=$hostname" "mtu=$mtu" "routes=$staticroutes" >"$LEASE"
+  echo "ip=$ip" "mask=$mask" "router=$router" "dns=$dns" "hostname=$hostname" "mtu=$mtu" "routes=$staticroutes" >"$LEASE"
   ip addr replace "$ip/$mask" dev "$interface"
   set -- $staticroutes
   while [ $# -gt 0 ]; do

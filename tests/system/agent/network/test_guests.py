@@ -28,7 +28,7 @@ def test_a_guest_gets_the_address_of_the_records(lab: Lab, host: LinuxHostNetwor
     assert lab.guest(port(5)).lease(tmp_path) == {
         "ip": "10.77.1.5",
         "mask": "24",
-        "gateway": "10.77.1.1",
+        "router": "10.77.1.1",
         "dns": "10.77.1.1",
         "hostname": "guest5",
         "mtu": "1450",
@@ -61,7 +61,7 @@ def test_a_subnet_without_a_gateway_has_dhcp_and_metadata(lab: Lab, host: LinuxH
     for one in ports:
         guest = lab.guest(one)
         lease = guest.lease(tmp_path)
-        assert (lease["ip"], lease["gateway"]) == (guest.address, "")
+        assert (lease["ip"], lease["router"]) == (guest.address, "")
         own = service_address(one.network_id)
         assert lease["routes"] == f"{own}/32 0.0.0.0 169.254.169.254/32 {own}"
         assert guest.get(METADATA, "/latest/meta-data/hostname") == (200, f"{one.server_id}.novalocal".encode())

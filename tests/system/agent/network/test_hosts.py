@@ -32,7 +32,7 @@ def test_each_host_serves_its_own_guests(fleet: Fleet, nodes: list[Node], tmp_pa
     for node, one in zip(nodes, ports, strict=False):
         guest = fleet.lab.guest(one, node.space)
         lease = guest.lease(tmp_path)
-        assert (lease["ip"], lease["gateway"], lease["mtu"]) == (guest.address, "10.77.1.1", "1450")
+        assert (lease["ip"], lease["router"], lease["mtu"]) == (guest.address, "10.77.1.1", "1450")
         assert guest.get(METADATA, "/latest/meta-data/hostname") == (200, f"{one.server_id}.novalocal".encode())
         assert guest.pings("10.77.1.1")
 
